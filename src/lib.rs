@@ -1,0 +1,10 @@
+//! Keeps the permits of an Odoo database true to SICANTIK, a licensing office's small server.
+//!
+//! # Layout
+//!
+//! - [`sicantik`]: all that knows SICANTIK: its client, what its answers mean, the gate that holds
+//!   its request rate, and a simulator of it.
+//! - [`odoo`]: all that knows Odoo: both of its external APIs behind one client, and the models.
+
+pub mod odoo;
+pub mod sicantik;

@@ -1,0 +1,3 @@
+//! The `sicantik-sidecar` program.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! All that knows SICANTIK, the server of the licensing office.
+
+
