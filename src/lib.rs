@@ -8,3 +8,4 @@
 
 pub mod odoo;
 pub mod sicantik;
+mod tls;

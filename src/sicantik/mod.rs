@@ -1,3 +1,18 @@
-//! All that knows SICANTIK, the server of the licensing office.
+//! All that knows SICANTIK, the server of a licensing office: its endpoints, what its answers mean,
+//! and the manners it is owed. It knows nothing of Odoo.
 
+mod client;
+mod date;
+mod decode;
+mod error;
+mod pace;
+mod retry;
+mod row;
+mod xml;
 
+pub use client::{Client, Pong};
+pub use date::{BadDate, permit_date};
+pub use decode::{Format, Reply, decode};
+pub use error::{Error, Unreadable};
+pub use pace::{Gate, Limits, Traffic};
+pub use row::{Mismatch, Row, own_expiry};

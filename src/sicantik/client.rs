@@ -1,0 +1,323 @@
+//! The client of SICANTIK's API: one private `send` for all requests, behind the gate.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{ACCEPT, LOCATION, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::decode::{Format, Reply, data, decode};
+use super::error::{Error, Unreadable};
+use super::pace::{Gate, Place};
+use super::retry;
+use super::row::Row;
+
+/// The largest body that is read, in bytes; the server's largest real ones are a few hundred kilobytes.
+const MAX_BODY: usize = 8 * 1024 * 1024;
+
+/// Redirects within the host that are followed.
+const MAX_REDIRECTS: usize = 3;
+
+/// Connections that stay idle are dropped before Apache's default of 5 s ends them under a request.
+const POOL_IDLE: Duration = Duration::from_secs(4);
+
+const JSON: &str = "application/json";
+const XML: &str = "application/xml";
+
+/// The API of one deployment. Cheap to clone; clones share connections, the gate and what has been learnt.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    gate: Arc<Gate>,
+    timeout: Duration,
+    stop: CancellationToken,
+    /// Whether `cekperizinanizin` answered that it is unknown: older deployments do not have it.
+    lacks_izin: Arc<AtomicBool>,
+}
+
+/// What the server answered to "are you there".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pong {
+    /// From sending the request to having read the answer.
+    pub elapsed: Duration,
+    /// The form of the answer, whatever was asked for.
+    pub format: Format,
+}
+
+/// A complete answer whose status is worth reading.
+struct Answer {
+    body: Vec<u8>,
+    elapsed: Duration,
+}
+
+impl Client {
+    /// A client of the API at `base` (as in `sicantik.connector.api_url`), which waits `timeout` for each
+    /// answer and stops asking when `stop` is cancelled: requests that wait at the gate end with [`Error::Stopped`],
+    /// those in flight are waited for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connection`], if TLS cannot be set up on this machine.
+    pub fn new(
+        base: &Url,
+        gate: Arc<Gate>,
+        timeout: Duration,
+        stop: CancellationToken,
+    ) -> Result<Self, Error> {
+        crate::tls::install_provider();
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("sicantik-sidecar/", env!("CARGO_PKG_VERSION")))
+            .timeout(timeout)
+            .pool_idle_timeout(POOL_IDLE)
+            // Each request has to pass the gate: nothing below it may send one on its own account.
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .build()
+            .map_err(|error| connection(&error))?;
+        let lacks_izin = Arc::new(AtomicBool::new(false));
+        Ok(Self { http, base: base.clone(), gate, timeout, stop, lacks_izin })
+    }
+
+    /// The gate that this client passes.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Asks `jumlahPerizinan`, the cheapest question, and whether the answer is data.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], after the gate's retries.
+    pub async fn ping(&self) -> Result<Pong, Error> {
+        let url = self.endpoint("jumlahPerizinan", &[]);
+        self.with_retries(async |is_retry| {
+            let answer = self.send(&url, JSON, is_retry).await?;
+            match data(&answer.body) {
+                Ok((_, format)) => Ok(Pong { elapsed: answer.elapsed, format }),
+                Err(unreadable) => Err(unreadable.into()),
+            }
+        })
+        .await
+    }
+
+    /// A page of `listpermohonanterbit`: at most `limit` issued permits from `offset` on, newest first;
+    /// none past the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], after the gate's retries.
+    pub async fn listing(&self, limit: u32, offset: u32) -> Result<Vec<Row>, Error> {
+        // The form with path pairs is the one that production is known to answer.
+        let (limit, offset) = (limit.to_string(), offset.to_string());
+        let url = self.endpoint("listpermohonanterbit", &["limit", &limit, "offset", &offset]);
+        match self.ask("listpermohonanterbit", &url).await? {
+            Reply::Rows(rows) => Ok(rows),
+            Reply::Error(words) if says(&words, "tidak ada data") => Ok(Vec::new()),
+            Reply::Error(words) => Err(message(&words)),
+        }
+    }
+
+    /// `cekperizinan`: the details of the permits whose stored, encoded number is `permit_number`; none where the
+    /// server does not find it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], after the gate's retries.
+    pub async fn permit(&self, permit_number: &str) -> Result<Vec<Row>, Error> {
+        self.details("cekperizinan", permit_number).await
+    }
+
+    /// `cekperizinanizin`: as [`Client::permit`], but the server compares the number itself. It finds permits whose
+    /// encoded number was never stored. None, without a request, once the server has said that it has no such endpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], after the gate's retries.
+    pub async fn permit_by_number(&self, permit_number: &str) -> Result<Vec<Row>, Error> {
+        if self.lacks_izin.load(Ordering::Relaxed) {
+            return Ok(Vec::new());
+        }
+        match self.details("cekperizinanizin", permit_number).await {
+            Err(Error::UnknownMethod { .. }) => {
+                self.lacks_izin.store(true, Ordering::Relaxed);
+                Ok(Vec::new())
+            }
+            answer => answer,
+        }
+    }
+
+    async fn details(&self, endpoint: &'static str, number: &str) -> Result<Vec<Row>, Error> {
+        let mut url = self.endpoint(endpoint, &[]);
+        // Base64 holds `/`, which the form with path pairs would cut, and `+`, which is a space in a query
+        // unless it is percent-encoded, as `append_pair` does.
+        url.query_pairs_mut().append_pair("no_izin", &STANDARD.encode(number));
+        match self.ask(endpoint, &url).await? {
+            Reply::Rows(rows) => Ok(rows),
+            Reply::Error(words) if says(&words, "tidak terdaftar") => Ok(Vec::new()),
+            Reply::Error(words) if says(&words, "tidak ada data") => Ok(Vec::new()),
+            Reply::Error(words) => Err(message(&words)),
+        }
+    }
+
+    fn endpoint(&self, name: &str, pairs: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push(name).extend(pairs);
+        }
+        url
+    }
+
+    /// Asks for JSON and, where PHP fails to encode it, once more for XML.
+    async fn ask(&self, endpoint: &'static str, url: &Url) -> Result<Reply, Error> {
+        let reply = self
+            .with_retries(async |is_retry| {
+                match decode(&self.send(url, JSON, is_retry).await?.body) {
+                    Err(Unreadable::Empty) => Ok(decode(&self.send(url, XML, true).await?.body)?),
+                    reply => Ok(reply?),
+                }
+            })
+            .await?;
+        match reply {
+            Reply::Error(words) if says(&words, "unknown method") => {
+                Err(Error::UnknownMethod { endpoint })
+            }
+            reply => Ok(reply),
+        }
+    }
+
+    async fn with_retries<T>(
+        &self,
+        mut attempt: impl AsyncFnMut(bool) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut tries = 0;
+        loop {
+            let error = match attempt(tries > 0).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            tries += 1;
+            if let Some(asked) = error.retry_after() {
+                self.gate.keep_quiet(asked.min(retry::LONGEST_RETRY_AFTER));
+            }
+            let Some(pause) = retry::pause(&error, tries, rand::random()) else {
+                return Err(error);
+            };
+            tracing::debug!(%error, tries, pause_ms = pause.as_millis(), "SICANTIK is asked again");
+            tokio::select! {
+                () = self.stop.cancelled() => return Err(Error::Stopped),
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Sends one request through the gate, and those to which it is redirected on the same host.
+    async fn send(&self, url: &Url, accept: &str, is_retry: bool) -> Result<Answer, Error> {
+        let mut url = url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let place = tokio::select! {
+                // Who has to stop does not send one more because the gate happens to be open.
+                biased;
+                () = self.stop.cancelled() => return Err(Error::Stopped),
+                place = self.gate.enter(is_retry) => place,
+            };
+            let started = Instant::now();
+            let response = self
+                .http
+                .get(url.clone())
+                .header(ACCEPT, accept)
+                .send()
+                .await
+                .map_err(|error| self.transport(&error))?;
+            if response.status().is_redirection() {
+                url = redirect(&url, response.headers(), response.status())?;
+                drop(place);
+                continue;
+            }
+            return self.read(response, started, place).await;
+        }
+        Err(Error::Connection { reason: "the server redirects in a circle".to_owned() })
+    }
+
+    /// Reads an answer to its end; the request stays in flight until then.
+    async fn read(
+        &self,
+        mut response: reqwest::Response,
+        started: Instant,
+        _place: Place,
+    ) -> Result<Answer, Error> {
+        let status = response.status();
+        let retry_after = retry_after(response.headers());
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.transport(&error))? {
+            if body.len() + chunk.len() > MAX_BODY {
+                return Err(Unreadable::TooLarge { limit: MAX_BODY }.into());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        match status {
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+                Err(Error::Trouble { status, retry_after })
+            }
+            status if status.is_server_error() => Err(Error::Trouble { status, retry_after }),
+            // "Not found" and "past the end" come as 404, with the server's words in the body.
+            StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST => {
+                Ok(Answer { body, elapsed: started.elapsed() })
+            }
+            status if status.is_success() => Ok(Answer { body, elapsed: started.elapsed() }),
+            status => Err(Error::Refused { status }),
+        }
+    }
+
+    fn transport(&self, error: &reqwest::Error) -> Error {
+        if error.is_timeout() { Error::Timeout { after: self.timeout } } else { connection(error) }
+    }
+}
+
+/// The innermost cause says what happened; the outer ones repeat the address, with the permit's number in it.
+fn connection(error: &dyn std::error::Error) -> Error {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    Error::Connection { reason: cause.to_string() }
+}
+
+fn redirect(from: &Url, headers: &HeaderMap, status: StatusCode) -> Result<Url, Error> {
+    let target = headers
+        .get(LOCATION)
+        .and_then(|location| location.to_str().ok())
+        .and_then(|location| from.join(location).ok())
+        .filter(|target| matches!(target.scheme(), "http" | "https"))
+        .ok_or(Error::Refused { status })?;
+    if target.host_str() == from.host_str() {
+        Ok(target)
+    } else {
+        Err(Error::Redirected { host: target.host_str().unwrap_or_default().to_owned() })
+    }
+}
+
+/// `Retry-After` in either of its forms, seconds or a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = chrono::DateTime::parse_from_rfc2822(value).ok()?;
+    (date.to_utc() - chrono::Utc::now()).to_std().ok()
+}
+
+/// Whether the server's words hold the known phrase; its punctuation and case differ between deployments.
+fn says(words: &str, phrase: &str) -> bool {
+    words.to_lowercase().contains(phrase)
+}
+
+fn message(words: &str) -> Error {
+    Error::Message { message: words.trim().chars().take(200).collect() }
+}

@@ -1,0 +1,162 @@
+//! Why SICANTIK gave no usable answer: one enum, with a variant for each thing a caller decides on.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+/// A request to SICANTIK that ended without rows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No complete answer within the time-out.
+    #[error("no answer within {} s", after.as_secs_f64())]
+    Timeout {
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The connection could not be made, or broke before the answer was complete.
+    #[error("no connection: {reason}")]
+    Connection {
+        /// The innermost cause, without the address.
+        reason: String,
+    },
+    /// A status that says the server is in trouble or wants to be left alone: 408, 429 or 5xx.
+    #[error("the server answered {status}")]
+    Trouble {
+        /// The HTTP status.
+        status: StatusCode,
+        /// How long the server asked to be left alone (`Retry-After`).
+        retry_after: Option<Duration>,
+    },
+    /// A status that asking again will not change: 401, 403 and the like.
+    #[error("the server refused with {status}")]
+    Refused {
+        /// The HTTP status.
+        status: StatusCode,
+    },
+    /// A redirect to another host, which is never followed.
+    #[error("the server redirects to another host, {host}")]
+    Redirected {
+        /// The host that was named.
+        host: String,
+    },
+    /// An answer arrived, but it is not data.
+    #[error("{0}")]
+    Unreadable(#[from] Unreadable),
+    /// The endpoint does not exist on this deployment (`Unknown method.`).
+    #[error("this deployment does not know the method `{endpoint}`")]
+    UnknownMethod {
+        /// The endpoint's name.
+        endpoint: &'static str,
+    },
+    /// An `error` object whose words are none of the known ones.
+    #[error("the server says: {message}")]
+    Message {
+        /// The server's own words, shortened.
+        message: String,
+    },
+    /// Asking was stopped before the request left.
+    #[error("asking was stopped")]
+    Stopped,
+}
+
+/// Why a body is not data. Each body ends as rows or as one of these.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Nothing at all: PHP's `json_encode` failed on a value that is not UTF-8.
+    #[error("the answer is empty")]
+    Empty,
+    /// An HTML page: maintenance, a database error, or the page of something else altogether.
+    #[error("the answer is a web page instead of data{}", title.as_deref().map(|title| format!(" (\"{title}\")")).unwrap_or_default())]
+    Page {
+        /// The page's title, where it has one.
+        title: Option<String>,
+    },
+    /// Neither JSON nor XML, or cut off in the middle.
+    #[error("the answer is neither JSON nor XML that can be read")]
+    NotData,
+    /// More than the client is willing to hold.
+    #[error("the answer is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// Data, but a field is missing or not what it should be.
+    #[error("the answer has no usable `{path}`: {problem}")]
+    Field {
+        /// Where in the answer, as `[0].d_berlaku_izin`.
+        path: String,
+        /// What is wrong there.
+        problem: String,
+    },
+}
+
+impl Error {
+    /// Whether the same request may well succeed a little later.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Timeout { .. } | Self::Connection { .. } | Self::Trouble { .. } => true,
+            // A page, an empty or a broken body come and go with the server's load; a field that is
+            // wrong is in its data.
+            Self::Unreadable(unreadable) => matches!(
+                unreadable,
+                Unreadable::Empty | Unreadable::Page { .. } | Unreadable::NotData
+            ),
+            Self::Refused { .. }
+            | Self::Redirected { .. }
+            | Self::UnknownMethod { .. }
+            | Self::Message { .. }
+            | Self::Stopped => false,
+        }
+    }
+
+    /// How long the server asked to be left alone.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Trouble { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_passes() {
+        let trouble = |code| Error::Trouble {
+            status: StatusCode::from_u16(code).unwrap(),
+            retry_after: None,
+        };
+        let cases = [
+            (Error::Timeout { after: Duration::from_secs(10) }, true),
+            (Error::Connection { reason: "reset".into() }, true),
+            (trouble(429), true),
+            (trouble(503), true),
+            (Error::Refused { status: StatusCode::FORBIDDEN }, false),
+            (Error::Redirected { host: "login.example".into() }, false),
+            (Unreadable::Empty.into(), true),
+            (Unreadable::Page { title: None }.into(), true),
+            (Unreadable::NotData.into(), true),
+            (Unreadable::TooLarge { limit: 1 }.into(), false),
+            (Unreadable::Field { path: "[0]".into(), problem: String::new() }.into(), false),
+            (Error::UnknownMethod { endpoint: "x" }, false),
+            (Error::Message { message: "?".into() }, false),
+            (Error::Stopped, false),
+        ];
+        for (error, passing) in cases {
+            assert_eq!(error.is_passing(), passing, "{error}");
+        }
+    }
+
+    #[test]
+    fn names_a_pages_title() {
+        let page = Unreadable::Page { title: Some("Sedang perbaikan".into()) };
+        assert_eq!(
+            page.to_string(),
+            "the answer is a web page instead of data (\"Sedang perbaikan\")"
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! A permit as SICANTIK prints it, and which of several rows speaks for a permit.
+
+use std::fmt;
+
+use chrono::NaiveDate;
+use serde::de::{Deserializer, Visitor};
+
+use super::date::{BadDate, permit_date};
+
+/// One row of the listing or of a permit's details; only the fields that are used here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+pub struct Row {
+    /// `pendaftaran_id`, 16 digits: the identity of a permit.
+    #[serde(rename = "pendaftaran_id", deserialize_with = "text")]
+    pub registration_id: String,
+    /// `no_surat`, the permit number as printed: free text, not unique, may be empty.
+    #[serde(default, rename = "no_surat", deserialize_with = "text")]
+    pub permit_number: String,
+    /// `n_pemohon`. Junk in many rows: `0`, `-` or nothing.
+    #[serde(default, rename = "n_pemohon", deserialize_with = "text")]
+    pub applicant_name: String,
+    /// `n_perizinan`.
+    #[serde(default, rename = "n_perizinan", deserialize_with = "text")]
+    pub permit_type_name: String,
+    /// `d_berlaku_izin`: `None` where the row has no such field, which is how the listing of a
+    /// deployment that is not upgraded differs from one that says "no date".
+    #[serde(default, rename = "d_berlaku_izin", deserialize_with = "some_text")]
+    pub expiry: Option<String>,
+}
+
+/// Why rows that arrived say nothing about a permit's expiry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    /// Every row belongs to another registration; two registrations can share one permit number.
+    #[error("the answer speaks of registration {other}, not of this permit's")]
+    OtherRegistration {
+        /// The first of the registrations that were answered.
+        other: String,
+    },
+    /// Rows that ought to say the same do not.
+    #[error("the rows of the answer name different dates, {one} and {two}")]
+    Contradiction {
+        /// One of the dates, or "none".
+        one: String,
+        /// Another.
+        two: String,
+    },
+    /// Not a date, and not one of the ways to say "none".
+    #[error("`[{row}].d_berlaku_izin`: {bad}")]
+    BadDate {
+        /// The row's place in the answer, from 0.
+        row: usize,
+        /// What was there.
+        bad: BadDate,
+    },
+}
+
+/// The expiry date that `rows` give for a permit, or `None` where they say that it has none.
+///
+/// Only rows with the permit's own `registration_id` count. A permit without one in Odoo (`None`) takes the
+/// date on which all rows agree. Rows that a join repeated agree anyway.
+///
+/// # Errors
+///
+/// [`Mismatch`], if no row is the permit's own, if they contradict each other, or if a date cannot be read.
+pub fn own_expiry(
+    rows: &[Row],
+    registration_id: Option<&str>,
+) -> Result<Option<NaiveDate>, Mismatch> {
+    let mut answer: Option<Option<NaiveDate>> = None;
+    for (index, row) in rows.iter().enumerate() {
+        if registration_id.is_some_and(|own| own.trim() != row.registration_id.trim()) {
+            continue;
+        }
+        let date = permit_date(row.expiry.as_deref())
+            .map_err(|bad| Mismatch::BadDate { row: index, bad })?;
+        match answer {
+            Some(earlier) if earlier != date => {
+                return Err(Mismatch::Contradiction { one: printed(earlier), two: printed(date) });
+            }
+            _ => answer = Some(date),
+        }
+    }
+    answer.ok_or_else(|| Mismatch::OtherRegistration {
+        other: rows.first().map(|row| row.registration_id.clone()).unwrap_or_default(),
+    })
+}
+
+fn printed(date: Option<NaiveDate>) -> String {
+    date.map_or_else(|| "none".to_owned(), |date| date.to_string())
+}
+
+/// A text, whatever scalar it was printed as: the server prints numbers as texts, other deployments may not.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    struct Scalar;
+
+    impl Visitor<'_> for Scalar {
+        type Value = String;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a text or a number")
+        }
+        fn visit_str<E>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+        fn visit_string<E>(self, text: String) -> Result<String, E> {
+            Ok(text)
+        }
+        fn visit_u64<E>(self, number: u64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+        fn visit_i64<E>(self, number: i64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+        fn visit_unit<E>(self) -> Result<String, E> {
+            Ok(String::new())
+        }
+    }
+
+    deserializer.deserialize_any(Scalar)
+}
+
+fn some_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    text(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(registration_id: &str, expiry: Option<&str>) -> Row {
+        Row {
+            registration_id: registration_id.into(),
+            expiry: expiry.map(Into::into),
+            ..Row::default()
+        }
+    }
+
+    fn day(year: i32) -> Option<NaiveDate> {
+        NaiveDate::from_ymd_opt(year, 1, 2)
+    }
+
+    #[test]
+    fn takes_only_the_permits_own_row() {
+        let rows = [row("A", Some("2030-01-02")), row("B", Some("2031-01-02")), row("C", Some(""))];
+        assert_eq!(own_expiry(&rows, Some("B")), Ok(day(2031)));
+        assert_eq!(own_expiry(&rows, Some(" A ")), Ok(day(2030)));
+        assert_eq!(own_expiry(&rows, Some("C")), Ok(None));
+        assert_eq!(
+            own_expiry(&rows, Some("D")),
+            Err(Mismatch::OtherRegistration { other: "A".into() })
+        );
+    }
+
+    #[test]
+    fn another_permits_bad_date_is_nobodys_trouble() {
+        let rows = [row("A", Some("seumur hidup")), row("B", Some("2031-01-02"))];
+        assert_eq!(own_expiry(&rows, Some("B")), Ok(day(2031)));
+        assert!(matches!(own_expiry(&rows, Some("A")), Err(Mismatch::BadDate { row: 0, .. })));
+    }
+
+    #[test]
+    fn rows_repeated_by_a_join_agree() {
+        let rows = [row("A", Some("2030-01-02")), row("A", Some("02-01-2030"))];
+        assert_eq!(own_expiry(&rows, Some("A")), Ok(day(2030)));
+        let rows = [row("A", Some("2030-01-02")), row("A", None)];
+        assert!(matches!(own_expiry(&rows, Some("A")), Err(Mismatch::Contradiction { .. })));
+    }
+
+    #[test]
+    fn without_a_registration_all_rows_must_agree() {
+        let agreeing = [row("A", Some("2030-01-02")), row("B", Some("2030-01-02"))];
+        assert_eq!(own_expiry(&agreeing, None), Ok(day(2030)));
+        let contrary = [row("A", Some("2030-01-02")), row("B", Some("2031-01-02"))];
+        assert_eq!(
+            own_expiry(&contrary, None),
+            Err(Mismatch::Contradiction { one: "2030-01-02".into(), two: "2031-01-02".into() })
+        );
+    }
+}
