@@ -1,12 +1,15 @@
-//! The cryptography behind every TLS connection of this process.
+//! The cryptography of every HTTPS connection, chosen once: rustls with the ring provider.
+//!
+//! rustls panics when two providers are compiled in and none is chosen, and reqwest is built
+//! without one; so each client calls [`install`] before it is made.
 
 use std::sync::Once;
 
-/// Makes rustls use ring, once: two of the crates below bring rustls and neither chooses.
-pub(crate) fn install_provider() {
-    static INSTALLED: Once = Once::new();
-    INSTALLED.call_once(|| {
-        // An error says that somebody was first; then there is a provider, which is all we need.
+/// Makes ring the provider of the process. Calling it again does nothing.
+pub fn install() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // The only refusal is "somebody installed one already", which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
 }

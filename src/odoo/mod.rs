@@ -1,1 +1,32 @@
 //! All that knows Odoo.
+//!
+//! [`Client`] speaks `/jsonrpc` (Odoo 14 and later) or `/json/2` (19 and later); nobody above it
+//! can tell which. The modules around it are what the sidecar asks of Odoo: [`permit`],
+//! [`connector`], the ledger of runs in [`run`], and in [`schema`] which of these there are.
+//!
+//! Odoo is spoken to directly, whatever proxy the environment names: it stands in the same house,
+//! and the proxy is for the way out.
+
+mod apikey;
+mod client;
+pub mod connector;
+mod error;
+mod json2;
+mod jsonrpc;
+pub mod permit;
+mod retry;
+pub mod run;
+pub mod schema;
+mod settings;
+mod value;
+mod version;
+
+pub use apikey::{ApiKey, own_keys};
+pub use client::Client;
+pub use connector::Connector;
+pub use error::Error;
+pub use permit::Permit;
+pub use schema::{Mode, Schema};
+pub use settings::{Protocol, Settings};
+pub use value::Domain;
+pub use version::{Version, ask_version};

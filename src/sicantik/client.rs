@@ -70,7 +70,7 @@ impl Client {
         timeout: Duration,
         stop: CancellationToken,
     ) -> Result<Self, Error> {
-        crate::tls::install_provider();
+        crate::tls::install();
         let http = reqwest::Client::builder()
             .user_agent(concat!("sicantik-sidecar/", env!("CARGO_PKG_VERSION")))
             .timeout(timeout)

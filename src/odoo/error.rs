@@ -1,0 +1,221 @@
+//! What can go wrong between the sidecar and Odoo, in sentences a user can act on.
+//!
+//! A variant exists only where somebody branches on it or where the advice differs. The wire's
+//! names and statuses are turned into variants in [`super::jsonrpc`] and [`super::json2`].
+
+/// A call to Odoo that brought no result. `Display` is one sentence for the user.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Odoo does not know the key: mistyped, revoked, or past its date (keys of internal users
+    /// live 90 days at most).
+    #[error(
+        "Odoo refused the API key for `{login}`: it is wrong, expired or revoked, or the login is. \
+         Make a new key in Odoo under Preferences > Security > New API Key, logged in as `{login}`."
+    )]
+    AccessDenied {
+        /// The login the key was given for.
+        login: String,
+    },
+    /// The user is known and may not do this.
+    #[error(
+        "Odoo does not let `{login}` do this: {sentence} Give the user the group that is missing."
+    )]
+    AccessError {
+        /// Who asked.
+        login: String,
+        /// What Odoo said, ending in a full stop.
+        sentence: String,
+    },
+    /// A `UserError` or `ValidationError`: nothing was written, and sending it again is useless.
+    #[error("Odoo refused it: {sentence}")]
+    Rejected {
+        /// What Odoo said to its user.
+        sentence: String,
+    },
+    /// The record has been deleted.
+    #[error("The record is no longer in Odoo: {sentence}")]
+    Missing {
+        /// What Odoo said.
+        sentence: String,
+    },
+    /// The model is not installed in this database.
+    #[error(
+        "Odoo has no model `{model}` in this database: install the addon that brings it \
+         (`sicantik_connector`), or name another database."
+    )]
+    UnknownModel {
+        /// The technical name asked for.
+        model: String,
+    },
+    /// The model has no such public method: the addon is older than the sidecar.
+    #[error("Odoo's model `{model}` has no method `{method}`: update the addon in Odoo.")]
+    UnknownMethod {
+        /// The technical name of the model.
+        model: String,
+        /// The method asked for.
+        method: String,
+    },
+    /// A field that is not there, or a value it does not take.
+    #[error("Odoo's model `{model}` has no such field or value ({detail}): update the addon.")]
+    BadField {
+        /// The technical name of the model.
+        model: String,
+        /// What Odoo said.
+        detail: String,
+    },
+    /// The model is there without the fields that the work needs.
+    #[error(
+        "Odoo's model `{model}` lacks {}: install or update the addon that brings it.",
+        listed(.fields)
+    )]
+    MissingFields {
+        /// The technical name of the model.
+        model: String,
+        /// The fields that are not there.
+        fields: Vec<String>,
+    },
+    /// Odoo answers, and does not have or does not serve this database.
+    #[error(
+        "Odoo at {url} has no database `{db}`, or does not serve it under this address: correct \
+         the name (ODOO_DB) or the address (ODOO_URL)."
+    )]
+    UnknownDatabase {
+        /// The database asked for.
+        db: String,
+        /// Odoo's address.
+        url: String,
+    },
+    /// No connection was made, so nothing was executed.
+    #[error("Odoo cannot be reached at {url} ({detail}): is it running, and is the address right?")]
+    Unreachable {
+        /// Odoo's address.
+        url: String,
+        /// Why: refused, no such host, no route, a certificate.
+        detail: String,
+    },
+    /// The question was sent and no answer came: it may have been executed, or not.
+    #[error(
+        "The connection to Odoo at {url} was lost before it answered ({detail}): whether it did \
+         what was asked is not known."
+    )]
+    Lost {
+        /// Odoo's address.
+        url: String,
+        /// How it was lost.
+        detail: String,
+    },
+    /// Something else answered, or a proxy answered for an Odoo that is away.
+    #[error("{}", not_odoo(.url, *.status, .detail))]
+    NotOdoo {
+        /// The address asked.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// What came instead of an answer: its content type, or what made it unreadable.
+        detail: String,
+    },
+    /// PostgreSQL undid the transaction because of others, more often than Odoo repeats it.
+    #[error("Odoo was too busy with the same records to finish: nothing was changed. Try again.")]
+    Conflict,
+    /// Odoo runs and its PostgreSQL does not let it in.
+    #[error("Odoo at {url} cannot reach its database just now ({detail}). Try again later.")]
+    DatabaseAway {
+        /// Odoo's address.
+        url: String,
+        /// What PostgreSQL said, in one line.
+        detail: String,
+    },
+    /// What was sent is larger than Odoo or a proxy takes, or the answer than we do.
+    #[error(
+        "Too much for one call to Odoo: ask for less at once, or raise the limit of the proxy."
+    )]
+    TooLarge,
+    /// Odoo answered something else than this version of the sidecar understands.
+    #[error(
+        "Odoo's answer to `{model}.{method}` is not understood ({detail}): the addon and the \
+         sidecar do not fit; update both."
+    )]
+    Unreadable {
+        /// The technical name of the model.
+        model: String,
+        /// The method called.
+        method: String,
+        /// Where and why.
+        detail: String,
+    },
+    /// A trouble inside Odoo that has no other name here; Odoo's log has the traceback.
+    #[error("Odoo failed inside ({name}: {sentence}). Its log says more.")]
+    Server {
+        /// The name of the Python exception.
+        name: String,
+        /// What it said, in one line.
+        sentence: String,
+    },
+    /// The settings cannot be used.
+    #[error("{0}")]
+    Settings(String),
+}
+
+impl Error {
+    /// Whether it may go by itself: sending the same again later can succeed. Only a call that
+    /// does no harm twice may be: see [`Error::may_have_run`].
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. }
+            | Self::Lost { .. }
+            | Self::Conflict
+            | Self::DatabaseAway { .. } => true,
+            Self::NotOdoo { status, .. } => matches!(status, 429 | 502..=504),
+            _ => false,
+        }
+    }
+
+    /// Whether Odoo may have executed the call although it has not said so.
+    pub fn may_have_run(&self) -> bool {
+        match self {
+            Self::Lost { .. } | Self::Unreadable { .. } => true,
+            Self::NotOdoo { status, .. } => matches!(status, 200..=299 | 500 | 502 | 504),
+            _ => false,
+        }
+    }
+}
+
+fn listed(fields: &[String]) -> String {
+    let quoted: Vec<_> = fields.iter().map(|field| format!("`{field}`")).collect();
+    format!(
+        "the field{} {}",
+        if fields.len() == 1 { "" } else { "s" },
+        quoted.join(", ")
+    )
+}
+
+fn not_odoo(url: &str, status: u16, detail: &str) -> String {
+    match status {
+        502..=504 => format!(
+            "The proxy in front of Odoo at {url} answered {status} ({detail}): Odoo behind it is \
+             down or overloaded. Start it, or try again later."
+        ),
+        300..=399 => format!(
+            "{url} answered {status}, a redirect elsewhere ({detail}): set the address (ODOO_URL) \
+             that it leads to."
+        ),
+        429 => format!("The proxy in front of Odoo at {url} asks to slow down. Try again later."),
+        _ => format!(
+            "What answers at {url} is not an Odoo (status {status}, {detail}): correct the address \
+             (ODOO_URL)."
+        ),
+    }
+}
+
+/// What `/jsonrpc` has in `error.data` and `/json/2` as the body of an error: the same dict.
+/// `debug`, a traceback, is not kept here at all.
+#[derive(Debug, Clone, Default, serde::Deserialize)]
+pub(crate) struct Fault {
+    /// The Python exception with its module: `odoo.exceptions.UserError`.
+    #[serde(default)]
+    pub(crate) name: String,
+    #[serde(default, deserialize_with = "super::value::text")]
+    pub(crate) message: String,
+    #[serde(default, deserialize_with = "super::value::text")]
+    pub(crate) debug: String,
+}

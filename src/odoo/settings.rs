@@ -1,0 +1,96 @@
+//! What is needed to reach an Odoo.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// Which of Odoo's external APIs to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// `/json/2` from Odoo 19 on, `/jsonrpc` before.
+    #[default]
+    Auto,
+    /// `/jsonrpc`: Odoo 14 and later; announced to be removed in Odoo 22.
+    Jsonrpc,
+    /// `/json/2`: Odoo 19 and later.
+    Json2,
+}
+
+impl Protocol {
+    /// The path it is served under.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Jsonrpc => "/jsonrpc",
+            Self::Json2 => "/json/2",
+        }
+    }
+}
+
+/// Where Odoo is, who asks, and how long to wait. Its `Debug` does not show the key.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The address of Odoo, `http://` or `https://`, with or without a path before `/jsonrpc`.
+    pub url: Url,
+    /// The name of the database.
+    pub db: String,
+    /// The login of the technical user.
+    pub login: String,
+    /// An API key of that user. `/jsonrpc` takes the password as well, `/json/2` does not.
+    pub api_key: SecretString,
+    /// Which API to speak.
+    pub protocol: Protocol,
+    /// How long one call may take in all. Odoo repeats a transaction in conflict by itself, for
+    /// tens of seconds: less than a minute calls a working server lost.
+    pub timeout: Duration,
+    /// How long to wait for the TCP connection.
+    pub connect_timeout: Duration,
+    /// How long a call that is safe to send again is repeated, from its first failure on. Zero:
+    /// not at all.
+    pub patience: Duration,
+}
+
+impl Settings {
+    /// Settings with the usual times: 120 s a call, 5 s to connect, 60 s of patience.
+    pub fn new(
+        url: Url,
+        db: impl Into<String>,
+        login: impl Into<String>,
+        api_key: SecretString,
+    ) -> Self {
+        Self {
+            url,
+            db: db.into(),
+            login: login.into(),
+            api_key,
+            protocol: Protocol::Auto,
+            timeout: Duration::from_secs(120),
+            connect_timeout: Duration::from_secs(5),
+            patience: Duration::from_secs(60),
+        }
+    }
+
+    /// The address of `path` below Odoo's own, whether that ends in a slash or not.
+    pub(crate) fn endpoint(&self, path: &str) -> String {
+        let mut url = self.url.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        format!(
+            "{}/{}",
+            url.as_str().trim_end_matches('/'),
+            path.trim_start_matches('/')
+        )
+    }
+
+    /// The address as it may be shown: a user and password written into it left out.
+    pub(crate) fn shown_url(&self) -> String {
+        let mut url = self.url.clone();
+        // Both fail only for addresses that can have neither.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.as_str().trim_end_matches('/').to_owned()
+    }
+}
