@@ -9,19 +9,51 @@ use super::{Client, Error, value};
 const MODEL: &str = "res.users.apikeys";
 
 /// A key of the user. Odoo does not tell which of several was used.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
     /// What the user called it.
-    #[serde(deserialize_with = "value::text")]
     pub name: String,
     /// When it ends; `None`: never.
-    #[serde(default, deserialize_with = "value::moment")]
     pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// The user's own keys, or `None` where Odoo does not let the user see them or is older than
-/// their expiry.
+/// their expiry (18).
+///
+/// # Errors
+/// Only those that say nothing about keys: connection, protocol.
 pub async fn own_keys(client: &Client) -> Result<Option<Vec<ApiKey>>, Error> {
-    let _ = (client, MODEL, json!({}));
-    Ok(None)
+    #[derive(Deserialize)]
+    struct Row {
+        #[serde(default, deserialize_with = "value::text")]
+        name: String,
+        #[serde(default, deserialize_with = "value::moment")]
+        expiration_date: Option<DateTime<Utc>>,
+    }
+    if client.version().major < 18 {
+        return Ok(None);
+    }
+    let rows: Result<Vec<Row>, Error> = client
+        .call_idempotent(
+            MODEL,
+            "search_read",
+            json!({
+                "domain": [["user_id", "=", client.uid()]], "fields": ["name", "expiration_date"],
+            }),
+        )
+        .await;
+    match rows {
+        Ok(rows) => Ok(Some(
+            rows.into_iter()
+                .map(|row| ApiKey {
+                    name: row.name,
+                    expires_at: row.expiration_date,
+                })
+                .collect(),
+        )),
+        Err(Error::AccessError { .. } | Error::BadField { .. } | Error::UnknownModel { .. }) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }

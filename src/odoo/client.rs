@@ -5,8 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::Instant;
 
-use super::{Error, Protocol, Settings, Version};
+use super::fault::Called;
+use super::json2::Json2;
+use super::jsonrpc::JsonRpc;
+use super::{Error, Protocol, Settings, Version, ask_version, retry};
+
+/// From this version on there is `/json/2`.
+const JSON2_SINCE: u32 = 19;
 
 /// A connection to one database of one Odoo, as one user. Cheap to clone; its clones share the
 /// connections and the counter.
@@ -18,17 +25,58 @@ pub struct Client {
 struct Inner {
     settings: Settings,
     version: Version,
-    protocol: Protocol,
-    uid: i64,
+    transport: Transport,
     calls: AtomicU64,
+}
+
+enum Transport {
+    JsonRpc(JsonRpc),
+    Json2(Json2),
 }
 
 impl Client {
     /// Asks the server its version, chooses the protocol, and proves database and key with one
     /// call. Nothing is repeated here: who starts wants to know at once what is wrong.
+    ///
+    /// # Errors
+    /// Among others [`Error::Unreachable`], [`Error::NotOdoo`], [`Error::UnknownDatabase`],
+    /// [`Error::AccessDenied`].
     pub async fn connect(settings: &Settings) -> Result<Self, Error> {
-        let _ = settings;
-        Err(Error::Conflict)
+        if !matches!(settings.url.scheme(), "http" | "https") {
+            return Err(Error::Settings(format!(
+                "The address of Odoo must begin with http:// or https://, not `{}:` (ODOO_URL).",
+                settings.url.scheme()
+            )));
+        }
+        let version = ask_version(settings).await?;
+        let json2 = match settings.protocol {
+            Protocol::Auto => version.major >= JSON2_SINCE,
+            Protocol::Jsonrpc => false,
+            Protocol::Json2 if version.major < JSON2_SINCE => {
+                return Err(Error::Settings(format!(
+                    "Odoo {} does not speak /json/2, which came with 19: set ODOO_PROTOCOL to \
+                     `auto` or `jsonrpc`.",
+                    version.text
+                )));
+            }
+            Protocol::Json2 => true,
+        };
+        let transport = if json2 {
+            Transport::Json2(Json2::connect(settings).await?)
+        } else {
+            Transport::JsonRpc(JsonRpc::connect(settings).await?)
+        };
+        let settings = settings.clone();
+        // Two so far: the version, and the login or what stands in for it.
+        let calls = AtomicU64::new(2);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                settings,
+                version,
+                transport,
+                calls,
+            }),
+        })
     }
 
     /// Calls a public method of a model, once. `kwargs` is an object with every argument by name;
@@ -39,9 +87,15 @@ impl Client {
         method: &str,
         kwargs: Value,
     ) -> Result<R, Error> {
-        let _ = (model, method, kwargs);
-        self.inner.calls.fetch_add(1, Ordering::Relaxed);
-        Err(Error::Conflict)
+        self.send(
+            Called {
+                settings: &self.inner.settings,
+                model,
+                method,
+            },
+            &kwargs,
+        )
+        .await
     }
 
     /// As [`Client::call`], for a call that does no harm twice: what failed in passing is sent
@@ -52,7 +106,46 @@ impl Client {
         method: &str,
         kwargs: Value,
     ) -> Result<R, Error> {
-        self.call(model, method, kwargs).await
+        let called = Called {
+            settings: &self.inner.settings,
+            model,
+            method,
+        };
+        let mut first_failure = None;
+        let mut repetitions = 0_u32;
+        loop {
+            let error = match self.send(called, &kwargs).await {
+                Err(error) if error.is_passing() => error,
+                settled => return settled,
+            };
+            let since = *first_failure.get_or_insert_with(Instant::now);
+            let pause = retry::pause(repetitions, rand::random());
+            if since.elapsed() + pause >= self.inner.settings.patience {
+                return Err(error);
+            }
+            tracing::warn!(
+                odoo.model = model,
+                odoo.method = method,
+                pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+                %error,
+                "Odoo did not answer; asking again"
+            );
+            tokio::time::sleep(pause).await;
+            repetitions += 1;
+        }
+    }
+
+    async fn send<R: DeserializeOwned>(
+        &self,
+        called: Called<'_>,
+        kwargs: &Value,
+    ) -> Result<R, Error> {
+        self.inner.calls.fetch_add(1, Ordering::Relaxed);
+        let answer = match &self.inner.transport {
+            Transport::JsonRpc(transport) => transport.call(called, kwargs).await?,
+            Transport::Json2(transport) => transport.call(called, kwargs).await?,
+        };
+        decode(called, &answer)
     }
 
     /// How many calls have been sent, repetitions, version and login included.
@@ -67,12 +160,18 @@ impl Client {
 
     /// The protocol in use; never [`Protocol::Auto`].
     pub fn protocol(&self) -> Protocol {
-        self.inner.protocol
+        match self.inner.transport {
+            Transport::JsonRpc(_) => Protocol::Jsonrpc,
+            Transport::Json2(_) => Protocol::Json2,
+        }
     }
 
     /// The id of the user that the key belongs to.
     pub fn uid(&self) -> i64 {
-        self.inner.uid
+        match &self.inner.transport {
+            Transport::JsonRpc(transport) => transport.uid(),
+            Transport::Json2(transport) => transport.uid(),
+        }
     }
 
     /// The settings it was made with.
@@ -87,8 +186,19 @@ impl std::fmt::Debug for Client {
             .field("url", &self.inner.settings.shown_url())
             .field("db", &self.inner.settings.db)
             .field("login", &self.inner.settings.login)
-            .field("protocol", &self.inner.protocol)
+            .field("protocol", &self.protocol())
             .field("calls", &self.calls())
             .finish_non_exhaustive()
     }
+}
+
+/// Reads a result, and says where in it something is not as expected.
+pub(crate) fn decode<R: DeserializeOwned>(called: Called<'_>, answer: &str) -> Result<R, Error> {
+    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(answer)).map_err(
+        |error| Error::Unreadable {
+            model: called.model.to_owned(),
+            method: called.method.to_owned(),
+            detail: format!("at `{}`: {}", error.path(), error.inner()),
+        },
+    )
 }

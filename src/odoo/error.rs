@@ -1,7 +1,7 @@
 //! What can go wrong between the sidecar and Odoo, in sentences a user can act on.
 //!
 //! A variant exists only where somebody branches on it or where the advice differs. The wire's
-//! names and statuses are turned into variants in [`super::jsonrpc`] and [`super::json2`].
+//! names are turned into variants in `fault.rs`, its statuses in the protocols' own files.
 
 /// A call to Odoo that brought no result. `Display` is one sentence for the user.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +60,18 @@ pub enum Error {
     BadField {
         /// The technical name of the model.
         model: String,
+        /// What Odoo said.
+        detail: String,
+    },
+    /// The method takes other arguments: the addon is of another age than the sidecar.
+    #[error(
+        "Odoo's `{model}.{method}` takes other arguments ({detail}): update the addon in Odoo."
+    )]
+    BadArguments {
+        /// The technical name of the model.
+        model: String,
+        /// The method called.
+        method: String,
         /// What Odoo said.
         detail: String,
     },
@@ -173,7 +185,7 @@ impl Error {
     /// Whether Odoo may have executed the call although it has not said so.
     pub fn may_have_run(&self) -> bool {
         match self {
-            Self::Lost { .. } | Self::Unreadable { .. } => true,
+            Self::Lost { .. } | Self::Unreadable { .. } | Self::DatabaseAway { .. } => true,
             Self::NotOdoo { status, .. } => matches!(status, 200..=299 | 500 | 502 | 504),
             _ => false,
         }
@@ -205,17 +217,4 @@ fn not_odoo(url: &str, status: u16, detail: &str) -> String {
              (ODOO_URL)."
         ),
     }
-}
-
-/// What `/jsonrpc` has in `error.data` and `/json/2` as the body of an error: the same dict.
-/// `debug`, a traceback, is not kept here at all.
-#[derive(Debug, Clone, Default, serde::Deserialize)]
-pub(crate) struct Fault {
-    /// The Python exception with its module: `odoo.exceptions.UserError`.
-    #[serde(default)]
-    pub(crate) name: String,
-    #[serde(default, deserialize_with = "super::value::text")]
-    pub(crate) message: String,
-    #[serde(default, deserialize_with = "super::value::text")]
-    pub(crate) debug: String,
 }

@@ -11,6 +11,7 @@ mod apikey;
 mod client;
 pub mod connector;
 mod error;
+mod fault;
 mod json2;
 mod jsonrpc;
 pub mod permit;

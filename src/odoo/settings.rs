@@ -30,8 +30,9 @@ impl Protocol {
     }
 }
 
-/// Where Odoo is, who asks, and how long to wait. Its `Debug` does not show the key.
-#[derive(Debug, Clone)]
+/// Where Odoo is, who asks, and how long to wait. Its `Debug` shows neither the key nor a
+/// password in the address.
+#[derive(Clone)]
 pub struct Settings {
     /// The address of Odoo, `http://` or `https://`, with or without a path before `/jsonrpc`.
     pub url: Url,
@@ -92,5 +93,20 @@ impl Settings {
         let _ = url.set_username("");
         let _ = url.set_password(None);
         url.as_str().trim_end_matches('/').to_owned()
+    }
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("url", &self.shown_url())
+            .field("db", &self.db)
+            .field("login", &self.login)
+            .field("api_key", &self.api_key)
+            .field("protocol", &self.protocol)
+            .field("timeout", &self.timeout)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("patience", &self.patience)
+            .finish()
     }
 }

@@ -1,6 +1,10 @@
 //! Which Odoo this is, asked without a login.
 
-use super::{Error, Settings};
+use reqwest::header::HeaderMap;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Error, Settings, json2};
 
 /// The version of an Odoo server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +17,61 @@ pub struct Version {
 
 /// Asks the server its version; fails as [`super::Client::connect`] does where no Odoo answers.
 pub async fn ask_version(settings: &Settings) -> Result<Version, Error> {
-    let _ = settings;
-    Err(Error::Conflict)
+    #[derive(Deserialize)]
+    struct Envelope {
+        result: Info,
+    }
+    #[derive(Deserialize)]
+    struct Info {
+        server_version: String,
+        server_version_info: Vec<Value>,
+    }
+    let http = json2::http(settings, HeaderMap::new())?;
+    // `GET /web/version` is there from 19 only.
+    let request = http
+        .post(settings.endpoint("/web/webclient/version_info"))
+        .json(&json!({ "jsonrpc": "2.0", "params": {} }));
+    let answer = json2::read(settings, request).await?;
+    let info = match serde_json::from_str::<Envelope>(&answer.body) {
+        Ok(envelope) if answer.status == 200 => envelope.result,
+        _ => return Err(answer.not_odoo(settings)),
+    };
+    match info.server_version_info.first().and_then(major) {
+        Some(major) => Ok(Version {
+            text: info.server_version,
+            major,
+        }),
+        None => Err(answer.not_odoo(settings)),
+    }
+}
+
+/// A number, or on Odoo Online text such as `saas~18`.
+fn major(value: &Value) -> Option<u32> {
+    match value {
+        Value::Number(number) => number.as_u64().and_then(|major| u32::try_from(major).ok()),
+        Value::String(text) => text
+            .trim_start_matches(|c: char| !c.is_ascii_digit())
+            .parse()
+            .ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_major_number_is_read_from_a_number_or_the_name_of_a_rolling_release() {
+        for (value, expected) in [
+            (json!(19), Some(19)),
+            (json!("saas~18"), Some(18)),
+            (json!("17"), Some(17)),
+            (json!("master"), None),
+            (json!(null), None),
+            (json!(-3), None),
+        ] {
+            assert_eq!(major(&value), expected, "{value}");
+        }
+    }
 }

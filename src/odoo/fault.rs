@@ -1,0 +1,157 @@
+//! What Odoo says when a call fails: the same dict over both protocols, named by the Python
+//! exception. Statuses and codes are no guide: `/jsonrpc` answers 200 to everything, and its code
+//! is 200 up to Odoo 18 and 0 on 19.
+
+use serde::Deserialize;
+
+use super::{Error, Settings, value};
+
+/// `error.data` of `/jsonrpc`, and the body of an error of `/json/2`.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct Fault {
+    /// The exception with its module: `odoo.exceptions.UserError`.
+    pub(crate) name: String,
+    /// What it says to the user.
+    #[serde(default, deserialize_with = "value::text")]
+    pub(crate) message: String,
+    /// A Python traceback.
+    #[serde(default, deserialize_with = "value::text")]
+    debug: String,
+}
+
+/// What was called, for the sentence.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Called<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) model: &'a str,
+    pub(crate) method: &'a str,
+}
+
+impl Fault {
+    /// The error it means.
+    pub(crate) fn into_error(self, called: Called<'_>) -> Error {
+        let Called {
+            settings,
+            model,
+            method,
+        } = called;
+        tracing::debug!(
+            odoo.model = model,
+            odoo.method = method,
+            odoo.exception = self.name,
+            odoo.traceback = self.debug,
+            "Odoo answered with an error"
+        );
+        let sentence = sentence(&self.message);
+        let (model, method) = (model.to_owned(), method.to_owned());
+        match self.name.as_str() {
+            "odoo.exceptions.AccessDenied" | "odoo.http.SessionExpiredException" => {
+                Error::AccessDenied {
+                    login: settings.login.clone(),
+                }
+            }
+            "odoo.exceptions.AccessError" => Error::AccessError {
+                login: settings.login.clone(),
+                sentence,
+            },
+            "odoo.exceptions.UserError" if no_such_model(&self.message, &model) => {
+                Error::UnknownModel { model }
+            }
+            "odoo.exceptions.UserError"
+            | "odoo.exceptions.ValidationError"
+            | "odoo.exceptions.RedirectWarning" => Error::Rejected { sentence },
+            "odoo.exceptions.MissingError" => Error::Missing { sentence },
+            // An addon's own bug has the same name; it does not name the method that was called.
+            "builtins.AttributeError" if self.message.contains(&method) => {
+                Error::UnknownMethod { model, method }
+            }
+            "builtins.ValueError" | "builtins.KeyError" => Error::BadField {
+                model,
+                detail: detail(&sentence),
+            },
+            "builtins.TypeError" | "builtins.IndexError" => Error::BadArguments {
+                model,
+                method,
+                detail: detail(&sentence),
+            },
+            "odoo.exceptions.LockError"
+            | "odoo.exceptions.ConcurrencyError"
+            | "psycopg2.errors.SerializationFailure"
+            | "psycopg2.errors.DeadlockDetected"
+            | "psycopg2.errors.LockNotAvailable"
+            | "psycopg2.extensions.TransactionRollbackError" => Error::Conflict,
+            "psycopg2.OperationalError"
+                if self.message.contains(&format!("\"{}\"", settings.db)) =>
+            {
+                Error::UnknownDatabase {
+                    db: settings.db.clone(),
+                    url: settings.shown_url(),
+                }
+            }
+            "psycopg2.OperationalError"
+            | "psycopg2.InterfaceError"
+            | "psycopg2.errors.AdminShutdown"
+            | "psycopg2.errors.CrashShutdown"
+            | "psycopg2.errors.CannotConnectNow"
+            | "psycopg2.errors.TooManyConnections"
+            | "psycopg2.pool.PoolError"
+            | "odoo.sql_db.PoolError" => Error::DatabaseAway {
+                url: settings.shown_url(),
+                detail: detail(&sentence),
+            },
+            name if name.ends_with("RequestEntityTooLarge") => Error::TooLarge,
+            name => Error::Server {
+                name: name.to_owned(),
+                sentence,
+            },
+        }
+    }
+}
+
+/// `/jsonrpc` has a `UserError` for it, `/json/2` a "not found"; both in English, since no
+/// language is asked for.
+pub(crate) fn no_such_model(message: &str, model: &str) -> bool {
+    message.contains(model)
+        && (message.contains("doesn't exist") || message.contains("does not exist"))
+        && !message.contains(&format!("{model}."))
+}
+
+/// One line that ends like a sentence, without a traceback, short enough to read.
+pub(crate) fn sentence(message: &str) -> String {
+    const LONGEST: usize = 400;
+    let message = message
+        .split("Traceback (most recent call last)")
+        .next()
+        .unwrap_or_default();
+    let mut line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.is_empty() {
+        return "it gave no reason.".to_owned();
+    }
+    if line.chars().count() > LONGEST {
+        line = line.chars().take(LONGEST).collect::<String>() + "…";
+    }
+    if !line.ends_with(['.', '!', '?', '…', ':', '。']) {
+        line.push('.');
+    }
+    line
+}
+
+/// The same to stand in brackets.
+fn detail(sentence: &str) -> String {
+    sentence.trim_end_matches('.').to_owned()
+}
+
+/// The innermost reason of a failed connection, which names what happened; the outer ones only
+/// say which library noticed.
+pub(crate) fn reason(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    let text = deepest.to_string();
+    // "Connection refused (os error 111)": the number helps nobody.
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
