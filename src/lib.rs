@@ -5,8 +5,10 @@
 //! - [`sicantik`]: all that knows SICANTIK: its client, what its answers mean, the gate that holds
 //!   its request rate, and a simulator of it.
 //! - [`odoo`]: all that knows Odoo: both of its external APIs behind one client, and the models.
+//! - [`sync`]: the work itself, in a pipeline between the two.
 //! - [`tls`]: the one place that chooses the cryptography of every HTTPS connection.
 
 pub mod odoo;
 pub mod sicantik;
+pub mod sync;
 pub mod tls;

@@ -45,10 +45,7 @@ pub async fn own_keys(client: &Client) -> Result<Option<Vec<ApiKey>>, Error> {
     match rows {
         Ok(rows) => Ok(Some(
             rows.into_iter()
-                .map(|row| ApiKey {
-                    name: row.name,
-                    expires_at: row.expiration_date,
-                })
+                .map(|row| ApiKey { name: row.name, expires_at: row.expiration_date })
                 .collect(),
         )),
         Err(Error::AccessError { .. } | Error::BadField { .. } | Error::UnknownModel { .. }) => {

@@ -69,14 +69,7 @@ impl Client {
         let settings = settings.clone();
         // Two so far: the version, and the login or what stands in for it.
         let calls = AtomicU64::new(2);
-        Ok(Self {
-            inner: Arc::new(Inner {
-                settings,
-                version,
-                transport,
-                calls,
-            }),
-        })
+        Ok(Self { inner: Arc::new(Inner { settings, version, transport, calls }) })
     }
 
     /// Calls a public method of a model, once. `kwargs` is an object with every argument by name;
@@ -87,15 +80,7 @@ impl Client {
         method: &str,
         kwargs: Value,
     ) -> Result<R, Error> {
-        self.send(
-            Called {
-                settings: &self.inner.settings,
-                model,
-                method,
-            },
-            &kwargs,
-        )
-        .await
+        self.send(Called { settings: &self.inner.settings, model, method }, &kwargs).await
     }
 
     /// As [`Client::call`], for a call that does no harm twice: what failed in passing is sent
@@ -106,11 +91,7 @@ impl Client {
         method: &str,
         kwargs: Value,
     ) -> Result<R, Error> {
-        let called = Called {
-            settings: &self.inner.settings,
-            model,
-            method,
-        };
+        let called = Called { settings: &self.inner.settings, model, method };
         let mut first_failure = None;
         let mut repetitions = 0_u32;
         loop {

@@ -83,10 +83,7 @@ pub enum FindError {
 }
 
 fn those(active: &[Connector]) -> String {
-    let list: Vec<_> = active
-        .iter()
-        .map(|one| format!("`{}` (id {})", one.name, one.id))
-        .collect();
+    let list: Vec<_> = active.iter().map(|one| format!("`{}` (id {})", one.name, one.id)).collect();
     match list.len() {
         0 => "is no active connector at all".to_owned(),
         1 => format!("is {}", list[0]),
@@ -119,9 +116,7 @@ pub async fn find(
 ) -> Result<Connector, FindError> {
     let connector = choose(active(client, schema).await?, wanted)?;
     if needs_address && connector.api_url.trim().is_empty() {
-        return Err(FindError::NoAddress {
-            name: connector.name,
-        });
+        return Err(FindError::NoAddress { name: connector.name });
     }
     Ok(connector)
 }
@@ -135,18 +130,10 @@ fn choose(active: Vec<Connector>, wanted: Option<&str>) -> Result<Connector, Fin
         None => active.clone(),
         Some(wanted) => {
             let wanted = wanted.trim();
-            let named: Vec<_> = active
-                .iter()
-                .filter(|one| one.name == wanted)
-                .cloned()
-                .collect();
+            let named: Vec<_> = active.iter().filter(|one| one.name == wanted).cloned().collect();
             if named.is_empty() {
                 let id = wanted.parse::<i64>().ok();
-                active
-                    .iter()
-                    .filter(|one| Some(one.id) == id)
-                    .cloned()
-                    .collect()
+                active.iter().filter(|one| Some(one.id) == id).cloned().collect()
             } else {
                 named
             }
@@ -154,10 +141,9 @@ fn choose(active: Vec<Connector>, wanted: Option<&str>) -> Result<Connector, Fin
     };
     match (fitting.len(), wanted) {
         (1, _) => Ok(fitting.into_iter().next().expect("one was counted")),
-        (0, wanted) => Err(FindError::NotFound {
-            wanted: wanted.unwrap_or_default().to_owned(),
-            active,
-        }),
+        (0, wanted) => {
+            Err(FindError::NotFound { wanted: wanted.unwrap_or_default().to_owned(), active })
+        }
         _ => Err(FindError::Several { active: fitting }),
     }
 }
@@ -192,21 +178,13 @@ pub async fn write_statistics(
                 json!({ "ids": [connector_id], "fields": ["total_expiry_synced"] }),
             )
             .await?;
-        let before = rows
-            .first()
-            .and_then(|row| row["total_expiry_synced"].as_u64())
-            .unwrap_or(0);
+        let before = rows.first().and_then(|row| row["total_expiry_synced"].as_u64()).unwrap_or(0);
         values.insert("total_expiry_synced".into(), json!(before + found));
     }
     if values.is_empty() {
         return Ok(());
     }
-    let _: bool = client
-        .call(
-            MODEL,
-            "write",
-            json!({ "ids": [connector_id], "vals": values }),
-        )
-        .await?;
+    let _: bool =
+        client.call(MODEL, "write", json!({ "ids": [connector_id], "vals": values })).await?;
     Ok(())
 }

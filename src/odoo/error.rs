@@ -194,11 +194,7 @@ impl Error {
 
 fn listed(fields: &[String]) -> String {
     let quoted: Vec<_> = fields.iter().map(|field| format!("`{field}`")).collect();
-    format!(
-        "the field{} {}",
-        if fields.len() == 1 { "" } else { "s" },
-        quoted.join(", ")
-    )
+    format!("the field{} {}", if fields.len() == 1 { "" } else { "s" }, quoted.join(", "))
 }
 
 fn not_odoo(url: &str, status: u16, detail: &str) -> String {

@@ -30,11 +30,7 @@ pub(crate) struct Called<'a> {
 impl Fault {
     /// The error it means.
     pub(crate) fn into_error(self, called: Called<'_>) -> Error {
-        let Called {
-            settings,
-            model,
-            method,
-        } = called;
+        let Called { settings, model, method } = called;
         tracing::debug!(
             odoo.model = model,
             odoo.method = method,
@@ -46,14 +42,11 @@ impl Fault {
         let (model, method) = (model.to_owned(), method.to_owned());
         match self.name.as_str() {
             "odoo.exceptions.AccessDenied" | "odoo.http.SessionExpiredException" => {
-                Error::AccessDenied {
-                    login: settings.login.clone(),
-                }
+                Error::AccessDenied { login: settings.login.clone() }
             }
-            "odoo.exceptions.AccessError" => Error::AccessError {
-                login: settings.login.clone(),
-                sentence,
-            },
+            "odoo.exceptions.AccessError" => {
+                Error::AccessError { login: settings.login.clone(), sentence }
+            }
             "odoo.exceptions.UserError" if no_such_model(&self.message, &model) => {
                 Error::UnknownModel { model }
             }
@@ -65,15 +58,12 @@ impl Fault {
             "builtins.AttributeError" if self.message.contains(&method) => {
                 Error::UnknownMethod { model, method }
             }
-            "builtins.ValueError" | "builtins.KeyError" => Error::BadField {
-                model,
-                detail: detail(&sentence),
-            },
-            "builtins.TypeError" | "builtins.IndexError" => Error::BadArguments {
-                model,
-                method,
-                detail: detail(&sentence),
-            },
+            "builtins.ValueError" | "builtins.KeyError" => {
+                Error::BadField { model, detail: detail(&sentence) }
+            }
+            "builtins.TypeError" | "builtins.IndexError" => {
+                Error::BadArguments { model, method, detail: detail(&sentence) }
+            }
             "odoo.exceptions.LockError"
             | "odoo.exceptions.ConcurrencyError"
             | "psycopg2.errors.SerializationFailure"
@@ -83,10 +73,7 @@ impl Fault {
             "psycopg2.OperationalError"
                 if self.message.contains(&format!("\"{}\"", settings.db)) =>
             {
-                Error::UnknownDatabase {
-                    db: settings.db.clone(),
-                    url: settings.shown_url(),
-                }
+                Error::UnknownDatabase { db: settings.db.clone(), url: settings.shown_url() }
             }
             "psycopg2.OperationalError"
             | "psycopg2.InterfaceError"
@@ -95,15 +82,11 @@ impl Fault {
             | "psycopg2.errors.CannotConnectNow"
             | "psycopg2.errors.TooManyConnections"
             | "psycopg2.pool.PoolError"
-            | "odoo.sql_db.PoolError" => Error::DatabaseAway {
-                url: settings.shown_url(),
-                detail: detail(&sentence),
-            },
+            | "odoo.sql_db.PoolError" => {
+                Error::DatabaseAway { url: settings.shown_url(), detail: detail(&sentence) }
+            }
             name if name.ends_with("RequestEntityTooLarge") => Error::TooLarge,
-            name => Error::Server {
-                name: name.to_owned(),
-                sentence,
-            },
+            name => Error::Server { name: name.to_owned(), sentence },
         }
     }
 }
@@ -119,10 +102,7 @@ pub(crate) fn no_such_model(message: &str, model: &str) -> bool {
 /// One line that ends like a sentence, without a traceback, short enough to read.
 pub(crate) fn sentence(message: &str) -> String {
     const LONGEST: usize = 400;
-    let message = message
-        .split("Traceback (most recent call last)")
-        .next()
-        .unwrap_or_default();
+    let message = message.split("Traceback (most recent call last)").next().unwrap_or_default();
     let mut line = message.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.is_empty() {
         return "it gave no reason.".to_owned();
@@ -150,8 +130,5 @@ pub(crate) fn reason(error: &(dyn std::error::Error + 'static)) -> String {
     }
     let text = deepest.to_string();
     // "Connection refused (os error 111)": the number helps nobody.
-    text.split(" (os error")
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }

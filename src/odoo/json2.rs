@@ -48,15 +48,8 @@ impl Json2 {
             Error::Settings("The name of the database cannot be sent: correct ODOO_DB.".into())
         })?;
         headers.insert(DATABASE, database);
-        let mut client = Self {
-            http: http(settings, headers)?,
-            uid: 0,
-        };
-        let called = Called {
-            settings,
-            model: "res.users",
-            method: "context_get",
-        };
+        let mut client = Self { http: http(settings, headers)?, uid: 0 };
+        let called = Called { settings, model: "res.users", method: "context_get" };
         let answer = client.call(called, &json!({})).await?;
         let context: Context = super::client::decode(called, &answer)?;
         client.uid = context.uid;
@@ -69,11 +62,7 @@ impl Json2 {
 
     /// Calls a model's method; the answer is its result as JSON text.
     pub(crate) async fn call(&self, called: Called<'_>, kwargs: &Value) -> Result<String, Error> {
-        let Called {
-            settings,
-            model,
-            method,
-        } = called;
+        let Called { settings, model, method } = called;
         let url = settings.endpoint(&format!("/json/2/{model}/{method}"));
         let answer = read(settings, self.http.post(url).json(kwargs)).await?;
         if answer.status == 200 && answer.is_json {
@@ -84,43 +73,28 @@ impl Json2 {
 }
 
 fn refusal(answer: Answer, called: Called<'_>) -> Error {
-    let Called {
-        settings,
-        model,
-        method,
-    } = called;
-    let fault = if answer.is_json {
-        serde_json::from_str(&answer.body).ok()
-    } else {
-        None
-    };
+    let Called { settings, model, method } = called;
+    let fault = if answer.is_json { serde_json::from_str(&answer.body).ok() } else { None };
     let Some(fault) = fault else {
         return match answer.status {
             413 => Error::TooLarge,
             // Odoo's own page for a database it does not have; the model's absence is JSON.
-            404 => Error::UnknownDatabase {
-                db: settings.db.clone(),
-                url: settings.shown_url(),
-            },
+            404 => Error::UnknownDatabase { db: settings.db.clone(), url: settings.shown_url() },
             _ => answer.not_odoo(settings),
         };
     };
     let Fault { name, message, .. } = &fault;
     match (answer.status, name.as_str()) {
-        (401, _) => Error::AccessDenied {
-            login: settings.login.clone(),
-        },
-        (404, _) if no_such_model(message, model) => Error::UnknownModel {
-            model: model.to_owned(),
-        },
-        (404, "werkzeug.exceptions.NotFound") => Error::UnknownMethod {
-            model: model.to_owned(),
-            method: method.to_owned(),
-        },
-        (403, "werkzeug.exceptions.Forbidden") => Error::AccessError {
-            login: settings.login.clone(),
-            sentence: sentence(message),
-        },
+        (401, _) => Error::AccessDenied { login: settings.login.clone() },
+        (404, _) if no_such_model(message, model) => {
+            Error::UnknownModel { model: model.to_owned() }
+        }
+        (404, "werkzeug.exceptions.NotFound") => {
+            Error::UnknownMethod { model: model.to_owned(), method: method.to_owned() }
+        }
+        (403, "werkzeug.exceptions.Forbidden") => {
+            Error::AccessError { login: settings.login.clone(), sentence: sentence(message) }
+        }
         (409, _) => Error::Conflict,
         (422, name) if name.starts_with("werkzeug.") => Error::BadArguments {
             model: model.to_owned(),
@@ -141,16 +115,9 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn not_odoo(&self, settings: &Settings) -> Error {
-        let detail = if self.content_type.is_empty() {
-            "no content"
-        } else {
-            self.content_type.as_str()
-        };
-        Error::NotOdoo {
-            url: settings.shown_url(),
-            status: self.status,
-            detail: detail.to_owned(),
-        }
+        let detail =
+            if self.content_type.is_empty() { "no content" } else { self.content_type.as_str() };
+        Error::NotOdoo { url: settings.shown_url(), status: self.status, detail: detail.to_owned() }
     }
 }
 
@@ -162,21 +129,12 @@ pub(crate) async fn read(
     let failed = |error: reqwest::Error| {
         let url = settings.shown_url();
         if error.is_connect() || error.is_builder() {
-            Error::Unreachable {
-                url,
-                detail: reason(&error),
-            }
+            Error::Unreachable { url, detail: reason(&error) }
         } else if error.is_timeout() {
             let seconds = settings.timeout.as_secs_f32();
-            Error::Lost {
-                url,
-                detail: format!("no answer within {seconds} s"),
-            }
+            Error::Lost { url, detail: format!("no answer within {seconds} s") }
         } else {
-            Error::Lost {
-                url,
-                detail: reason(&error),
-            }
+            Error::Lost { url, detail: reason(&error) }
         }
     };
     let mut response = request.send().await.map_err(failed)?;
@@ -197,10 +155,5 @@ pub(crate) async fn read(
         bytes.extend_from_slice(&chunk);
     }
     let is_json = content_type == "application/json";
-    Ok(Answer {
-        status,
-        is_json,
-        content_type,
-        body: String::from_utf8_lossy(&bytes).into_owned(),
-    })
+    Ok(Answer { status, is_json, content_type, body: String::from_utf8_lossy(&bytes).into_owned() })
 }

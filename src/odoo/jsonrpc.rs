@@ -37,27 +37,16 @@ impl JsonRpc {
             .build(settings.endpoint("/jsonrpc"))
             .map_err(|error| Error::Settings(format!("ODOO_URL cannot be used: {error}.")))?;
         let mut client = Self { http, uid: 0 };
-        let called = Called {
-            settings,
-            model: "common",
-            method: "login",
-        };
+        let called = Called { settings, model: "common", method: "login" };
         let key = settings.api_key.expose_secret();
         let answer = client
-            .send(
-                called,
-                "common",
-                "login",
-                json!([settings.db, settings.login, key]),
-            )
+            .send(called, "common", "login", json!([settings.db, settings.login, key]))
             .await?;
         // `false` is a refusal; anything but an id or that comes from something else.
         match serde_json::from_str(&answer) {
             Ok(Value::Number(uid)) => client.uid = uid.as_i64().unwrap_or_default(),
             Ok(Value::Bool(false)) => {
-                return Err(Error::AccessDenied {
-                    login: settings.login.clone(),
-                });
+                return Err(Error::AccessDenied { login: settings.login.clone() });
             }
             _ => return Err(unreadable(called, "a login that is no number")),
         }
@@ -70,11 +59,7 @@ impl JsonRpc {
 
     /// Calls a model's method; the answer is its result as JSON text.
     pub(crate) async fn call(&self, called: Called<'_>, kwargs: &Value) -> Result<String, Error> {
-        let Called {
-            settings,
-            model,
-            method,
-        } = called;
+        let Called { settings, model, method } = called;
         let mut kwargs = kwargs.clone();
         // What works on records takes their ids as its first argument, not by name.
         let args = match kwargs.as_object_mut().and_then(|names| names.remove("ids")) {
@@ -99,11 +84,7 @@ impl JsonRpc {
             .and_then(|()| params.insert("method", method))
             .and_then(|()| params.insert("args", args))
             .map_err(|error| unreadable(called, &error.to_string()))?;
-        match self
-            .http
-            .request::<Box<JsonRawValue>, _>("call", params)
-            .await
-        {
+        match self.http.request::<Box<JsonRawValue>, _>("call", params).await {
             Ok(result) => Ok(Box::<str>::from(result).into()),
             Err(error) => Err(translate(error, called)),
         }
@@ -132,11 +113,9 @@ fn translate(error: RpcError, called: Called<'_>) -> Error {
         RpcError::ParseError(error) if error.to_string().contains("result/error") => {
             unreadable(called, "it returned nothing")
         }
-        RpcError::ParseError(error) => Error::NotOdoo {
-            url,
-            status: 200,
-            detail: format!("no JSON-RPC answer: {error}"),
-        },
+        RpcError::ParseError(error) => {
+            Error::NotOdoo { url, status: 200, detail: format!("no JSON-RPC answer: {error}") }
+        }
         RpcError::Transport(error) => match error.downcast_ref::<TransportError>() {
             Some(TransportError::Rejected { status_code: 413 })
             | Some(TransportError::RequestTooLarge)
@@ -146,11 +125,9 @@ fn translate(error: RpcError, called: Called<'_>) -> Error {
                 status: *status_code,
                 detail: "no JSON-RPC answer".to_owned(),
             },
-            Some(TransportError::Http(HttpError::Malformed)) => Error::NotOdoo {
-                url,
-                status: 200,
-                detail: "no JSON".to_owned(),
-            },
+            Some(TransportError::Http(HttpError::Malformed)) => {
+                Error::NotOdoo { url, status: 200, detail: "no JSON".to_owned() }
+            }
             Some(TransportError::Http(HttpError::Stream(error))) => {
                 let error: &(dyn std::error::Error + 'static) = error.as_ref();
                 if error.is::<LengthLimitError>() {
@@ -166,10 +143,7 @@ fn translate(error: RpcError, called: Called<'_>) -> Error {
                     Error::Lost { url, detail }
                 }
             }
-            _ => Error::Lost {
-                url,
-                detail: reason(error.as_ref()),
-            },
+            _ => Error::Lost { url, detail: reason(error.as_ref()) },
         },
         error => unreadable(called, &error.to_string()),
     }

@@ -78,9 +78,7 @@ impl Pages {
     /// again.
     pub async fn next_page(&mut self) -> Result<Option<Vec<Permit>>, Error> {
         while let Some(domain) = &self.current {
-            let want = self
-                .left
-                .map_or(self.page_size, |left| left.min(self.page_size));
+            let want = self.left.map_or(self.page_size, |left| left.min(self.page_size));
             if want == 0 {
                 break;
             }
@@ -119,9 +117,8 @@ impl Pages {
 pub async fn count(client: &Client, domains: &[Domain]) -> Result<u64, Error> {
     let mut total = 0;
     for domain in domains {
-        let found: u64 = client
-            .call_idempotent(MODEL, "search_count", json!({ "domain": domain }))
-            .await?;
+        let found: u64 =
+            client.call_idempotent(MODEL, "search_count", json!({ "domain": domain })).await?;
         total += found;
     }
     Ok(total)
@@ -137,19 +134,16 @@ pub fn plain_domains(
     refresh_older_than: Option<u32>,
     now: DateTime<Utc>,
 ) -> Vec<Domain> {
-    let mut common: Domain = vec![
-        json!(["status", "=", "active"]),
-        json!(["permit_number", "!=", false]),
-    ];
+    let mut common: Domain =
+        vec![json!(["status", "=", "active"]), json!(["permit_number", "!=", false])];
     if schema.permit_has("connector_id") {
         common.push(json!(["connector_id", "=", connector_id]));
     }
     let mut undated = common.clone();
     undated.push(json!(["expiry_date", "=", false]));
     let mut domains = vec![undated];
-    let remembers = ["expiry_checked_at", "last_sync_date"]
-        .into_iter()
-        .find(|field| schema.permit_has(field));
+    let remembers =
+        ["expiry_checked_at", "last_sync_date"].into_iter().find(|field| schema.permit_has(field));
     if let (Some(days), Some(field)) = (refresh_older_than, remembers) {
         let before = now - chrono::Duration::days(i64::from(days));
         let mut dated = common;
@@ -216,9 +210,8 @@ pub async fn write_dates(
 }
 
 async fn write(client: &Client, ids: &[i64], values: &Value) -> Result<(), Error> {
-    let _: bool = client
-        .call_idempotent(MODEL, "write", json!({ "ids": ids, "vals": values }))
-        .await?;
+    let _: bool =
+        client.call_idempotent(MODEL, "write", json!({ "ids": ids, "vals": values })).await?;
     Ok(())
 }
 

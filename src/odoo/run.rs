@@ -194,10 +194,11 @@ pub struct Progress {
 }
 
 /// What to do after a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Next {
     /// Go on.
+    #[default]
     Continue,
     /// Somebody pressed Stop: finish as cancelled.
     Stop,
@@ -213,6 +214,9 @@ pub struct Recorded {
     /// Whether this batch was applied by this very call.
     #[serde(default, deserialize_with = "value::truth")]
     pub applied: bool,
+    /// How many of its dates Odoo refused to store; they are recorded as failed.
+    #[serde(default)]
+    pub rejected: u64,
 }
 
 /// How a run ends.
@@ -322,12 +326,7 @@ pub async fn finish(
 
 /// Gives a run back to the queue, as if it had not been claimed. `false`: another holds it now.
 pub async fn release(client: &Client, run_id: i64, worker: &str) -> Result<bool, Error> {
-    held(
-        client,
-        "release",
-        json!({ "run_id": run_id, "worker": worker }),
-    )
-    .await
+    held(client, "release", json!({ "run_id": run_id, "worker": worker })).await
 }
 
 /// What a run would ask now; changes nothing.
@@ -336,17 +335,14 @@ pub async fn plan(
     connector_id: i64,
     selection: &Selection,
 ) -> Result<Plan, Error> {
-    client
-        .call_idempotent(MODEL, "plan", selected(connector_id, selection))
-        .await
+    client.call_idempotent(MODEL, "plan", selected(connector_id, selection)).await
 }
 
 /// Asks a run to stop and answers its state then: `cancelled`, or `running` until its worker has
 /// heard of it.
 pub async fn cancel(client: &Client, run_id: i64) -> Result<String, Error> {
-    let State { state } = client
-        .call_idempotent(MODEL, "cancel", json!({ "run_id": run_id }))
-        .await?;
+    let State { state } =
+        client.call_idempotent(MODEL, "cancel", json!({ "run_id": run_id })).await?;
     Ok(state)
 }
 

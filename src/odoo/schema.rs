@@ -45,11 +45,7 @@ impl Schema {
             Err(Error::UnknownModel { .. }) => Mode::Plain,
             Err(error) => return Err(error),
         };
-        Ok(Self {
-            mode,
-            permit,
-            connector,
-        })
+        Ok(Self { mode, permit, connector })
     }
 
     /// Whether permits have this field.
@@ -64,41 +60,25 @@ impl Schema {
 
     /// Those of `fields` that permits have.
     pub(crate) fn of_permit<'a>(&self, fields: &[&'a str]) -> Vec<&'a str> {
-        fields
-            .iter()
-            .copied()
-            .filter(|field| self.permit_has(field))
-            .collect()
+        fields.iter().copied().filter(|field| self.permit_has(field)).collect()
     }
 
     /// Those of `fields` that connectors have.
     pub(crate) fn of_connector<'a>(&self, fields: &[&'a str]) -> Vec<&'a str> {
-        fields
-            .iter()
-            .copied()
-            .filter(|field| self.connector_has(field))
-            .collect()
+        fields.iter().copied().filter(|field| self.connector_has(field)).collect()
     }
 
     /// A schema as said, for tests of what is built from it.
     #[cfg(test)]
     pub(crate) fn of(mode: Mode, permit: &[&str], connector: &[&str]) -> Self {
         let owned = |fields: &[&str]| fields.iter().map(|field| (*field).to_owned()).collect();
-        Self {
-            mode,
-            permit: owned(permit),
-            connector: owned(connector),
-        }
+        Self { mode, permit: owned(permit), connector: owned(connector) }
     }
 }
 
 async fn fields(client: &Client, model: &str) -> Result<BTreeSet<String>, Error> {
     let found: BTreeMap<String, IgnoredAny> = client
-        .call_idempotent(
-            model,
-            "fields_get",
-            json!({ "allfields": [], "attributes": ["type"] }),
-        )
+        .call_idempotent(model, "fields_get", json!({ "allfields": [], "attributes": ["type"] }))
         .await?;
     Ok(found.into_keys().collect())
 }
@@ -112,10 +92,7 @@ fn require(model: &str, found: &BTreeSet<String>, needs: &[&str]) -> Result<(), 
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Error::MissingFields {
-        model: model.to_owned(),
-        fields: missing,
-    })
+    Err(Error::MissingFields { model: model.to_owned(), fields: missing })
 }
 
 /// Whether the user may do `operation` (`read`, `write`, `create`, `unlink`) on a model, by its
@@ -125,10 +102,7 @@ pub async fn may(client: &Client, model: &str, operation: &str) -> Result<bool, 
     let (method, kwargs) = if client.version().major >= 18 {
         ("has_access", json!({ "ids": [], "operation": operation }))
     } else {
-        (
-            "check_access_rights",
-            json!({ "operation": operation, "raise_exception": false }),
-        )
+        ("check_access_rights", json!({ "operation": operation, "raise_exception": false }))
     };
     client.call_idempotent(model, method, kwargs).await
 }

@@ -79,11 +79,7 @@ impl Settings {
         let mut url = self.url.clone();
         url.set_query(None);
         url.set_fragment(None);
-        format!(
-            "{}/{}",
-            url.as_str().trim_end_matches('/'),
-            path.trim_start_matches('/')
-        )
+        format!("{}/{}", url.as_str().trim_end_matches('/'), path.trim_start_matches('/'))
     }
 
     /// The address as it may be shown: a user and password written into it left out.

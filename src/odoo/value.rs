@@ -15,9 +15,7 @@ where
 {
     match Value::deserialize(deserializer)? {
         Value::Null | Value::Bool(false) => Ok(None),
-        value => serde_json::from_value(value)
-            .map(Some)
-            .map_err(de::Error::custom),
+        value => serde_json::from_value(value).map(Some).map_err(de::Error::custom),
     }
 }
 
@@ -30,9 +28,7 @@ where
     match Value::deserialize(deserializer)? {
         Value::Null | Value::Bool(false) => Ok(None),
         Value::Number(n) if n.as_f64() == Some(0.0) => Ok(None),
-        value => serde_json::from_value(value)
-            .map(Some)
-            .map_err(de::Error::custom),
+        value => serde_json::from_value(value).map(Some).map_err(de::Error::custom),
     }
 }
 

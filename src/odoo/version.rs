@@ -37,10 +37,7 @@ pub async fn ask_version(settings: &Settings) -> Result<Version, Error> {
         _ => return Err(answer.not_odoo(settings)),
     };
     match info.server_version_info.first().and_then(major) {
-        Some(major) => Ok(Version {
-            text: info.server_version,
-            major,
-        }),
+        Some(major) => Ok(Version { text: info.server_version, major }),
         None => Err(answer.not_odoo(settings)),
     }
 }
@@ -49,10 +46,7 @@ pub async fn ask_version(settings: &Settings) -> Result<Version, Error> {
 fn major(value: &Value) -> Option<u32> {
     match value {
         Value::Number(number) => number.as_u64().and_then(|major| u32::try_from(major).ok()),
-        Value::String(text) => text
-            .trim_start_matches(|c: char| !c.is_ascii_digit())
-            .parse()
-            .ok(),
+        Value::String(text) => text.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().ok(),
         _ => None,
     }
 }

@@ -39,6 +39,7 @@ pub struct Traffic {
 /// The gate before one host.
 #[derive(Debug)]
 pub struct Gate {
+    limits: Limits,
     in_flight: Arc<Semaphore>,
     pace: Option<Mutex<Pace>>,
     quiet_until: std::sync::Mutex<Option<Instant>>,
@@ -61,6 +62,7 @@ impl Gate {
     pub fn new(limits: Limits) -> Self {
         assert!(limits.max_in_flight > 0, "a gate that lets nothing through");
         Self {
+            limits,
             in_flight: Arc::new(Semaphore::new(limits.max_in_flight)),
             pace: limits.rate.map(|rate| Mutex::new(Pace::new(rate))),
             quiet_until: std::sync::Mutex::new(None),
@@ -98,6 +100,12 @@ impl Gate {
     pub fn keep_quiet(&self, pause: Duration) {
         let mut until = self.quiet_until.lock().expect("nothing panics while it is held");
         *until = (*until).max(Some(Instant::now() + pause));
+    }
+
+    /// What it holds.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// What has passed so far.

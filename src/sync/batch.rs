@@ -1,0 +1,87 @@
+//! Collects answers into batches while the next are being fetched, and has them stored.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::progress::{Progress, Tally};
+use super::sink::Sink;
+use crate::odoo::Error;
+use crate::odoo::run::{Answer, Next};
+
+/// A batch is sent as soon as it holds so many answers.
+const BATCH: usize = 100;
+
+/// What has gathered while a batch was stored goes with the next one, up to so many.
+pub(super) const LARGEST_BATCH: usize = 400;
+
+/// The longest that answers wait, and that Odoo hears nothing: the run's lease has to be renewed, its page to
+/// be kept moving, and a press on *Stop* to be heard.
+const LONGEST_SILENCE: Duration = Duration::from_secs(4);
+
+/// The same for the first batch, so that whoever started the run sees that it works.
+const FIRST_SILENCE: Duration = Duration::from_millis(800);
+
+/// How the storing ended.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    /// Dates that Odoo refused.
+    pub(super) rejected: u64,
+    /// What Odoo said last.
+    pub(super) next: Next,
+}
+
+/// Stores what comes through `answers` until its senders are gone. When Odoo says to stop, `stop` is cancelled and what
+/// still comes is stored as well; when the run is lost or Odoo fails, what still comes is dropped.
+pub(super) async fn store<S: Sink>(
+    mut answers: mpsc::Receiver<Answer>,
+    sink: &mut S,
+    stop: &CancellationToken,
+    progress: impl Fn() -> Progress,
+) -> Result<Stored, Error> {
+    let mut stored = Stored::default();
+    let mut batch = Vec::with_capacity(LARGEST_BATCH);
+    let mut silence_ends = Instant::now() + FIRST_SILENCE;
+    let mut open = true;
+    while open {
+        let room = LARGEST_BATCH - batch.len();
+        let silent = tokio::select! {
+            received = answers.recv_many(&mut batch, room) => {
+                open = received > 0;
+                false
+            }
+            () = tokio::time::sleep_until(silence_ends) => true,
+        };
+        let due = if open { silent || batch.len() >= BATCH } else { !batch.is_empty() };
+        if !due {
+            continue;
+        }
+        let mut now = progress();
+        now.counts.reject(stored.rejected);
+        let recorded = match sink.record(&batch, &now).await {
+            Ok(recorded) => recorded,
+            Err(error) => {
+                stop.cancel();
+                return Err(error);
+            }
+        };
+        batch.clear();
+        silence_ends = Instant::now() + LONGEST_SILENCE;
+        stored.rejected += recorded.rejected;
+        match recorded.next {
+            Next::Continue => {}
+            Next::Stop => {
+                stored.next = Next::Stop;
+                stop.cancel();
+            }
+            Next::Lost => {
+                stored.next = Next::Lost;
+                stop.cancel();
+                return Ok(stored);
+            }
+        }
+    }
+    Ok(stored)
+}
