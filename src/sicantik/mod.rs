@@ -8,6 +8,7 @@ mod error;
 mod pace;
 mod retry;
 mod row;
+pub mod simulator;
 mod xml;
 
 pub use client::{Client, Pong};

@@ -1,0 +1,134 @@
+//! What is true about the permits, whatever the endpoints make of it: what a client that makes no
+//! mistake knows in the end, when all troubles pass.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::routes::{Way, found_by};
+use super::world::World;
+
+/// The truth about one permit. Dates are `YYYY-MM-DD`.
+#[derive(Debug, Serialize)]
+pub(super) struct Truth {
+    pub(super) pendaftaran_id: String,
+    /// To the letter: it is what the permit is found by.
+    pub(super) no_surat: String,
+    /// Without double or outer spaces; the junk is kept (`0`, `-`, empty).
+    n_pemohon: String,
+    n_perizinan: String,
+    a_pemohon: String,
+    telp_pemohon: String,
+    d_terima_berkas: String,
+    tgl_surat: String,
+    /// As stored, before anything is tidied.
+    raw: Raw,
+    /// How often it is in the listing: 0, 1 or 2.
+    listing_rows: u8,
+    listed: bool,
+    /// The applicant is a placeholder.
+    junk: bool,
+    /// Every page of the listing with this permit in it hangs.
+    stuck: bool,
+    /// When the permit ends, whether or not anybody can find out.
+    pub(super) expiry_date: Option<String>,
+    /// Whether its details give a date.
+    pub(super) obtainable: bool,
+    /// The endpoint that gives the row of this registration.
+    pub(super) via: Option<&'static str>,
+    /// What asking for its details ends in: `found`, `no_date`, `not_registered`, or `failed`.
+    pub(super) expected: &'static str,
+    /// Why it is `failed`: `other_registration`, where only others with the same number are found.
+    reason: Option<&'static str>,
+    /// What an upgraded listing says: `found` or `no_date`, or nothing where it is not listed.
+    expected_upgraded: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Raw {
+    n_pemohon: Option<String>,
+    a_pemohon: Option<String>,
+    telp_pemohon: Option<String>,
+    d_berlaku_izin: Option<String>,
+}
+
+/// The truth about permit `number`, which is `listing_rows` times in the listing.
+pub(super) fn truth(world: &World, number: u32, listing_rows: u8) -> Truth {
+    let permit = world.permit(number);
+    let details = world.recipe.details(number);
+    let (via, others) = ways(world, number, &permit.number);
+    let dated = |expiry: bool| if expiry { "found" } else { "no_date" };
+    let (expected, reason) = match (via, others) {
+        (Some(_), _) => (dated(permit.expiry.is_some()), None),
+        (None, true) => ("failed", Some("other_registration")),
+        (None, false) => ("not_registered", None),
+    };
+    Truth {
+        n_pemohon: tidy(permit.applicant.as_deref()),
+        n_perizinan: tidy(Some(&permit.kind)),
+        a_pemohon: tidy(details.address.as_deref()),
+        telp_pemohon: tidy(details.phone.as_deref()),
+        d_terima_berkas: permit.received.to_string(),
+        tgl_surat: permit.issued.to_string(),
+        listing_rows,
+        listed: listing_rows > 0,
+        junk: permit.is_junk(),
+        stuck: world.is_stuck(number),
+        expiry_date: permit.expiry.map(|date| date.to_string()),
+        obtainable: expected == "found",
+        via: via.map(Way::endpoint),
+        expected,
+        reason,
+        expected_upgraded: (listing_rows > 0).then(|| dated(permit.expiry.is_some())),
+        raw: Raw {
+            n_pemohon: permit.applicant,
+            a_pemohon: details.address,
+            telp_pemohon: details.phone,
+            d_berlaku_izin: permit.expiry_text,
+        },
+        pendaftaran_id: permit.registration,
+        no_surat: permit.number,
+    }
+}
+
+/// The first way that finds the permit itself, and whether any finds others by its number.
+fn ways(world: &World, number: u32, printed: &str) -> (Option<Way>, bool) {
+    let ways: &[Way] = if world.old { &[Way::Encoded] } else { &[Way::Encoded, Way::Decoded] };
+    let mut others = false;
+    for way in ways {
+        let found = found_by(world, *way, printed.as_bytes());
+        if found.contains(&number) {
+            return (Some(*way), true);
+        }
+        others |= !found.is_empty();
+    }
+    (None, others)
+}
+
+/// Text without outer and repeated white space; a no-break space is one too.
+fn tidy(text: Option<&str>) -> String {
+    let words: Vec<&str> = text.unwrap_or_default().split_whitespace().collect();
+    words.join(" ")
+}
+
+/// How many permits there are of each kind that matters.
+pub(super) fn summary(world: &World) -> BTreeMap<&'static str, u64> {
+    let names = ["permits", "listed", "listing_rows", "junk", "dated", "obtainable"];
+    let mut counts: BTreeMap<&'static str, u64> = names.map(|name| (name, 0)).into();
+    for (number, listing_rows) in (0..).zip(world.times_listed()) {
+        let truth = truth(world, number, listing_rows);
+        let facts = [
+            ("permits", 1),
+            ("listed", u64::from(truth.listed)),
+            ("listing_rows", u64::from(listing_rows)),
+            ("junk", u64::from(truth.junk)),
+            ("dated", u64::from(truth.expiry_date.is_some())),
+            ("obtainable", u64::from(truth.obtainable)),
+            (truth.expected, 1),
+        ];
+        for (name, count) in facts {
+            *counts.entry(name).or_default() += count;
+        }
+    }
+    counts
+}
