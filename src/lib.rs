@@ -6,9 +6,13 @@
 //!   its request rate, and a simulator of it.
 //! - [`odoo`]: all that knows Odoo: both of its external APIs behind one client, and the models.
 //! - [`sync`]: the work itself, in a pipeline between the two.
+//! - [`cli`]: the commands; [`config`]: settings; [`telemetry`]: the log.
 //! - [`tls`]: the one place that chooses the cryptography of every HTTPS connection.
 
+pub mod cli;
+pub mod config;
 pub mod odoo;
 pub mod sicantik;
 pub mod sync;
+pub mod telemetry;
 pub mod tls;

@@ -1,3 +1,7 @@
 //! The `sicantik-sidecar` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sicantik_sidecar::cli::main()
+}

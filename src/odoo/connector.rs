@@ -48,6 +48,22 @@ pub struct Connector {
     pub tz: Option<String>,
 }
 
+impl Connector {
+    /// One that sets nothing, for an address that no connector has.
+    pub fn unnamed() -> Self {
+        Self {
+            id: 0,
+            name: String::new(),
+            api_url: String::new(),
+            request_rate: None,
+            request_timeout: None,
+            max_in_flight: None,
+            page_size: None,
+            tz: None,
+        }
+    }
+}
+
 /// No connector could be chosen.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {

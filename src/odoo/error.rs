@@ -182,6 +182,23 @@ impl Error {
         }
     }
 
+    /// Whether something has to be changed, in Odoo or in the settings, before the same can succeed.
+    pub fn needs_change(&self) -> bool {
+        match self {
+            Self::AccessDenied { .. }
+            | Self::AccessError { .. }
+            | Self::UnknownModel { .. }
+            | Self::UnknownMethod { .. }
+            | Self::BadField { .. }
+            | Self::MissingFields { .. }
+            | Self::UnknownDatabase { .. }
+            | Self::Unreadable { .. }
+            | Self::Settings(_) => true,
+            Self::NotOdoo { .. } => !self.is_passing(),
+            _ => false,
+        }
+    }
+
     /// Whether Odoo may have executed the call although it has not said so.
     pub fn may_have_run(&self) -> bool {
         match self {

@@ -1,0 +1,86 @@
+//! How a command fails: a sentence and an exit code.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use crate::odoo::connector::FindError;
+use crate::{config, odoo, sicantik};
+
+/// Finished, but some permits failed.
+pub(super) const WITH_FAILURES: u8 = 3;
+const STUCK: u8 = 1;
+const WRONG: u8 = 2;
+const HELD: u8 = 4;
+const INTERRUPTED: u8 = 130;
+
+/// Why a command could not do what it was asked to.
+#[derive(Debug)]
+pub(super) struct Failure {
+    code: u8,
+    sentence: String,
+}
+
+impl Failure {
+    /// It cannot go on now; the same command may work later.
+    pub(super) fn stuck(sentence: impl Into<String>) -> Self {
+        Self { code: STUCK, sentence: sentence.into() }
+    }
+
+    /// Something has to be changed before it can work.
+    pub(super) fn wrong(sentence: impl Into<String>) -> Self {
+        Self { code: WRONG, sentence: sentence.into() }
+    }
+
+    /// Another run holds the connector.
+    pub(super) fn held(sentence: impl Into<String>) -> Self {
+        Self { code: HELD, sentence: sentence.into() }
+    }
+
+    /// It was interrupted.
+    pub(super) fn interrupted(sentence: impl Into<String>) -> Self {
+        Self { code: INTERRUPTED, sentence: sentence.into() }
+    }
+
+    /// SICANTIK at `host` gave no answer to the first question.
+    pub(super) fn sicantik(host: &str, error: &sicantik::Error) -> Self {
+        Self::stuck(format!(
+            "SICANTIK at {host} cannot be used now: {error}. Nothing was asked or written; try again later, or run `doctor`."
+        ))
+    }
+
+    /// The process's exit code.
+    pub(super) fn code(&self) -> ExitCode {
+        ExitCode::from(self.code)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.sentence)
+    }
+}
+
+impl From<config::Error> for Failure {
+    fn from(error: config::Error) -> Self {
+        Self::wrong(error.to_string())
+    }
+}
+
+impl From<odoo::Error> for Failure {
+    fn from(error: odoo::Error) -> Self {
+        if error.needs_change() {
+            Self::wrong(error.to_string())
+        } else {
+            Self::stuck(error.to_string())
+        }
+    }
+}
+
+impl From<FindError> for Failure {
+    fn from(error: FindError) -> Self {
+        match error {
+            FindError::Odoo(error) => error.into(),
+            error => Self::wrong(error.to_string()),
+        }
+    }
+}

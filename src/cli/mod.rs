@@ -1,0 +1,130 @@
+//! The command line: commands, one file each, and the exit codes they share.
+//!
+//! stdout is data and stderr is talk; this is the one place that prints.
+#![expect(clippy::print_stdout, reason = "what a command answers goes to stdout")]
+
+mod doctor;
+mod exit;
+mod output;
+mod setup;
+mod simulate;
+mod sync;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use tracing::level_filters::LevelFilter;
+
+use crate::config::{Config, Flags};
+use crate::telemetry;
+use exit::Failure;
+
+/// Keeps the permits of an Odoo database true to SICANTIK, outside Odoo's workers.
+#[derive(Debug, Parser)]
+#[command(name = "sicantik-sidecar", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    flags: Flags,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 all went well; 3 finished, but some permits failed; 1 could not go on (try again \
+later); 2 wrong usage or configuration (something has to be changed); 4 another run holds the \
+connector; 130 interrupted.
+
+The API key is never an argument: set ODOO_API_KEY, or ODOO_API_KEY_FILE to a file that holds it.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bring Odoo's permits up to date with SICANTIK
+    #[command(subcommand)]
+    Sync(sync::Command),
+    /// Check Odoo, its addon, the key and SICANTIK, and say what to do about what is not well
+    Doctor(doctor::Args),
+    /// Show the effective settings, secrets hidden
+    Config,
+    /// Run a SICANTIK of your own on this machine, to train, test and demonstrate with
+    Simulate(simulate::Args),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell to complete in
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs the command of the process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let level = match &cli.command {
+        Command::Simulate(_) => LevelFilter::INFO,
+        _ => LevelFilter::WARN,
+    };
+    telemetry::start(level);
+    match run(cli) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("sicantik-sidecar: {failure}");
+            failure.code()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let config = || Config::load(&cli.flags, |name| std::env::var(name).ok());
+    match cli.command {
+        Command::Sync(command) => command.run(config),
+        Command::Doctor(args) => block_on(doctor::run(&config()?, &args)),
+        Command::Config => {
+            println!("{}", config()?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Simulate(args) => block_on(simulate::run(args)),
+        Command::Completions { shell } => {
+            let mut command = Cli::command();
+            clap_complete::generate(
+                shell,
+                &mut command,
+                "sicantik-sidecar",
+                &mut std::io::stdout(),
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Runs a command to its end; the runtime is made only by commands that wait for something.
+fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::stuck(format!("The system refuses threads: {error}.")))?
+        .block_on(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_secret_has_a_flag() {
+        let mut command = Cli::command();
+        command.build();
+        let flags = command
+            .get_subcommands()
+            .flat_map(clap::Command::get_arguments)
+            .chain(command.get_arguments());
+        for flag in flags {
+            let name = flag.get_long().unwrap_or_default();
+            assert!(!name.contains("key") && !name.contains("token"), "--{name}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What every command that works on permits needs first: Odoo, the connector, and SICANTIK behind its gate.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::exit::Failure;
+use crate::config::{Config, Sicantik};
+use crate::odoo::{self, Connector, Schema};
+use crate::sicantik;
+use crate::sicantik::Gate;
+
+/// A connector that can be worked on.
+pub(super) struct Setup {
+    pub(super) odoo: odoo::Client,
+    pub(super) schema: Schema,
+    pub(super) connector: Connector,
+    pub(super) settings: Sicantik,
+    pub(super) sicantik: sicantik::Client,
+}
+
+impl Setup {
+    /// Reaches Odoo, chooses the connector named `wanted` (or the only one), and makes sure that SICANTIK, at the
+    /// connector's address or at `api_url`, is there. `stop` ends all questions to it.
+    pub(super) async fn make(
+        config: &Config,
+        wanted: Option<&str>,
+        api_url: Option<&str>,
+        stop: &CancellationToken,
+    ) -> Result<Self, Failure> {
+        let odoo = odoo::Client::connect(&config.odoo()?).await?;
+        let schema = Schema::read(&odoo).await?;
+        let connector = odoo::connector::find(&odoo, &schema, wanted, api_url.is_none()).await?;
+        let settings = config.sicantik(api_url.unwrap_or(&connector.api_url), &connector)?;
+        let sicantik = client(&settings, stop)?;
+        match sicantik.ping().await {
+            // An answer, whatever it says: the server is there.
+            Ok(_)
+            | Err(sicantik::Error::UnknownMethod { .. } | sicantik::Error::Message { .. }) => {}
+            Err(sicantik::Error::Stopped) => {
+                return Err(Failure::interrupted("Interrupted before anything was asked."));
+            }
+            Err(error) => return Err(Failure::sicantik(&host(&settings), &error)),
+        }
+        Ok(Self { odoo, schema, connector, settings, sicantik })
+    }
+}
+
+/// A client of its own gate: a process on the command line works on one connector.
+pub(super) fn client(
+    settings: &Sicantik,
+    stop: &CancellationToken,
+) -> Result<sicantik::Client, Failure> {
+    let gate = Arc::new(Gate::new(settings.limits));
+    sicantik::Client::new(&settings.api_url, gate, settings.timeout, stop.clone())
+        .map_err(|error| Failure::stuck(format!("TLS cannot be set up on this machine: {error}.")))
+}
+
+/// The server's name and port, without the path.
+pub(super) fn host(settings: &Sicantik) -> String {
+    let host = settings.api_url.host_str().unwrap_or_default();
+    settings.api_url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// Cancelled by SIGINT or SIGTERM. A second signal ends the process at once.
+pub(super) fn stop_on_signal() -> CancellationToken {
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    tokio::spawn(async move {
+        if wait_for_signal().await.is_ok() {
+            eprintln!("Stopping: writing what has been answered. Press again to leave at once.");
+            token.cancel();
+        }
+        if wait_for_signal().await.is_ok() {
+            std::process::exit(130);
+        }
+    });
+    stop
+}
+
+/// Ready at the next SIGINT or SIGTERM.
+pub(super) async fn wait_for_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result,
+        _ = terminate.recv() => Ok(()),
+    }
+}

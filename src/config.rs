@@ -1,0 +1,345 @@
+//! Settings: flags over environment over a TOML file over defaults, checked before anything is done.
+//!
+//! A setting that cannot be used is an error that names it, never a default in disguise. Secrets come from the
+//! environment, the file, or a file of their own; there is no flag for them, since arguments are visible to
+//! everybody on the machine.
+
+mod file;
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use url::{Host, Url};
+
+use crate::odoo::{self, Protocol};
+use crate::sicantik::Limits;
+
+/// The highest rate that is asked of a SICANTIK on another machine, in requests per second: what was promised
+/// to the office whose server it is.
+pub const HIGHEST_RATE: f64 = 10.0;
+
+const DEFAULT_RATE: f64 = 10.0;
+const DEFAULT_TIMEOUT: f64 = 10.0;
+const DEFAULT_MAX_IN_FLIGHT: u32 = 32;
+
+/// Settings that flags and the environment give; what they leave open comes from the file.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Settings")]
+pub struct Flags {
+    /// Read settings from this TOML file
+    #[arg(long, env = "SIDECAR_CONFIG", value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// Odoo's address, as http://127.0.0.1:8069
+    #[arg(long, env = "ODOO_URL", value_name = "URL", global = true)]
+    pub odoo_url: Option<String>,
+    /// The name of Odoo's database
+    #[arg(long, env = "ODOO_DB", value_name = "NAME", global = true)]
+    pub odoo_db: Option<String>,
+    /// The technical user's login. Its API key comes from ODOO_API_KEY or ODOO_API_KEY_FILE
+    #[arg(long, env = "ODOO_LOGIN", value_name = "LOGIN", global = true)]
+    pub odoo_login: Option<String>,
+    /// Which of Odoo's external APIs to speak [default: auto]
+    #[arg(long, env = "ODOO_PROTOCOL", value_name = "PROTOCOL", global = true)]
+    pub odoo_protocol: Option<Protocol>,
+    /// Requests to SICANTIK per second, over the connector's own setting; 0 lifts the limit, for a
+    /// simulator on this machine only
+    #[arg(long, env = "SICANTIK_REQUEST_RATE", value_name = "RATE", global = true)]
+    pub request_rate: Option<f64>,
+    /// Seconds to wait for an answer of SICANTIK's, over the connector's own setting
+    #[arg(long, env = "SICANTIK_TIMEOUT", value_name = "SECONDS", global = true)]
+    pub timeout: Option<f64>,
+    /// Requests in flight to SICANTIK, over the connector's own setting
+    #[arg(long, env = "SICANTIK_MAX_IN_FLIGHT", value_name = "N", global = true)]
+    pub max_in_flight: Option<u32>,
+}
+
+/// A setting that cannot be used, in one sentence.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Error(String);
+
+/// All settings, resolved.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file that was read, if any.
+    pub file: Option<PathBuf>,
+    /// Odoo's address.
+    pub odoo_url: Option<String>,
+    /// Odoo's database.
+    pub odoo_db: Option<String>,
+    /// The technical user.
+    pub odoo_login: Option<String>,
+    /// Its API key.
+    pub odoo_api_key: Option<SecretString>,
+    /// The protocol to speak.
+    pub odoo_protocol: Protocol,
+    /// Requests per second, where it is set here; 0 for no limit.
+    pub request_rate: Option<f64>,
+    /// Seconds, where it is set here.
+    pub timeout: Option<f64>,
+    /// Requests in flight, where it is set here.
+    pub max_in_flight: Option<u32>,
+}
+
+impl Config {
+    /// Settings from `flags` (which hold the environment's too), the file that they name, and the secrets of the
+    /// environment, which `variable` looks up.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] for the first setting that cannot be used.
+    pub fn load(flags: &Flags, variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let file = flags.config.as_deref().map(file::read).transpose()?.unwrap_or_default();
+        let odoo_api_key = secret(
+            &variable,
+            "ODOO_API_KEY",
+            file.odoo.api_key,
+            file.odoo.api_key_file.as_deref(),
+        )?;
+        let config = Self {
+            file: flags.config.clone(),
+            odoo_url: flags.odoo_url.clone().or(file.odoo.url),
+            odoo_db: flags.odoo_db.clone().or(file.odoo.db),
+            odoo_login: flags.odoo_login.clone().or(file.odoo.login),
+            odoo_api_key,
+            odoo_protocol: flags.odoo_protocol.or(file.odoo.protocol).unwrap_or_default(),
+            request_rate: flags.request_rate.or(file.sicantik.request_rate),
+            timeout: flags.timeout.or(file.sicantik.timeout),
+            max_in_flight: flags.max_in_flight.or(file.sicantik.max_in_flight),
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if let Some(url) = &self.odoo_url {
+            http_url(url, "Odoo's address (ODOO_URL)")?;
+        }
+        if let Some(rate) = self.request_rate
+            && !(rate == 0.0 || (0.01..=100_000.0).contains(&rate))
+        {
+            return Err(Error(format!(
+                "A request rate of {rate} (SICANTIK_REQUEST_RATE) cannot be kept: give requests per second, up to {HIGHEST_RATE}."
+            )));
+        }
+        if let Some(timeout) = self.timeout
+            && !(0.05..=600.0).contains(&timeout)
+        {
+            return Err(Error(format!(
+                "A time-out of {timeout} s (SICANTIK_TIMEOUT) is out of range: give 0.05 to 600 seconds."
+            )));
+        }
+        if let Some(0) = self.max_in_flight {
+            return Err(Error(
+                "SICANTIK_MAX_IN_FLIGHT is 0, so nothing could be asked: give at least 1."
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// How to reach Odoo.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], naming each setting that is missing.
+    pub fn odoo(&self) -> Result<odoo::Settings, Error> {
+        let missing: Vec<&str> = [
+            ("ODOO_URL", self.odoo_url.is_none()),
+            ("ODOO_DB", self.odoo_db.is_none()),
+            ("ODOO_LOGIN", self.odoo_login.is_none()),
+            ("ODOO_API_KEY or ODOO_API_KEY_FILE", self.odoo_api_key.is_none()),
+        ]
+        .into_iter()
+        .filter_map(|(name, is_missing)| is_missing.then_some(name))
+        .collect();
+        let (Some(url), Some(db), Some(login), Some(key)) =
+            (&self.odoo_url, &self.odoo_db, &self.odoo_login, &self.odoo_api_key)
+        else {
+            return Err(Error(format!(
+                "To reach Odoo, set also {}: in the environment, or in a file given with --config.",
+                missing.join(", ")
+            )));
+        };
+        let url = http_url(url, "Odoo's address (ODOO_URL)")?;
+        let mut settings = odoo::Settings::new(url, db, login, key.clone());
+        settings.protocol = self.odoo_protocol;
+        Ok(settings)
+    }
+
+    /// How to treat the SICANTIK at `api_url`: what is set here, over what its connector says.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], if the address cannot be used, or for a rate that a server on another machine must not be asked at.
+    pub fn sicantik(&self, api_url: &str, connector: &odoo::Connector) -> Result<Sicantik, Error> {
+        let api_url = http_url(api_url, "The address of SICANTIK's API")?;
+        let rate = self.request_rate.or(connector.request_rate).unwrap_or(DEFAULT_RATE);
+        if !is_loopback(&api_url) && (rate == 0.0 || rate > HIGHEST_RATE) {
+            let asked = if rate == 0.0 {
+                "no limit".to_owned()
+            } else {
+                format!("{rate} requests per second")
+            };
+            return Err(Error(format!(
+                "SICANTIK at {} is not on this machine, and {asked} is more than the {HIGHEST_RATE} per second that it is promised: lower the request rate.",
+                api_url.host_str().unwrap_or_default()
+            )));
+        }
+        let timeout = self.timeout.or(connector.request_timeout).unwrap_or(DEFAULT_TIMEOUT);
+        let max_in_flight =
+            self.max_in_flight.or(connector.max_in_flight).unwrap_or(DEFAULT_MAX_IN_FLIGHT);
+        Ok(Sicantik {
+            api_url,
+            limits: Limits {
+                rate: (rate > 0.0).then_some(rate),
+                max_in_flight: max_in_flight.max(1) as usize,
+            },
+            timeout: Duration::from_secs_f64(timeout.clamp(0.05, 600.0)),
+        })
+    }
+}
+
+/// How to treat one SICANTIK.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sicantik {
+    /// The base address of its API.
+    pub api_url: Url,
+    /// What its gate holds.
+    pub limits: Limits,
+    /// How long to wait for one answer.
+    pub timeout: Duration,
+}
+
+/// The settings as lines `name = value`, with where they come from left out and secrets hidden.
+impl fmt::Display for Config {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unset = "(not set)";
+        let from_connector = |value: Option<String>, default: &dyn fmt::Display| {
+            value.unwrap_or_else(|| format!("(the connector's, or {default})"))
+        };
+        if let Some(file) = &self.file {
+            writeln!(out, "# settings file: {}", file.display())?;
+        }
+        writeln!(
+            out,
+            "odoo.url = {}",
+            shown_url(self.odoo_url.as_deref()).as_deref().unwrap_or(unset)
+        )?;
+        writeln!(out, "odoo.db = {}", self.odoo_db.as_deref().unwrap_or(unset))?;
+        writeln!(out, "odoo.login = {}", self.odoo_login.as_deref().unwrap_or(unset))?;
+        let key = if self.odoo_api_key.is_some() { "(set, hidden)" } else { unset };
+        writeln!(out, "odoo.api_key = {key}")?;
+        let protocol = format!("{:?}", self.odoo_protocol).to_lowercase();
+        writeln!(out, "odoo.protocol = {protocol}")?;
+        let rate = self
+            .request_rate
+            .map(|rate| if rate == 0.0 { "no limit".to_owned() } else { format!("{rate} /s") });
+        writeln!(
+            out,
+            "sicantik.request_rate = {}",
+            from_connector(rate, &format!("{DEFAULT_RATE} /s"))
+        )?;
+        let timeout = self.timeout.map(|seconds| format!("{seconds} s"));
+        writeln!(
+            out,
+            "sicantik.timeout = {}",
+            from_connector(timeout, &format!("{DEFAULT_TIMEOUT} s"))
+        )?;
+        let in_flight = self.max_in_flight.map(|number| number.to_string());
+        write!(
+            out,
+            "sicantik.max_in_flight = {}",
+            from_connector(in_flight, &DEFAULT_MAX_IN_FLIGHT)
+        )
+    }
+}
+
+/// The address without a user and password that somebody wrote into it.
+fn shown_url(url: Option<&str>) -> Option<String> {
+    let mut url = Url::parse(url?).ok()?;
+    // Both fail only for addresses that can have neither.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    Some(url.to_string())
+}
+
+/// A secret from the variable `name`, from the file that the variable `name_FILE` names, or the settings file's.
+fn secret(
+    variable: &impl Fn(&str) -> Option<String>,
+    name: &str,
+    in_file: Option<SecretString>,
+    file_in_file: Option<&Path>,
+) -> Result<Option<SecretString>, Error> {
+    let of_file = |path: &Path| {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Error(format!("The file {} ({name}_FILE) cannot be read: {error}.", path.display()))
+        })?;
+        Ok(SecretString::from(text.trim()))
+    };
+    let not_empty = |value: String| (!value.trim().is_empty()).then_some(value);
+    let secret = if let Some(value) = variable(name).and_then(not_empty) {
+        Some(SecretString::from(value.trim()))
+    } else if let Some(path) = variable(&format!("{name}_FILE")).and_then(not_empty) {
+        Some(of_file(Path::new(&path))?)
+    } else if in_file.is_some() {
+        in_file
+    } else {
+        file_in_file.map(of_file).transpose()?
+    };
+    match secret {
+        Some(secret) if secret.expose_secret().is_empty() => {
+            Err(Error(format!("The secret {name} is set, but empty.")))
+        }
+        secret => Ok(secret),
+    }
+}
+
+/// An address that requests can be sent to; `what` begins the sentence that says why it is none.
+fn http_url(text: &str, what: &str) -> Result<Url, Error> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Error(format!(
+            "{what} is empty: give one that begins with http:// or https://."
+        )));
+    }
+    let wrong = |problem: &str| {
+        Error(format!(
+            "{what}, `{text}`, {problem}: give one that begins with http:// or https://."
+        ))
+    };
+    let url = Url::parse(text).map_err(|_| wrong("is not an address"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(wrong("is not an http address"));
+    }
+    match url.host() {
+        Some(_) => Ok(url),
+        None => Err(wrong("names no host")),
+    }
+}
+
+/// Whether the address is this machine's own, for certain: a name that a resolver could send elsewhere is not.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        None => false,
+    }
+}
+
+/// Whether a socket is reachable from this machine only.
+#[must_use]
+pub fn is_local(address: &SocketAddr) -> bool {
+    match address.ip() {
+        IpAddr::V4(address) => address.is_loopback(),
+        IpAddr::V6(address) => address.is_loopback(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+use super::*;
+
+fn connector() -> odoo::Connector {
+    serde_json::from_value(serde_json::json!({
+        "id": 1, "name": "Karo", "api_url": "", "request_rate": 5.0, "request_timeout": 20.0,
+        "max_in_flight": 8, "page_size": 100, "tz": "Asia/Jakarta",
+    }))
+    .unwrap()
+}
+
+fn written(text: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    file
+}
+
+fn flags(file: &tempfile::NamedTempFile) -> Flags {
+    Flags { config: Some(file.path().to_owned()), ..Flags::default() }
+}
+
+fn no_variable(_: &str) -> Option<String> {
+    None
+}
+
+#[test]
+fn flags_go_over_the_file_and_the_file_over_defaults() {
+    let file = written(
+        "[odoo]\nurl = 'http://a'\ndb = 'of_file'\nprotocol = 'json2'\n[sicantik]\nrequest_rate = 2.5\n",
+    );
+    let flags = Flags { odoo_db: Some("of_flag".into()), ..flags(&file) };
+    let config = Config::load(&flags, no_variable).unwrap();
+    assert_eq!(config.odoo_db.as_deref(), Some("of_flag"));
+    assert_eq!(config.odoo_url.as_deref(), Some("http://a"));
+    assert_eq!(config.odoo_protocol, Protocol::Json2);
+    let sicantik = config.sicantik("http://127.0.0.1/api", &connector()).unwrap();
+    assert_eq!(sicantik.limits, Limits { rate: Some(2.5), max_in_flight: 8 });
+    assert_eq!(sicantik.timeout, Duration::from_secs(20));
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_line_and_no_secret_is_repeated() {
+    let file = written("[odoo]\napi_key = 's3cret'\ndatabase = 'x'\n");
+    let error = Config::load(&flags(&file), no_variable).unwrap_err().to_string();
+    assert!(error.contains("line 3") && error.contains("`database`"), "{error}");
+    let file = written("[odoo]\napi_key = s3cret\n");
+    let error = Config::load(&flags(&file), no_variable).unwrap_err().to_string();
+    assert!(error.contains("line 2") && !error.contains("s3cret"), "{error}");
+}
+
+#[test]
+fn a_secret_comes_from_the_environment_before_the_file_and_never_shows() {
+    let key_file = written("of_key_file\n");
+    let file = written(&format!("[odoo]\napi_key_file = '{}'\n", key_file.path().display()));
+    let config = Config::load(&flags(&file), no_variable).unwrap();
+    let key = |config: &Config| config.odoo_api_key.as_ref().unwrap().expose_secret().to_owned();
+    assert_eq!(key(&config), "of_key_file");
+    let variable = |name: &str| (name == "ODOO_API_KEY").then(|| "of_environment".to_owned());
+    let config = Config::load(&flags(&file), variable).unwrap();
+    assert_eq!(key(&config), "of_environment");
+    for shown in [config.to_string(), format!("{config:?}")] {
+        assert!(!shown.contains("of_environment"), "{shown}");
+    }
+    assert!(config.to_string().contains("odoo.api_key = (set, hidden)"));
+}
+
+#[test]
+fn what_is_missing_is_named_all_at_once() {
+    let flags = Flags { odoo_url: Some("http://a".into()), ..Flags::default() };
+    let error = Config::load(&flags, no_variable).unwrap().odoo().unwrap_err().to_string();
+    assert!(error.contains("ODOO_DB, ODOO_LOGIN, ODOO_API_KEY") && !error.contains("ODOO_URL"));
+}
+
+#[test]
+fn only_this_machine_may_be_asked_faster_than_promised() {
+    for (rate, url, allowed) in [
+        (0.0, "http://127.0.0.1:8099/api", true),
+        (5_000.0, "http://localhost/api", true),
+        (0.0, "http://[::1]/api", true),
+        (10.0, "https://perizinan.example.go.id/api", true),
+        (10.5, "https://perizinan.example.go.id/api", false),
+        (0.0, "https://perizinan.example.go.id/api", false),
+        (0.0, "http://localhost.example.go.id/api", false),
+    ] {
+        let flags = Flags { request_rate: Some(rate), ..Flags::default() };
+        let config = Config::load(&flags, no_variable).unwrap();
+        let sicantik = config.sicantik(url, &connector());
+        assert_eq!(sicantik.is_ok(), allowed, "{rate} at {url}");
+    }
+}
+
+#[test]
+fn settings_out_of_range_are_errors() {
+    for flags in [
+        Flags { request_rate: Some(-1.0), ..Flags::default() },
+        Flags { request_rate: Some(f64::NAN), ..Flags::default() },
+        Flags { timeout: Some(0.0), ..Flags::default() },
+        Flags { max_in_flight: Some(0), ..Flags::default() },
+        Flags { odoo_url: Some("ftp://a".into()), ..Flags::default() },
+        Flags { odoo_url: Some("odoo:8069".into()), ..Flags::default() },
+        Flags { odoo_url: Some(" ".into()), ..Flags::default() },
+    ] {
+        assert!(Config::load(&flags, no_variable).is_err(), "{flags:?}");
+    }
+    let config = Config::load(&Flags::default(), no_variable).unwrap();
+    for url in ["", "ftp://a/api", "perizinan.example.go.id/api", "http://"] {
+        let error = config.sicantik(url, &connector()).unwrap_err().to_string();
+        assert!(error.contains("http://"), "{error}");
+    }
+}
