@@ -1,0 +1,1 @@
+"""What `tests/odoo/server` is made of: standard library only, so that it runs before anything is installed."""
