@@ -1,7 +1,8 @@
 """The Odoo program: unpacked from Debian's package, or one that is there already (`ODOO_BIN`).
 
-Debian takes out files that it ships elsewhere or not at all. Without them the web client has no icons and its assets
-do not compile, so the packages that hold them are unpacked over it, and the one file that exists nowhere is empty.
+Debian takes out files that it ships elsewhere or not at all. Without them the web client's assets do not compile and
+its pages have no icons. The packages that hold them are unpacked over it; one file that exists nowhere is left empty;
+and the icons, of which `sid` has only a later edition with other file names, come from their package on PyPI.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +22,13 @@ COMPLETED_BY = [
     "libjs-jquery",
     "libjs-jquery-form",
     "libjs-underscore",
-    "fonts-font-awesome",
-    "fonts-inconsolata",
     "fonts-montserrat",
-    "fonts-ocr-b",
     "fonts-roboto-unhinted",
 ]
+ICONS = "XStatic-Font-Awesome==4.7.0.0"
+ICON_FOLDERS = ["odoo/addons/web/static/src/libs/fontawesome/fonts", "odoo/addons/web/static/lib/fontawesome/fonts"]
+# Counts up when what is unpacked changes, so that a cache from before is not taken for complete.
+RECIPE = 2
 EMPTY_FILES = ["odoo/addons/mail/static/lib/selfie_segmentation/selfie_segmentation.js"]
 
 
@@ -51,10 +54,10 @@ def find() -> Odoo:
     if given:
         return _given(Path(given))
     interpreter = python.environment()
-    home = _unpacked()
+    home = _unpacked(interpreter)
     library = home / "usr/lib/python3/dist-packages"
     command = [str(interpreter), str(home / "usr/bin/odoo")]
-    return Odoo(command, {"PYTHONPATH": str(library), "PYTHONDONTWRITEBYTECODE": ""}, home.name)
+    return Odoo(command, {"PYTHONPATH": str(library), "PYTHONDONTWRITEBYTECODE": ""}, home.name.rpartition("_")[0])
 
 
 def _given(program: Path) -> Odoo:
@@ -68,31 +71,48 @@ def _given(program: Path) -> Odoo:
     return Odoo(command, {}, found.group(1))
 
 
-def _unpacked() -> Path:
+def _unpacked(interpreter: Path) -> Path:
     folder = cache_dir() / PACKAGE
     if not _complete(folder):
         with lock(cache_dir() / "odoo.lock", "the Odoo package"):
             if not _complete(folder):
-                _fetch(folder)
+                _fetch(folder, interpreter)
     return _complete(folder)[-1]
 
 
 def _complete(folder: Path) -> list[Path]:
-    return sorted((p for p in folder.glob("[0-9]*") if p.is_dir()), key=lambda p: p.stat().st_mtime)
+    return sorted((p for p in folder.glob(f"[0-9]*_{RECIPE}") if p.is_dir()), key=lambda p: p.stat().st_mtime)
 
 
-def _fetch(folder: Path) -> None:
+def _fetch(folder: Path, interpreter: Path) -> None:
     say(f"downloading {PACKAGE} from Debian {debian.SUITE} (about 130 MB)")
-    with built_aside(folder / "download") as part:
-        debs = debian.download([PACKAGE, *COMPLETED_BY], part)
-    debs = sorted((folder / "download").glob("*.deb"), key=lambda deb: not deb.name.startswith(PACKAGE))
-    version = debs[0].name.split("_")[1].replace("%3a", "-")
+    download = folder / "download"
+    shutil.rmtree(download, ignore_errors=True)
+    with built_aside(download) as part:
+        debian.download([PACKAGE, *COMPLETED_BY], part)
+        pip = [interpreter, "-m", "pip", "--no-input", "--disable-pip-version-check", "download", "--quiet"]
+        run([*pip, "--no-deps", "--only-binary=:all:", "-d", part, ICONS], "downloading the icons")
+    debs = sorted(download.glob("*.deb"), key=lambda deb: not deb.name.startswith(PACKAGE))
+    version = re.sub(r"[^A-Za-z0-9.+~-]", "-", debs[0].name.split("_")[1])
     say(f"unpacking {PACKAGE} {version}")
-    with built_aside(folder / version) as home:
+    with built_aside(folder / f"{version}_{RECIPE}") as home:
         for deb in debs:
             run(["dpkg-deb", "-x", deb, home], f"unpacking {deb.name}")
+        library = home / "usr/lib/python3/dist-packages"
         for name in EMPTY_FILES:
-            path = home / "usr/lib/python3/dist-packages" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-    shutil.rmtree(folder / "download", ignore_errors=True)
+            (library / name).parent.mkdir(parents=True, exist_ok=True)
+            (library / name).touch()
+        for wheel in download.glob("*.whl"):
+            _unpack_icons(wheel, library)
+    shutil.rmtree(download, ignore_errors=True)
+
+
+def _unpack_icons(wheel: Path, library: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.namelist():
+            if "/fonts/" in member:
+                for folder in ICON_FOLDERS:
+                    path = library / folder / Path(member).name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.unlink(missing_ok=True)  # a link to nowhere
+                    path.write_bytes(archive.read(member))

@@ -15,7 +15,7 @@ from pathlib import Path
 from .system import Trouble, cache_dir, lock, run, say
 
 REQUIREMENTS = Path(__file__).resolve().parent / "requirements.txt"
-SUITABLE = ("3.12", "3.13", "3.11", "3.10")
+SUITABLE = ("3.12", "3.13", "3.11")
 
 
 def environment() -> Path:
@@ -53,7 +53,7 @@ def _base() -> tuple[str, str]:
             if version in SUITABLE:
                 return program, version
     tried = ", ".join(names)
-    raise Trouble(f"no Python 3.10 to 3.13 with venv found (tried {tried}); install python3-venv or set PYTHON")
+    raise Trouble(f"no Python 3.11 to 3.13 with venv found (tried {tried}); install python3-venv or set PYTHON")
 
 
 def _version(program: str) -> str:
