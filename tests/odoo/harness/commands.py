@@ -15,7 +15,9 @@ from .system import Trouble, lock, say, state_dir
 
 
 def main() -> int:
-    arguments = _parser().parse_args()
+    words, rest = _split(sys.argv[1:])
+    arguments = _parser().parse_args(words)
+    arguments.rest = rest
     try:
         return arguments.do(arguments) or 0
     except Trouble as trouble:
@@ -24,6 +26,14 @@ def main() -> int:
     except KeyboardInterrupt:
         say("interrupted")
         return 130
+
+
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """What comes after `python` is the interpreter's, but for a leading `--name NAME`."""
+    if words[:1] != ["python"]:
+        return words, []
+    end = 3 if words[1:2] == ["--name"] else 1
+    return words[:end], words[end:]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,8 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     command("logs", _logs, "print the path of Odoo's log, and its end")
     command("shell", _shell, "run a Python script from standard input in Odoo's shell (variable: env)")
     modules(command("test", _test, "run the addon's own tests on a fresh database", named=False))
-    tool = command("python", _python, "run the Python environment's interpreter with a server's settings")
-    tool.add_argument("arguments", nargs=argparse.REMAINDER)
+    command("python", _python, "run the Python environment's interpreter: python [--name NAME] ARGUMENT...")
     return parser
 
 
@@ -184,5 +193,5 @@ def _python(arguments) -> None:
     interpreter = python.environment()
     instance = Instance(arguments.name)
     settings = instance.settings(Postgres()) if instance.running() and instance.known.get("key") else {}
-    command = [str(interpreter), *arguments.arguments]
+    command = [str(interpreter), *arguments.rest]
     os.execve(interpreter, command, {**os.environ, **settings})
