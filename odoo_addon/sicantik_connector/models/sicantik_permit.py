@@ -1,0 +1,181 @@
+"""A permit as SICANTIK knows it, and what the last question about its expiry brought."""
+
+import pytz
+from dateutil.relativedelta import relativedelta
+
+from odoo import _, api, fields, models
+
+CHECK_STATES = [
+    ("found", "Date received"),
+    ("no_date", "Without a date"),
+    ("not_registered", "Not registered"),
+    ("failed", "Failed"),
+]
+
+
+class SicantikPermit(models.Model):
+    _name = "sicantik.permit"
+    _description = "SICANTIK Permit"
+    _inherit = ["mail.thread"]
+    _order = "id desc"
+    _rec_name = "permit_number"
+    _rec_names_search = ["permit_number", "registration_id", "applicant_name"]
+
+    # Field tracking is left off on purpose: it reads and compares every value of every write, and
+    # thousands of permits are written a night. A changed date is noted in the chatter by the ledger.
+    registration_id = fields.Char(
+        "Registration",
+        index=True,
+        copy=False,
+        help="SICANTIK's own number of the registration (pendaftaran_id), 16 digits: what tells "
+        "one permit from another.",
+    )
+    permit_number = fields.Char(
+        help="The number as it is printed on the permit (no_surat). Two permits can share one.",
+        index=True,
+    )
+    applicant_name = fields.Char("Applicant")
+    applicant_phone = fields.Char("Phone")
+    permit_type_name = fields.Char("Permit Type")
+    issue_date = fields.Date("Issued On")
+    received_date = fields.Date("Received On", help="When the application was received.")
+    expiry_date = fields.Date(
+        "Expires On", index=True, copy=False, help="Empty: not known, or the permit has no end."
+    )
+    days_left = fields.Integer(compute="_compute_days_left")
+    status = fields.Selection(
+        [
+            ("draft", "Draft"),
+            ("active", "Active"),
+            ("expired", "Expired"),
+            ("renewed", "Renewed"),
+            ("cancelled", "Cancelled"),
+        ],
+        required=True,
+        default="active",
+        help="Only active permits are asked about.",
+    )
+    connector_id = fields.Many2one(
+        "sicantik.connector",
+        "Connector",
+        required=True,
+        ondelete="restrict",
+        default=lambda self: self.env["sicantik.connector"].search([], limit=1),
+    )
+    last_sync_date = fields.Datetime("Last Synchronised", readonly=True, copy=False)
+    expiry_check_state = fields.Selection(
+        CHECK_STATES, "Last Answer", readonly=True, copy=False,
+        help="What SICANTIK answered when it was last asked for the expiry date.",
+    )
+    expiry_checked_at = fields.Datetime("Last Asked", readonly=True, copy=False)
+    expiry_next_check_at = fields.Datetime(
+        "Asked Again From",
+        readonly=True,
+        copy=False,
+        help="A permit without an answer rests for 1, 2, 4 and at most 30 days before it is "
+        "asked about again, unless a person asks for all.",
+    )
+    expiry_check_count = fields.Integer(
+        "Times Without an Answer",
+        readonly=True,
+        copy=False,
+        help="How often in a row SICANTIK had no date for this permit.",
+    )
+    expiry_run_id = fields.Many2one(
+        "sicantik.sync.run",
+        "Last Synchronisation",
+        readonly=True,
+        copy=False,
+        ondelete="set null",
+        index="btree_not_null",
+        help="The synchronisation that last asked about this permit.",
+    )
+
+    if hasattr(models, "Constraint"):
+        _registration_uniq = models.Constraint(
+            "unique(connector_id, registration_id)",
+            "This registration is in Odoo already: each one can be there once per connector.",
+        )
+    else:
+        _sql_constraints = [
+            (
+                "registration_uniq",
+                "unique(connector_id, registration_id)",
+                "This registration is in Odoo already: each one can be there once per connector.",
+            )
+        ]
+
+    def init(self):
+        # What the sidecar pages through, `id` after `id`, shrinks as dates arrive: the index
+        # holds only what is still to be asked. The second one serves the asking again.
+        self.env.cr.execute(
+            """
+            CREATE INDEX IF NOT EXISTS sicantik_permit_undated_index
+                ON sicantik_permit (connector_id, id)
+             WHERE status = 'active' AND expiry_date IS NULL
+            """
+        )
+        self.env.cr.execute(
+            """
+            CREATE INDEX IF NOT EXISTS sicantik_permit_dated_index
+                ON sicantik_permit (connector_id, id)
+             WHERE status = 'active' AND expiry_date IS NOT NULL
+            """
+        )
+
+    @api.depends("expiry_date")
+    def _compute_days_left(self):
+        today = fields.Date.context_today(self)
+        for permit in self:
+            permit.days_left = (permit.expiry_date - today).days if permit.expiry_date else 0
+
+    @api.depends("permit_number", "registration_id")
+    def _compute_display_name(self):
+        for permit in self:
+            permit.display_name = (
+                permit.permit_number or permit.registration_id or _("Permit %s", permit.id or "")
+            )
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        return super().create([self._tidy(vals) for vals in vals_list])
+
+    def write(self, vals):
+        return super().write(self._tidy(vals))
+
+    @api.model
+    def _tidy(self, vals):
+        """Numbers without stray spaces at their ends; an empty one is none, not the text “”.
+
+        Two permits without a registration must not count as one.
+        """
+        if "registration_id" not in vals and "permit_number" not in vals:
+            return vals
+        vals = dict(vals)
+        for name in ("registration_id", "permit_number"):
+            if isinstance(vals.get(name), str):
+                vals[name] = vals[name].strip() or False
+        return vals
+
+    @api.model
+    def _next_check_at(self, connector, now, count):
+        """When a permit is due again that had no answer `count` times in a row (UTC).
+
+        Rests are counted in days of the connector's time zone, not in hours: what a night's
+        run asked at 02:40 has to be due when the next one begins at 02:00.
+        """
+        days = min(2 ** min(count - 1, 5), 30)
+        zone = pytz.timezone(connector.tz or "UTC")
+        local = pytz.utc.localize(now).astimezone(zone)
+        morning = local.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
+        due = zone.localize(morning + relativedelta(days=days))
+        return due.astimezone(pytz.utc).replace(tzinfo=None)
+
+    def action_view_expiry_run(self):
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "sicantik.sync.run",
+            "res_id": self.expiry_run_id.id,
+            "view_mode": "form",
+        }

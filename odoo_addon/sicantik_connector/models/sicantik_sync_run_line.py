@@ -1,0 +1,33 @@
+"""A permit that a synchronisation could not get an answer for, and why."""
+
+from odoo import fields, models
+
+# What the sidecar reports, in words for people who have never seen a protocol.
+REASONS = [
+    ("timeout", "SICANTIK took too long to answer"),
+    ("unavailable", "SICANTIK could not be reached or was out of order"),
+    ("unreadable", "SICANTIK's answer could not be understood"),
+    ("other_registration", "SICANTIK answered about another registration"),
+    ("invalid_number", "SICANTIK cannot be asked about this permit number"),
+    ("rejected_by_odoo", "Odoo refused to save the answer"),
+]
+
+
+class SicantikSyncRunLine(models.Model):
+    _name = "sicantik.sync.run.line"
+    _description = "SICANTIK Synchronisation Failure"
+    _order = "id"
+    _rec_name = "permit_name"
+
+    run_id = fields.Many2one(
+        "sicantik.sync.run", "Synchronisation", required=True, index=True, ondelete="cascade"
+    )
+    connector_id = fields.Many2one(related="run_id.connector_id")
+    permit_id = fields.Many2one(
+        "sicantik.permit", "Permit", index="btree_not_null", ondelete="set null"
+    )
+    permit_name = fields.Char(
+        "Permit Number", help="The number as it was then; it stays when the permit is deleted."
+    )
+    reason = fields.Selection(REASONS, required=True)
+    detail = fields.Char("Said by the Server")

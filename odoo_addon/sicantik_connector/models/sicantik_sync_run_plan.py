@@ -1,0 +1,142 @@
+"""Which permits a synchronisation asks about: one place, for runs, dry runs and estimates."""
+
+from dateutil.relativedelta import relativedelta
+
+from odoo import _, api, fields, models
+from odoo.exceptions import UserError, ValidationError
+
+
+class SicantikSyncRun(models.Model):
+    _inherit = "sicantik.sync.run"
+
+    @api.model
+    def plan(
+        self,
+        connector_id,
+        include_not_due=False,
+        refresh_older_than=None,
+        max_permits=None,
+        permit_ids=None,
+    ):
+        """Say which permits a synchronisation would ask about, and change nothing.
+
+        `domains` are to be read one after the other, each in the order of `id`.
+        """
+        self._check_may_start()
+        connector = self._plan_connector(connector_id)
+        limits = self._plan_limits(include_not_due, refresh_older_than, max_permits, permit_ids)
+        domains = self._expiry_domains(connector, **limits)
+        return {"domains": domains, "total": self._plan_total(domains, limits["max_permits"])}
+
+    @api.model
+    def _plan_connector(self, connector_id):
+        connector = self.env["sicantik.connector"].sudo().browse(
+            self._whole_number(connector_id, "connector_id", lowest=1)
+        )
+        if not connector.exists():
+            raise UserError(_("There is no connector with the id %d.", connector_id))
+        return connector
+
+    @api.model
+    def _plan_limits(self, include_not_due, refresh_older_than, max_permits, permit_ids):
+        """The wishes of a caller in one form; `null` and `false` say “not given”."""
+        if permit_ids in (None, False):
+            permit_ids = None
+        elif not isinstance(permit_ids, list):
+            raise ValidationError(_("“permit_ids” must be a list of ids."))
+        else:
+            permit_ids = sorted(
+                {self._whole_number(one, "permit_ids", lowest=1) for one in permit_ids}
+            )
+        return {
+            "include_not_due": bool(include_not_due),
+            "refresh_older_than": self._whole_number(refresh_older_than, "refresh_older_than"),
+            "max_permits": self._whole_number(max_permits, "max_permits"),
+            "permit_ids": permit_ids,
+        }
+
+    @api.model
+    def _whole_number(self, value, name, lowest=0):
+        """`value` as an int; `null` and `false` are 0, as the external API cannot leave out."""
+        value = 0 if value is None or value is False else value
+        if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
+            raise ValidationError(
+                _(
+                    "“%(name)s” must be a whole number from %(lowest)d on, not “%(value)s”.",
+                    name=name,
+                    lowest=lowest,
+                    value=value,
+                )
+            )
+        # PostgreSQL's integer; more would come back as an error of the database.
+        if value > 2**31 - 1:
+            raise ValidationError(_("“%(name)s” is too large: %(value)s.", name=name, value=value))
+        return value
+
+    @api.model
+    def _expiry_domains(
+        self, connector, include_not_due, refresh_older_than, max_permits, permit_ids, run=None
+    ):
+        """JSON domains on `sicantik.permit`; with `run`, without what it has recorded already.
+
+        The limit is not part of a domain: the reader counts.
+        """
+        del max_permits
+        now = self._now()
+        base = [
+            ("connector_id", "=", connector.id),
+            ("status", "=", "active"),
+            ("permit_number", "not in", [False, ""]),
+        ]
+        if run:
+            # By the run and not by the time: two runs can end and begin within one second.
+            # “Different” includes “none”.
+            base.append(("expiry_run_id", "!=", run.id))
+        if permit_ids is not None:
+            return [self._json_domain([("id", "in", permit_ids)] + base)]
+        undated = base + [("expiry_date", "=", False)]
+        if not include_not_due:
+            undated += [
+                "|",
+                ("expiry_next_check_at", "=", False),
+                ("expiry_next_check_at", "<=", fields.Datetime.to_string(now)),
+            ]
+        domains = [self._json_domain(undated)]
+        if refresh_older_than:
+            before = fields.Datetime.to_string(now - relativedelta(days=refresh_older_than))
+            domains.append(
+                self._json_domain(
+                    base
+                    + [
+                        ("expiry_date", "!=", False),
+                        "|",
+                        ("expiry_checked_at", "=", False),
+                        ("expiry_checked_at", "<", before),
+                    ]
+                )
+            )
+        return domains
+
+    @api.model
+    def _json_domain(self, domain):
+        return [list(term) if isinstance(term, tuple) else term for term in domain]
+
+    @api.model
+    def _plan_total(self, domains, max_permits):
+        permit = self.env["sicantik.permit"].sudo()
+        total = sum(permit.search_count(domain) for domain in domains)
+        return min(total, max_permits) if max_permits else total
+
+    def _domains(self):
+        """What this run still has to ask."""
+        self.ensure_one()
+        if self.kind not in ("expiry", "all"):
+            return []
+        return self._expiry_domains(
+            self.connector_id,
+            include_not_due=self.include_not_due,
+            refresh_older_than=self.refresh_older_than,
+            max_permits=self.max_permits,
+            permit_ids=self.permit_selection or None,
+            run=self,
+        )

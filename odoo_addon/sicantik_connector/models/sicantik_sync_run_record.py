@@ -1,0 +1,266 @@
+"""Writing what SICANTIK answered: permits grouped by value, counters, failures, one transaction."""
+
+import logging
+from datetime import date
+
+import psycopg2
+
+from odoo import _, api, fields, models
+from odoo.exceptions import ValidationError
+
+from .sicantik_sync_run import OUTCOMES
+from .sicantik_sync_run_line import REASONS
+
+_logger = logging.getLogger(__name__)
+
+# A note for a clerk, not the page that the server sent.
+DETAIL_LENGTH = 300
+READ_FIELDS = [
+    "permit_number",
+    "registration_id",
+    "expiry_date",
+    "expiry_check_state",
+    "expiry_check_count",
+    "expiry_run_id",
+]
+PROGRESS_COUNTS = ("eta_seconds", "requests", "retries", "total")
+
+
+class SicantikSyncRun(models.Model):
+    _inherit = "sicantik.sync.run"
+
+    @api.model
+    def _check_outcomes(self, outcomes):
+        """The outcomes by permit, proved to be well-formed before anything is touched."""
+        if not isinstance(outcomes, list):
+            raise ValidationError(_("“outcomes” must be a list."))
+        reasons = dict(REASONS)
+        checked = {}
+        for outcome in outcomes:
+            kind = outcome.get("outcome") if isinstance(outcome, dict) else None
+            if kind not in OUTCOMES:
+                raise ValidationError(_("This is not an outcome: %s", outcome))
+            permit_id = self._whole_number(outcome.get("permit_id"), "permit_id", lowest=1)
+            if kind == "found":
+                try:
+                    expiry = date.fromisoformat(outcome.get("expiry_date"))
+                except (TypeError, ValueError) as error:
+                    raise ValidationError(_("This is not a date: %s", outcome)) from error
+                checked[permit_id] = {"outcome": kind, "expiry_date": expiry}
+            elif kind == "failed":
+                if outcome.get("reason") not in reasons:
+                    raise ValidationError(_("This is not a reason to fail: %s", outcome))
+                checked[permit_id] = {
+                    "outcome": kind,
+                    "reason": outcome["reason"],
+                    "detail": str(outcome.get("detail") or "")[:DETAIL_LENGTH],
+                }
+            else:
+                checked[permit_id] = {"outcome": kind}
+        return checked
+
+    def _record_outcomes(self, outcomes):
+        """Write `outcomes` (by permit id) of this run, which is locked by the caller."""
+        self.ensure_one()
+        if not outcomes:
+            return
+        # Bulk writes say nothing to followers; what matters is noted in `_note_changes`.
+        # `active_test` and the language are of no concern to plain columns either.
+        permits = (
+            self.env["sicantik.permit"]
+            .sudo()
+            .with_context(tracking_disable=True, mail_notrack=True)
+            .search_fetch(
+                [("id", "in", list(outcomes)), ("connector_id", "=", self.connector_id.id)],
+                READ_FIELDS,
+                order="id",
+            )
+        )
+        outcomes = dict(outcomes)
+        for missing in outcomes.keys() - set(permits.ids):
+            outcomes[missing] = self._rejected(_("The permit is not among those of the connector."))
+        before = self._counted_before(permits, outcomes)
+        now = self._now()
+        changed, refused = self._write_or_refuse(permits, outcomes, now)
+        outcomes.update(refused)
+        self._count(outcomes, before, changed)
+        self._write_lines(permits, outcomes, before)
+
+    @api.model
+    def _rejected(self, detail):
+        return {"outcome": "failed", "reason": "rejected_by_odoo", "detail": detail[:DETAIL_LENGTH]}
+
+    def _counted_before(self, permits, outcomes):
+        """What this run has counted for these permits before, by permit id.
+
+        A permit can be asked twice in a run; the counters are about permits.
+        """
+        before = {
+            permit.id: permit.expiry_check_state
+            for permit in permits
+            if permit.expiry_run_id.id == self.id and permit.expiry_check_state
+        }
+        if self.failed_count:
+            # A permit that Odoo refuses to write does not know of the run; its line does.
+            lines = self.env["sicantik.sync.run.line"].sudo()
+            for line in lines.search(
+                [("run_id", "=", self.id), ("permit_id", "in", list(outcomes))]
+            ):
+                before[line.permit_id.id] = "failed"
+        return before
+
+    def _write_or_refuse(self, permits, outcomes, now):
+        """Write all permits at once or, where one of them is refused, one by one.
+
+        Returns how many dates changed, and the outcomes of the permits that were refused.
+        """
+        try:
+            with self.env.cr.savepoint():
+                return self._write_permits(permits, outcomes, now), {}
+        except psycopg2.OperationalError:
+            # A conflict with another transaction: Odoo repeats the whole call.
+            raise
+        except Exception as error:
+            _logger.info("A batch of run %d was refused, writing permits singly: %s", self.id, error)
+        changed, refused = 0, {}
+        for permit in permits:
+            try:
+                with self.env.cr.savepoint():
+                    changed += self._write_permits(permit, outcomes, now)
+            except psycopg2.OperationalError:
+                raise
+            except Exception as error:
+                _logger.warning("Odoo refused the answer for permit %d: %s", permit.id, error)
+                refused[permit.id] = self._rejected(self._error_text(error))
+                self._mark_refused(permit, now)
+        return changed, refused
+
+    def _mark_refused(self, permit, now):
+        """Say on the permit itself that its answer was refused, if it can be written at all."""
+        try:
+            with self.env.cr.savepoint():
+                permit.write(self._failed_values(now))
+        except psycopg2.OperationalError:
+            raise
+        except Exception as error:
+            _logger.info("Permit %d cannot be marked either: %s", permit.id, error)
+
+    @api.model
+    def _error_text(self, error):
+        if isinstance(error, psycopg2.Error):
+            return error.diag.message_primary or error.__class__.__name__
+        return str(error) or error.__class__.__name__
+
+    def _write_permits(self, permits, outcomes, now):
+        """Write the permits, as few writes as there are different values.
+
+        Returns how many dates differ from the one that was there.
+        """
+        groups = {outcome: [] for outcome in OUTCOMES}
+        by_date, rests, changes = {}, {}, {}
+        for permit in permits:
+            outcome = outcomes[permit.id]
+            kind = outcome["outcome"]
+            groups[kind].append(permit.id)
+            if kind == "found":
+                expiry = outcome["expiry_date"]
+                if permit.expiry_date != expiry:
+                    by_date.setdefault(expiry, []).append(permit.id)
+                    if permit.expiry_date:
+                        changes[permit.id] = (permit.expiry_date, expiry)
+            elif kind != "failed":
+                rests.setdefault((kind, permit.expiry_check_count + 1), []).append(permit.id)
+        if groups["found"]:
+            permits.browse(groups["found"]).write(
+                {
+                    **self._checked_values("found", now),
+                    "last_sync_date": now,
+                    "expiry_check_count": 0,
+                    "expiry_next_check_at": False,
+                }
+            )
+        for expiry, ids in by_date.items():
+            permits.browse(ids).write({"expiry_date": expiry})
+        for (kind, count), ids in rests.items():
+            permits.browse(ids).write(
+                {
+                    **self._checked_values(kind, now),
+                    "expiry_check_count": count,
+                    "expiry_next_check_at": permits._next_check_at(self.connector_id, now, count),
+                }
+            )
+        if groups["failed"]:
+            permits.browse(groups["failed"]).write(self._failed_values(now))
+        self._note_changes(permits, changes)
+        return len(changes)
+
+    def _checked_values(self, kind, now):
+        return {"expiry_check_state": kind, "expiry_checked_at": now, "expiry_run_id": self.id}
+
+    def _failed_values(self, now):
+        return self._checked_values("failed", now)
+
+    def _note_changes(self, permits, changes):
+        """Keep an old date that has been replaced in the permit's history."""
+        if changes:
+            permits.browse(list(changes))._message_log_batch(
+                bodies={
+                    permit_id: self._reader_env()._(
+                        "SICANTIK changed the expiry date: %(old)s → %(new)s.",
+                        old=fields.Date.to_string(old),
+                        new=fields.Date.to_string(new),
+                    )
+                    for permit_id, (old, new) in changes.items()
+                }
+            )
+
+    def _count(self, outcomes, before, changed):
+        counts = {outcome: self[f"{outcome}_count"] for outcome in OUTCOMES}
+        for outcome in outcomes.values():
+            counts[outcome["outcome"]] += 1
+        for outcome in before.values():
+            counts[outcome] -= 1
+        values = {f"{outcome}_count": count for outcome, count in counts.items()}
+        self.write({**values, "changed_count": self.changed_count + changed})
+
+    def _write_lines(self, permits, outcomes, before):
+        if not any(outcome["outcome"] == "failed" for outcome in outcomes.values()) and (
+            "failed" not in before.values()
+        ):
+            return
+        line = self.env["sicantik.sync.run.line"].sudo()
+        again = [permit_id for permit_id, outcome in before.items() if outcome == "failed"]
+        if again:
+            line.search([("run_id", "=", self.id), ("permit_id", "in", again)]).unlink()
+        names = {permit.id: permit.display_name for permit in permits}
+        line.create(
+            [
+                {
+                    "run_id": self.id,
+                    "permit_id": permit_id if permit_id in names else False,
+                    "permit_name": names.get(permit_id, f"#{permit_id}"),
+                    "reason": outcome["reason"],
+                    "detail": outcome["detail"],
+                }
+                for permit_id, outcome in outcomes.items()
+                if outcome["outcome"] == "failed"
+            ]
+        )
+
+    def _progress_values(self, progress):
+        """What the worker says about its way, as fields; what it does not say stays."""
+        values = {}
+        progress = progress or {}
+        if not isinstance(progress, dict):
+            raise ValidationError(_("“progress” must be an object."))
+        rate = progress.get("rate")
+        if isinstance(rate, int | float) and rate is not False:
+            values["rate"] = max(0.0, rate)
+        for name in PROGRESS_COUNTS:
+            if progress.get(name) not in (None, False):
+                values[name] = self._whole_number(progress[name], name)
+        # The worker counts one attempt; the run counts all of them.
+        for name in ("requests", "retries"):
+            if name in values:
+                values[name] += self[f"{name}_before"]
+        return values
