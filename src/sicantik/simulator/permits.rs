@@ -152,7 +152,7 @@ impl Recipe {
             17 => format!("503/{serial:04}/Kafé/ÉKA/DPM-PTSP/{year}"),
             18 => format!("503/{serial:04}–{month:02}/Izin “Usaha”/{year}"),
             // In base64 these bring the `+` and the `/` that have to be percent-encoded.
-            _ => format!("503/{serial:04}/~?>/¾¿/DPM-PTSP/{year}"),
+            _ => format!("503/{serial:04}/???/>>>/DPM-PTSP/{year}"),
         }
     }
 
