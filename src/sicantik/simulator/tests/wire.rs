@@ -188,6 +188,17 @@ async fn connections_break_before_and_within_the_answer() {
     let server = Running::start(with_fault("timeout=1")).await;
     let waited = timeout(Duration::from_millis(150), server.raw("GET", page, "")).await;
     assert!(waited.is_err());
+    // The client has hung up; the server notices.
+    let noticed = async {
+        while server.control("GET", "log/summary").await["in_flight"] != 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, noticed).await.unwrap();
+    assert_eq!(server.control("GET", "log/summary").await["unanswered"], 1);
+    let mut hanging = TcpStream::connect(server.address).await.unwrap();
+    let head = format!("GET {page} HTTP/1.1\r\nHost: s\r\n\r\n");
+    hanging.write_all(head.as_bytes()).await.unwrap();
     let began = Instant::now();
     server.end().await;
     assert!(began.elapsed() < Duration::from_secs(5));
@@ -218,8 +229,11 @@ async fn a_kept_connection_carries_many_requests_and_the_log_counts_them() {
     assert_eq!(log["requests"][0]["sequence"], 4);
     server.control("POST", "reset-log").await;
     assert_eq!(server.control("GET", "log/summary").await["requests"], 0);
-    drop(stream);
+    // A client that keeps its connection does not keep the server.
+    let began = Instant::now();
     server.end().await;
+    assert!(began.elapsed() < Duration::from_secs(1));
+    drop(stream);
 }
 
 #[tokio::test]
