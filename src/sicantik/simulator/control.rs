@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use super::change::Change;
 use super::fault::Share;
 use super::options::duration;
+use super::reply::{Body, response, whole};
 use super::request::{find, pairs};
-use super::server::{Body, Shared, response, slots, whole};
+use super::server::{Shared, slots};
 use super::truth;
 
 /// Under this path the simulator talks about itself.

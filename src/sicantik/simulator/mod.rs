@@ -10,7 +10,7 @@
 //! - `chance`, `words`, `permits`, `details`: the permits, from a seed.
 //! - `world`, `change`: the office's state and what happens to it; `truth`: what is true of it.
 //! - `request`, `routes`, `render`: the API; `fault`: its troubles.
-//! - `server`, `control`, `log`: what carries and watches it.
+//! - `server`, `reply`, `control`, `log`: what carries and watches it.
 
 mod chance;
 mod change;
@@ -21,6 +21,7 @@ mod log;
 mod options;
 mod permits;
 mod render;
+mod reply;
 mod request;
 mod routes;
 mod server;
