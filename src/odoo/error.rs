@@ -231,3 +231,129 @@ fn not_odoo(url: &str, status: u16, detail: &str) -> String {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_errors_pass_and_which_may_have_been_executed() {
+        let text = String::new;
+        let stranger = |status| Error::NotOdoo {
+            url: text(),
+            status,
+            detail: text(),
+        };
+        let rows = [
+            (
+                Error::Unreachable {
+                    url: text(),
+                    detail: text(),
+                },
+                true,
+                false,
+            ),
+            (
+                Error::Lost {
+                    url: text(),
+                    detail: text(),
+                },
+                true,
+                true,
+            ),
+            (Error::Conflict, true, false),
+            (
+                Error::DatabaseAway {
+                    url: text(),
+                    detail: text(),
+                },
+                true,
+                true,
+            ),
+            (stranger(429), true, false),
+            (stranger(502), true, true),
+            (stranger(503), true, false),
+            (stranger(504), true, true),
+            (stranger(200), false, true),
+            (stranger(303), false, false),
+            (stranger(404), false, false),
+            (stranger(500), false, true),
+            (Error::AccessDenied { login: text() }, false, false),
+            (
+                Error::AccessError {
+                    login: text(),
+                    sentence: text(),
+                },
+                false,
+                false,
+            ),
+            (Error::Rejected { sentence: text() }, false, false),
+            (Error::Missing { sentence: text() }, false, false),
+            (Error::UnknownModel { model: text() }, false, false),
+            (
+                Error::UnknownMethod {
+                    model: text(),
+                    method: text(),
+                },
+                false,
+                false,
+            ),
+            (
+                Error::BadField {
+                    model: text(),
+                    detail: text(),
+                },
+                false,
+                false,
+            ),
+            (
+                Error::BadArguments {
+                    model: text(),
+                    method: text(),
+                    detail: text(),
+                },
+                false,
+                false,
+            ),
+            (
+                Error::MissingFields {
+                    model: text(),
+                    fields: vec![],
+                },
+                false,
+                false,
+            ),
+            (
+                Error::UnknownDatabase {
+                    db: text(),
+                    url: text(),
+                },
+                false,
+                false,
+            ),
+            (Error::TooLarge, false, false),
+            (
+                Error::Unreadable {
+                    model: text(),
+                    method: text(),
+                    detail: text(),
+                },
+                false,
+                true,
+            ),
+            (
+                Error::Server {
+                    name: text(),
+                    sentence: text(),
+                },
+                false,
+                false,
+            ),
+            (Error::Settings(text()), false, false),
+        ];
+        for (error, passing, may_have_run) in rows {
+            assert_eq!(error.is_passing(), passing, "{error:?}");
+            assert_eq!(error.may_have_run(), may_have_run, "{error:?}");
+        }
+    }
+}

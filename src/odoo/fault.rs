@@ -70,10 +70,11 @@ impl Fault {
             | "psycopg2.errors.DeadlockDetected"
             | "psycopg2.errors.LockNotAvailable"
             | "psycopg2.extensions.TransactionRollbackError" => Error::Conflict,
-            "psycopg2.OperationalError"
-                if self.message.contains(&format!("\"{}\"", settings.db)) =>
-            {
-                Error::UnknownDatabase { db: settings.db.clone(), url: settings.shown_url() }
+            "psycopg2.OperationalError" if no_such_database(&self.message, &settings.db) => {
+                Error::UnknownDatabase {
+                    db: settings.db.clone(),
+                    url: settings.shown_url(),
+                }
             }
             "psycopg2.OperationalError"
             | "psycopg2.InterfaceError"
@@ -97,6 +98,14 @@ pub(crate) fn no_such_model(message: &str, model: &str) -> bool {
     message.contains(model)
         && (message.contains("doesn't exist") || message.contains("does not exist"))
         && !message.contains(&format!("{model}."))
+}
+
+/// PostgreSQL may say it in its own language, but quotes the name; it quotes users and roles too,
+/// which often have the name of their database.
+fn no_such_database(message: &str, db: &str) -> bool {
+    message.contains(&format!("\"{db}\""))
+        && !message.contains(&format!("user \"{db}\""))
+        && !message.contains(&format!("role \"{db}\""))
 }
 
 /// One line that ends like a sentence, without a traceback, short enough to read.
@@ -131,4 +140,45 @@ pub(crate) fn reason(error: &(dyn std::error::Error + 'static)) -> String {
     let text = deepest.to_string();
     // "Connection refused (os error 111)": the number helps nobody.
     text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_odoo_says_becomes_one_short_sentence() {
+        for (message, expected) in [
+            ("No permits to sync", "No permits to sync."),
+            ("Are you sure?", "Are you sure?"),
+            (
+                "Not allowed.\n\n\t- Access Rights\n",
+                "Not allowed. - Access Rights.",
+            ),
+            (
+                "It broke.\nTraceback (most recent call last):\n  File x",
+                "It broke.",
+            ),
+            ("", "it gave no reason."),
+        ] {
+            assert_eq!(sentence(message), expected);
+        }
+        assert_eq!(sentence(&"ä".repeat(1000)).chars().count(), 401);
+    }
+
+    #[test]
+    fn a_database_is_unknown_only_when_it_is_the_database_that_is_named() {
+        for (message, unknown) in [
+            ("FATAL:  database \"permits\" does not exist", true),
+            ("FATAL:  basis data \"permits\" tidak ada", true),
+            ("FATAL:  role \"permits\" does not exist", false),
+            (
+                "FATAL:  password authentication failed for user \"permits\"",
+                false,
+            ),
+            ("could not connect to server: Connection refused", false),
+        ] {
+            assert_eq!(no_such_database(message, "permits"), unknown, "{message}");
+        }
+    }
 }

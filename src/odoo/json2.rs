@@ -14,6 +14,8 @@ const DATABASE: HeaderName = HeaderName::from_static("x-odoo-database");
 pub(crate) struct Json2 {
     http: reqwest::Client,
     uid: i64,
+    /// The database has answered: when it does no longer, it is away and not misspelt.
+    proved: bool,
 }
 
 /// An HTTP client for Odoo: no redirects, since a key is not for whoever they lead to.
@@ -48,11 +50,20 @@ impl Json2 {
             Error::Settings("The name of the database cannot be sent: correct ODOO_DB.".into())
         })?;
         headers.insert(DATABASE, database);
-        let mut client = Self { http: http(settings, headers)?, uid: 0 };
-        let called = Called { settings, model: "res.users", method: "context_get" };
+        let mut client = Self {
+            http: http(settings, headers)?,
+            uid: 0,
+            proved: false,
+        };
+        let called = Called {
+            settings,
+            model: "res.users",
+            method: "context_get",
+        };
         let answer = client.call(called, &json!({})).await?;
         let context: Context = super::client::decode(called, &answer)?;
         client.uid = context.uid;
+        client.proved = true;
         Ok(client)
     }
 
@@ -68,18 +79,33 @@ impl Json2 {
         if answer.status == 200 && answer.is_json {
             return Ok(answer.body);
         }
-        Err(refusal(answer, called))
+        Err(refusal(answer, called, self.proved))
     }
 }
 
-fn refusal(answer: Answer, called: Called<'_>) -> Error {
-    let Called { settings, model, method } = called;
-    let fault = if answer.is_json { serde_json::from_str(&answer.body).ok() } else { None };
+fn refusal(answer: Answer, called: Called<'_>, proved: bool) -> Error {
+    let Called {
+        settings,
+        model,
+        method,
+    } = called;
+    let fault = if answer.is_json {
+        serde_json::from_str(&answer.body).ok()
+    } else {
+        None
+    };
     let Some(fault) = fault else {
         return match answer.status {
             413 => Error::TooLarge,
-            // Odoo's own page for a database it does not have; the model's absence is JSON.
-            404 => Error::UnknownDatabase { db: settings.db.clone(), url: settings.shown_url() },
+            // Odoo's own page for a database it cannot open; the model's absence is JSON.
+            404 if proved => Error::DatabaseAway {
+                url: settings.shown_url(),
+                detail: format!("`{}` was there and is not served now", settings.db),
+            },
+            404 => Error::UnknownDatabase {
+                db: settings.db.clone(),
+                url: settings.shown_url(),
+            },
             _ => answer.not_odoo(settings),
         };
     };

@@ -222,3 +222,60 @@ fn values(schema: &Schema, date: NaiveDate, now: DateTime<Utc>) -> Value {
     }
     values
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeZone;
+
+    use super::super::Mode;
+    use super::*;
+
+    fn domains(permit: &[&str], refresh: Option<u32>) -> Value {
+        let schema = Schema::of(Mode::Plain, permit, &[]);
+        let now = Utc
+            .with_ymd_and_hms(2025, 11, 23, 7, 0, 0)
+            .single()
+            .expect("a moment");
+        json!(plain_domains(&schema, 3, refresh, now))
+    }
+
+    #[test]
+    fn the_least_fields_give_the_least_domain() {
+        let expected = json!([[
+            ["status", "=", "active"],
+            ["permit_number", "!=", false],
+            ["expiry_date", "=", false]
+        ]]);
+        assert_eq!(domains(&[], None), expected);
+        assert_eq!(
+            domains(&[], Some(30)),
+            expected,
+            "nothing remembers when it was checked"
+        );
+    }
+
+    #[test]
+    fn the_connector_and_the_age_of_a_date_count_where_there_are_fields_for_them() {
+        let expected = json!([
+            [
+                ["status", "=", "active"],
+                ["permit_number", "!=", false],
+                ["connector_id", "=", 3],
+                ["expiry_date", "=", false]
+            ],
+            [
+                ["status", "=", "active"],
+                ["permit_number", "!=", false],
+                ["connector_id", "=", 3],
+                ["expiry_date", "!=", false],
+                "|",
+                ["last_sync_date", "=", false],
+                ["last_sync_date", "<", "2025-10-24 07:00:00"]
+            ]
+        ]);
+        assert_eq!(
+            domains(&["connector_id", "last_sync_date"], Some(30)),
+            expected
+        );
+    }
+}

@@ -240,6 +240,58 @@ pub struct Plan {
     pub total: u64,
 }
 
+/// A line of the list of runs.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+pub struct Summary {
+    /// Its id.
+    pub id: i64,
+    /// The connector's name.
+    #[serde(default, rename(deserialize = "connector_id"))]
+    #[serde(deserialize_with = "value::display_name")]
+    pub connector: Option<String>,
+    /// `permits`, `expiry`, `all` or `check`.
+    #[serde(default, deserialize_with = "value::text")]
+    pub kind: String,
+    /// `queued`, `running`, `done`, `failed` or `cancelled`.
+    #[serde(default, deserialize_with = "value::text")]
+    pub state: String,
+    /// `button`, `cron`, `cli` or `rpc`.
+    #[serde(default, deserialize_with = "value::text")]
+    pub trigger: String,
+    /// Permits in all.
+    #[serde(default)]
+    pub total: u64,
+    /// How often it was claimed.
+    #[serde(default)]
+    pub attempt: u32,
+    /// Who works on it, or did last.
+    #[serde(default, deserialize_with = "value::falsy")]
+    pub worker: Option<String>,
+    /// When it began.
+    #[serde(default, deserialize_with = "value::moment")]
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    #[serde(default, deserialize_with = "value::moment")]
+    pub finished_at: Option<DateTime<Utc>>,
+    /// What there is to say about it.
+    #[serde(default, deserialize_with = "value::text")]
+    pub message: String,
+}
+
+const SUMMARY: [&str; 11] = [
+    "id",
+    "connector_id",
+    "kind",
+    "state",
+    "trigger",
+    "total",
+    "attempt",
+    "worker",
+    "started_at",
+    "finished_at",
+    "message",
+];
+
 #[derive(Deserialize)]
 struct Held {
     answer: HeldAnswer,
@@ -355,4 +407,23 @@ fn selected(connector_id: i64, selection: &Selection) -> Value {
     let mut kwargs = json!(selection);
     kwargs["connector_id"] = json!(connector_id);
     kwargs
+}
+
+/// The latest runs, newest first.
+pub async fn list(client: &Client, limit: usize) -> Result<Vec<Summary>, Error> {
+    summaries(client, Vec::new(), limit).await
+}
+
+/// One run, or `None` if there is none of this id.
+pub async fn read(client: &Client, run_id: i64) -> Result<Option<Summary>, Error> {
+    Ok(summaries(client, vec![json!(["id", "=", run_id])], 1)
+        .await?
+        .pop())
+}
+
+async fn summaries(client: &Client, domain: Domain, limit: usize) -> Result<Vec<Summary>, Error> {
+    let kwargs = json!({
+        "domain": domain, "fields": SUMMARY, "limit": limit, "order": "id desc",
+    });
+    client.call_idempotent(MODEL, "search_read", kwargs).await
 }

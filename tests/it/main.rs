@@ -1,0 +1,13 @@
+//! The sidecar against its neighbours, on loopback: no Odoo and no SICANTIK is needed.
+//!
+//! - `odoo_errors`: every row of the table of errors, over both protocols, as a typed error.
+//! - `odoo_wire`: what goes over the wire, and what is sent again when an answer is lost.
+//! - `odoo_models`: connectors, permits, the ledger and the schema, as Odoo answers them.
+//! - `odoo_secrecy`: the API key is in no log, no error and no `Debug`.
+//! - `support`: an Odoo that answers what a test says, and deadlines.
+
+mod odoo_errors;
+mod odoo_models;
+mod odoo_secrecy;
+mod odoo_wire;
+mod support;

@@ -1,0 +1,371 @@
+//! Connectors, permits, the ledger and the schema, as Odoo answers them.
+
+use chrono::{NaiveDate, TimeZone, Utc};
+use serde_json::{Value, json};
+use sicantik_sidecar::odoo::{Error, Mode, Protocol, Schema, connector, permit, run};
+
+use crate::support::odoo::{Answer, FakeOdoo};
+use crate::support::within;
+
+const SEED_PERMIT: [&str; 5] = [
+    "registration_id",
+    "permit_number",
+    "expiry_date",
+    "status",
+    "last_sync_date",
+];
+const SEED_CONNECTOR: [&str; 6] = [
+    "name",
+    "api_url",
+    "active",
+    "last_expiry_sync_date",
+    "total_expiry_synced",
+    "last_expiry_sync_duration",
+];
+const NO_RUN: Answer = Answer::Fault(
+    404,
+    "werkzeug.exceptions.NotFound",
+    "the model 'sicantik.sync.run' does not exist",
+);
+
+fn fields(names: &[&str]) -> Answer {
+    let map: serde_json::Map<String, Value> = names
+        .iter()
+        .map(|name| ((*name).to_owned(), json!({ "type": "char" })))
+        .collect();
+    Answer::Value(Value::Object(map))
+}
+
+async fn plain(odoo: &FakeOdoo) -> (sicantik_sidecar::odoo::Client, Schema) {
+    let client = odoo.client(Protocol::Json2).await;
+    odoo.answers([fields(&SEED_PERMIT), fields(&SEED_CONNECTOR), NO_RUN]);
+    let schema = within(Schema::read(&client))
+        .await
+        .expect("the seed's models suffice");
+    (client, schema)
+}
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().expect("a date")
+}
+
+#[tokio::test]
+async fn the_mode_follows_the_models_there_are() {
+    let odoo = FakeOdoo::start().await;
+    let (client, schema) = plain(&odoo).await;
+    assert_eq!(schema.mode, Mode::Plain);
+    assert!(schema.permit_has("last_sync_date") && !schema.permit_has("expiry_checked_at"));
+    odoo.answers([
+        fields(&SEED_PERMIT),
+        fields(&SEED_CONNECTOR),
+        fields(&["state"]),
+    ]);
+    assert_eq!(
+        within(Schema::read(&client)).await.expect("read").mode,
+        Mode::Ledger
+    );
+
+    odoo.answers([fields(&["permit_number"])]);
+    odoo.answers([fields(&SEED_CONNECTOR)]);
+    let error = within(Schema::read(&client))
+        .await
+        .expect_err("two fields are not there");
+    assert!(
+        error
+            .to_string()
+            .contains("lacks the fields `expiry_date`, `status`"),
+        "{error}"
+    );
+
+    let missing = "the model 'sicantik.permit' does not exist";
+    odoo.answers([Answer::Fault(404, "werkzeug.exceptions.NotFound", missing)]);
+    let error = within(Schema::read(&client))
+        .await
+        .expect_err("no such model");
+    assert!(matches!(&error, Error::UnknownModel { model } if model == "sicantik.permit"));
+    assert!(error.to_string().contains("install the addon"), "{error}");
+}
+
+#[tokio::test]
+async fn pages_go_by_id_through_every_domain_up_to_the_limit() {
+    let odoo = FakeOdoo::start().await;
+    let (client, schema) = plain(&odoo).await;
+    let row = |id: i64| json!({ "id": id, "permit_number": "503/1", "registration_id": false });
+    let before = odoo.seen().len();
+    odoo.answers([
+        Answer::Value(json!([row(3), row(9)])),
+        Answer::Value(json!([])),
+        Answer::Value(json!([row(4), row(5)])),
+        Answer::Value(json!([row(6)])),
+    ]);
+    let domains = vec![
+        vec![json!(["status", "=", "active"])],
+        vec![json!(["id", "!=", 0])],
+    ];
+    let mut pages = permit::Pages::new(&client, &schema, domains, Some(5)).with_page_size(2);
+    let mut ids = Vec::new();
+    while let Some(page) = within(pages.next_page()).await.expect("a page") {
+        assert!(page.iter().all(|one| one.registration_id.is_none()));
+        ids.extend(page.into_iter().map(|one| one.id));
+    }
+    assert_eq!(ids, [3, 9, 4, 5, 6]);
+    let asked: Vec<_> = odoo.seen()[before..]
+        .iter()
+        .map(|call| (call.kwargs["domain"].clone(), call.kwargs["limit"].clone()))
+        .collect();
+    assert_eq!(
+        asked,
+        [
+            (json!([["status", "=", "active"], ["id", ">", 0]]), json!(2)),
+            (json!([["status", "=", "active"], ["id", ">", 9]]), json!(2)),
+            (json!([["id", "!=", 0], ["id", ">", 0]]), json!(2)),
+            (json!([["id", "!=", 0], ["id", ">", 5]]), json!(1)),
+        ]
+    );
+    assert!(
+        within(pages.next_page())
+            .await
+            .expect("the end stays the end")
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn plain_writes_are_grouped_by_date_and_a_refused_group_goes_one_by_one() {
+    let odoo = FakeOdoo::start().await;
+    let (client, schema) = plain(&odoo).await;
+    let before = odoo.seen().len();
+    let refused = || Answer::Fault(422, "odoo.exceptions.ValidationError", "Too early");
+    let yes = || Answer::Value(json!(true));
+    // 2026: both at once. 2027: refused, then one good and one bad.
+    odoo.answers([yes(), refused(), yes(), refused()]);
+    let dates = [
+        (1, day("2026-01-31")),
+        (2, day("2027-01-31")),
+        (3, day("2026-01-31")),
+        (4, day("2027-01-31")),
+    ];
+    let now = Utc
+        .with_ymd_and_hms(2025, 11, 23, 7, 0, 0)
+        .single()
+        .expect("a moment");
+    let done = within(permit::write_dates(&client, &schema, &dates, now))
+        .await
+        .expect("written");
+    assert_eq!(done.written, [1, 3, 2]);
+    assert_eq!(done.rejected, [(4, "Too early.".to_owned())]);
+    let seen = &odoo.seen()[before..];
+    assert_eq!(
+        seen[0].kwargs,
+        json!({ "ids": [1, 3], "vals": {
+            "expiry_date": "2026-01-31", "last_sync_date": "2025-11-23 07:00:00",
+        } })
+    );
+    assert_eq!(seen.len(), 4);
+}
+
+#[tokio::test]
+async fn statistics_are_added_to_what_is_there() {
+    let odoo = FakeOdoo::start().await;
+    let (client, schema) = plain(&odoo).await;
+    odoo.answers([
+        Answer::Value(json!([{ "id": 2, "total_expiry_synced": 40 }])),
+        Answer::Value(json!(true)),
+    ]);
+    let now = Utc
+        .with_ymd_and_hms(2025, 11, 23, 7, 0, 0)
+        .single()
+        .expect("a moment");
+    within(connector::write_statistics(
+        &client, &schema, 2, 2, 1.5, now,
+    ))
+    .await
+    .expect("written");
+    let seen = odoo.seen();
+    let values = &seen.last().expect("the write").kwargs["vals"];
+    assert_eq!(
+        values,
+        &json!({
+            "last_expiry_sync_date": "2025-11-23 07:00:00", "last_expiry_sync_duration": 1.5,
+            "total_expiry_synced": 42,
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_connector_is_found_by_name_by_id_or_as_the_only_one() {
+    let odoo = FakeOdoo::start().await;
+    let (client, schema) = plain(&odoo).await;
+    let karo = json!({ "id": 1, "name": "Karo", "api_url": "https://a/api" });
+    let dairi = json!({ "id": 2, "name": "1", "api_url": false });
+    let both = json!([karo, dairi]);
+    for (rows, wanted, expected) in [
+        (json!([karo]), None, Ok(1)),
+        (both.clone(), Some("Karo"), Ok(1)),
+        // A name before an id.
+        (both.clone(), Some("1"), Ok(2)),
+        (both.clone(), Some("2"), Ok(2)),
+        (both.clone(), None, Err("are `Karo` (id 1), `1` (id 2)")),
+        (
+            both.clone(),
+            Some("Medan"),
+            Err("no active connector `Medan`"),
+        ),
+        (json!([karo, karo]), Some("Karo"), Err("Several")),
+        (json!([]), None, Err("make one under")),
+    ] {
+        odoo.answers([Answer::Value(rows.clone())]);
+        let found = within(connector::find(&client, &schema, wanted, false)).await;
+        match (found, expected) {
+            (Ok(found), Ok(id)) => assert_eq!(found.id, id, "{wanted:?}"),
+            (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
+            (found, _) => panic!("{wanted:?}: {found:?}"),
+        }
+    }
+    odoo.answers([Answer::Value(both)]);
+    let error = within(connector::find(&client, &schema, Some("2"), true)).await;
+    assert!(
+        matches!(error, Err(connector::FindError::NoAddress { .. })),
+        "{error:?}"
+    );
+}
+
+fn payload() -> Value {
+    json!({
+        "run_id": 12, "kind": "expiry", "trigger": "button", "attempt": 2, "max_permits": 0,
+        "include_not_due": false, "refresh_older_than": 0, "total": 500, "last_batch": 3,
+        "answered": 300,
+        "counts": { "found": 250, "no_date": 30, "not_registered": 15, "failed": 5 },
+        "started_at": "2025-11-23 07:00:00", "domains": [[["status", "=", "active"]]],
+        "connector": {
+            "id": 1, "name": "Karo", "api_url": "https://a/api", "request_rate": 10.0,
+            "request_timeout": 10.0, "max_in_flight": 32, "page_size": 100, "tz": "Asia/Jakarta",
+        },
+    })
+}
+
+#[tokio::test]
+async fn a_run_is_claimed_worked_on_and_finished() {
+    for protocol in crate::support::odoo::BOTH {
+        let odoo = FakeOdoo::start().await;
+        let client = odoo.client(protocol).await;
+        odoo.answers([
+            Answer::Value(json!(false)),
+            Answer::Value(payload()),
+            Answer::Value(json!({ "answer": "stop", "applied": true })),
+            Answer::Value(json!({ "answer": "ok" })),
+            Answer::Value(json!({ "answer": "lost" })),
+        ]);
+        assert_eq!(
+            within(run::claim(&client, "w", 30, None))
+                .await
+                .expect("an answer"),
+            None
+        );
+        let claimed = within(run::claim(&client, "w", 30, Some(12)))
+            .await
+            .expect("an answer");
+        let claimed = claimed.expect("a run");
+        assert_eq!(
+            (claimed.run_id, claimed.last_batch, claimed.answered),
+            (12, 3, 300)
+        );
+        assert_eq!(
+            (claimed.max_permits, claimed.refresh_older_than),
+            (None, None)
+        );
+        assert_eq!(claimed.counts.no_date, 30);
+        assert_eq!(claimed.connector.max_in_flight, Some(32));
+
+        let answers = [
+            run::Answer {
+                permit_id: 5,
+                outcome: run::Outcome::Found {
+                    expiry_date: day("2026-01-31"),
+                },
+            },
+            run::Answer {
+                permit_id: 6,
+                outcome: run::Outcome::NoDate,
+            },
+            run::Answer {
+                permit_id: 7,
+                outcome: run::Outcome::NotRegistered,
+            },
+            run::Answer {
+                permit_id: 8,
+                outcome: run::Outcome::Failed {
+                    reason: run::Reason::OtherRegistration,
+                    detail: "two rows".into(),
+                },
+            },
+        ];
+        let progress = run::Progress {
+            rate: Some(9.5),
+            ..run::Progress::default()
+        };
+        let recorded = within(run::record(&client, 12, "w", 4, &answers, progress))
+            .await
+            .expect("ok");
+        assert_eq!(
+            recorded,
+            run::Recorded {
+                answer: run::Next::Stop,
+                applied: true
+            }
+        );
+        assert_eq!(
+            odoo.seen()[2].kwargs,
+            json!({
+                "run_id": 12, "worker": "w", "batch": 4, "progress": { "rate": 9.5 },
+                "outcomes": [
+                    { "permit_id": 5, "outcome": "found", "expiry_date": "2026-01-31" },
+                    { "permit_id": 6, "outcome": "no_date" },
+                    { "permit_id": 7, "outcome": "not_registered" },
+                    { "permit_id": 8, "outcome": "failed", "reason": "other_registration",
+                      "detail": "two rows" },
+                ],
+            })
+        );
+        let finished = run::finish(&client, 12, "w", run::End::Cancelled, "stopped", progress);
+        assert!(within(finished).await.expect("an answer"));
+        assert_eq!(odoo.seen()[3].kwargs["state"], "cancelled");
+        assert!(
+            !within(run::release(&client, 12, "w"))
+                .await
+                .expect("an answer")
+        );
+    }
+}
+
+#[tokio::test]
+async fn starting_says_who_is_there_already() {
+    let odoo = FakeOdoo::start().await;
+    let client = odoo.client(Protocol::Jsonrpc).await;
+    let mine = json!({
+        "run_id": 12, "created": true, "state": "running", "trigger": "cli", "worker": "w",
+        "requested_by": "Rina", "run": payload(),
+    });
+    let theirs = json!({
+        "run_id": 12, "created": false, "state": "queued", "trigger": "button", "worker": false,
+        "requested_by": "Rina", "run": false,
+    });
+    odoo.answers([Answer::Value(mine), Answer::Value(theirs)]);
+    let selection = run::Selection {
+        max_permits: Some(10),
+        ..run::Selection::default()
+    };
+    let start = || run::start(&client, 1, "expiry", "cli", Some("w"), 30, &selection);
+    let started = within(start()).await.expect("an answer");
+    assert!(started.created && started.run.is_some());
+    let started = within(start()).await.expect("an answer");
+    assert!(!started.created && started.run.is_none() && started.worker.is_none());
+    assert_eq!(
+        odoo.seen()[0].kwargs,
+        json!({
+            "connector_id": 1, "kind": "expiry", "trigger": "cli", "worker": "w",
+            "lease_seconds": 30, "max_permits": 10, "include_not_due": false,
+            "refresh_older_than": null, "permit_ids": null,
+        })
+    );
+}
