@@ -111,16 +111,22 @@ fn refusal(answer: Answer, called: Called<'_>, proved: bool) -> Error {
     };
     let Fault { name, message, .. } = &fault;
     match (answer.status, name.as_str()) {
-        (401, _) => Error::AccessDenied { login: settings.login.clone() },
-        (404, _) if no_such_model(message, model) => {
-            Error::UnknownModel { model: model.to_owned() }
+        (401, _) => Error::AccessDenied {
+            login: settings.login.clone(),
+        },
+        (404, "werkzeug.exceptions.NotFound") if no_such_model(message, model) => {
+            Error::UnknownModel {
+                model: model.to_owned(),
+            }
         }
-        (404, "werkzeug.exceptions.NotFound") => {
-            Error::UnknownMethod { model: model.to_owned(), method: method.to_owned() }
-        }
-        (403, "werkzeug.exceptions.Forbidden") => {
-            Error::AccessError { login: settings.login.clone(), sentence: sentence(message) }
-        }
+        (404, "werkzeug.exceptions.NotFound") => Error::UnknownMethod {
+            model: model.to_owned(),
+            method: method.to_owned(),
+        },
+        (403, "werkzeug.exceptions.Forbidden") => Error::AccessError {
+            login: settings.login.clone(),
+            sentence: sentence(message),
+        },
         (409, _) => Error::Conflict,
         (422, name) if name.starts_with("werkzeug.") => Error::BadArguments {
             model: model.to_owned(),

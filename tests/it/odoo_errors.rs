@@ -74,7 +74,7 @@ async fn what_odoo_raises_is_named_alike_over_both_protocols() {
         (
             404,
             "odoo.exceptions.MissingError",
-            "Record does not exist or has been deleted.",
+            "Record does not exist or has been deleted.\n(Record: res.partner(99999,), User: 5)",
             "Missing",
         ),
         (
