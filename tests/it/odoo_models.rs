@@ -369,3 +369,49 @@ async fn starting_says_who_is_there_already() {
         })
     );
 }
+
+#[tokio::test]
+async fn runs_and_their_failures_are_listed_as_odoo_writes_them() {
+    let odoo = FakeOdoo::start().await;
+    let client = odoo.client(Protocol::Json2).await;
+    odoo.answers([
+        Answer::Value(json!([{
+            "id": 12, "connector_id": [1, "Karo"], "kind": "expiry", "state": "running",
+            "trigger": "cron", "user_id": false, "total": 500, "found_count": 250,
+            "no_date_count": 30, "not_registered_count": 15, "failed_count": 5, "rate": 9.5,
+            "eta_seconds": 20, "duration": 0.0, "cancel_requested": true, "attempt": 1,
+            "worker": false, "started_at": "2025-11-23 07:00:00", "finished_at": false,
+            "message": false,
+        }])),
+        Answer::Value(json!([])),
+        Answer::Value(json!([
+            { "id": 8, "permit_name": "503/1", "reason": "timeout", "detail": false },
+        ])),
+    ]);
+    let runs = within(run::list(&client, 20)).await.expect("a list");
+    assert_eq!(
+        (runs[0].connector.as_deref(), runs[0].found),
+        (Some("Karo"), 250)
+    );
+    assert_eq!(
+        (runs[0].requested_by.as_deref(), runs[0].finished_at),
+        (None, None)
+    );
+    assert!(runs[0].cancel_requested && runs[0].message.is_empty());
+    assert_eq!(
+        within(run::read(&client, 99)).await.expect("an answer"),
+        None
+    );
+    let failures = within(run::failures(&client, 12, 7, 50))
+        .await
+        .expect("a list");
+    assert_eq!(
+        (
+            failures[0].permit_number.as_str(),
+            failures[0].detail.as_str()
+        ),
+        ("503/1", "")
+    );
+    let asked = &odoo.seen()[2].kwargs["domain"];
+    assert_eq!(asked, &json!([["run_id", "=", 12], ["id", ">", 7]]));
+}

@@ -1,0 +1,150 @@
+//! What became of runs, for `runs list` and `runs show`.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::MODEL;
+use crate::odoo::{Client, Domain, Error, value};
+
+const LINE: &str = "sicantik.sync.run.line";
+
+/// A line of the list of runs.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+pub struct Summary {
+    /// Its id.
+    pub id: i64,
+    /// The connector's name.
+    #[serde(default, rename(deserialize = "connector_id"))]
+    #[serde(deserialize_with = "value::display_name")]
+    pub connector: Option<String>,
+    /// `permits`, `expiry`, `all` or `check`.
+    #[serde(default, deserialize_with = "value::text")]
+    pub kind: String,
+    /// `queued`, `running`, `done`, `failed` or `cancelled`.
+    #[serde(default, deserialize_with = "value::text")]
+    pub state: String,
+    /// `button`, `cron`, `cli` or `rpc`.
+    #[serde(default, deserialize_with = "value::text")]
+    pub trigger: String,
+    /// Who asked for it.
+    #[serde(default, rename(deserialize = "user_id"))]
+    #[serde(deserialize_with = "value::display_name")]
+    pub requested_by: Option<String>,
+    /// Permits in all.
+    #[serde(default)]
+    pub total: u64,
+    /// With a date.
+    #[serde(default, rename(deserialize = "found_count"))]
+    pub found: u64,
+    /// Whose row has none.
+    #[serde(default, rename(deserialize = "no_date_count"))]
+    pub no_date: u64,
+    /// That SICANTIK does not know.
+    #[serde(default, rename(deserialize = "not_registered_count"))]
+    pub not_registered: u64,
+    /// That could not be settled.
+    #[serde(default, rename(deserialize = "failed_count"))]
+    pub failed: u64,
+    /// Permits per second.
+    #[serde(default)]
+    pub rate: f64,
+    /// Seconds to the end, as last reported; 0 when not known.
+    #[serde(default)]
+    pub eta_seconds: u64,
+    /// Seconds it took; 0 until it has ended.
+    #[serde(default)]
+    pub duration: f64,
+    /// Whether somebody pressed Stop.
+    #[serde(default, deserialize_with = "value::truth")]
+    pub cancel_requested: bool,
+    /// How often it was claimed.
+    #[serde(default)]
+    pub attempt: u32,
+    /// Who works on it, or did last.
+    #[serde(default, deserialize_with = "value::falsy")]
+    pub worker: Option<String>,
+    /// When it began.
+    #[serde(default, deserialize_with = "value::moment")]
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    #[serde(default, deserialize_with = "value::moment")]
+    pub finished_at: Option<DateTime<Utc>>,
+    /// What there is to say about it.
+    #[serde(default, deserialize_with = "value::text")]
+    pub message: String,
+}
+
+const SUMMARY: &[&str] = &[
+    "id",
+    "connector_id",
+    "kind",
+    "state",
+    "trigger",
+    "user_id",
+    "total",
+    "found_count",
+    "no_date_count",
+    "not_registered_count",
+    "failed_count",
+    "rate",
+    "eta_seconds",
+    "duration",
+    "cancel_requested",
+    "attempt",
+    "worker",
+    "started_at",
+    "finished_at",
+    "message",
+];
+
+/// A permit that a run could not settle.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Failure {
+    /// The line's id, by which the next are asked for.
+    pub id: i64,
+    /// The permit's number as it was then.
+    #[serde(default, rename(deserialize = "permit_name"))]
+    #[serde(deserialize_with = "value::text")]
+    pub permit_number: String,
+    /// Why: the names of [`super::Reason`], and any a later addon has.
+    #[serde(default, deserialize_with = "value::text")]
+    pub reason: String,
+    /// What the server said.
+    #[serde(default, deserialize_with = "value::text")]
+    pub detail: String,
+}
+
+/// The latest runs, newest first.
+pub async fn list(client: &Client, limit: usize) -> Result<Vec<Summary>, Error> {
+    summaries(client, Vec::new(), limit).await
+}
+
+/// One run, or `None` if there is none of this id.
+pub async fn read(client: &Client, run_id: i64) -> Result<Option<Summary>, Error> {
+    Ok(summaries(client, vec![json!(["id", "=", run_id])], 1)
+        .await?
+        .pop())
+}
+
+async fn summaries(client: &Client, domain: Domain, limit: usize) -> Result<Vec<Summary>, Error> {
+    let kwargs = json!({
+        "domain": domain, "fields": SUMMARY, "limit": limit, "order": "id desc",
+    });
+    client.call_idempotent(MODEL, "search_read", kwargs).await
+}
+
+/// Failures of a run in the order they happened, at most `limit`, after the line `after` (0: from
+/// the first).
+pub async fn failures(
+    client: &Client,
+    run_id: i64,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<Failure>, Error> {
+    let kwargs = json!({
+        "domain": [["run_id", "=", run_id], ["id", ">", after]],
+        "fields": ["id", "permit_name", "reason", "detail"], "limit": limit, "order": "id",
+    });
+    client.call_idempotent(LINE, "search_read", kwargs).await
+}

@@ -1,0 +1,150 @@
+//! The ledger `sicantik.sync.run`: every run of the work is a record there, and whoever works on
+//! one holds it by a lease.
+//!
+//! All of these may be sent again when an answer was lost: `start` knows its worker and `record`
+//! its batch number; `finish`, `cancel` and `release` find done what they ask for. A claim whose
+//! answer was lost leaves a run that nobody works on until its lease is over; then it is claimed
+//! again.
+
+mod history;
+mod wire;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Client, Error, value};
+
+pub use history::{Failure, Summary, failures, list, read};
+pub use wire::{
+    Answer, Counts, End, Next, Outcome, Payload, Plan, Progress, Reason, Recorded, Selection,
+    Started,
+};
+
+/// The model's technical name.
+pub const MODEL: &str = "sicantik.sync.run";
+
+#[derive(Deserialize)]
+struct Held {
+    answer: HeldAnswer,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum HeldAnswer {
+    Ok,
+    Lost,
+}
+
+#[derive(Deserialize)]
+struct State {
+    state: String,
+}
+
+/// Makes a run, and with a `worker` claims it at once. `trigger` is `cli` or `rpc`, `kind` as in
+/// [`Payload::kind`].
+pub async fn start(
+    client: &Client,
+    connector_id: i64,
+    kind: &str,
+    trigger: &str,
+    worker: Option<&str>,
+    lease_seconds: u32,
+    selection: &Selection,
+) -> Result<Started, Error> {
+    let mut kwargs = selected(connector_id, selection);
+    kwargs["kind"] = json!(kind);
+    kwargs["trigger"] = json!(trigger);
+    kwargs["worker"] = json!(worker);
+    kwargs["lease_seconds"] = json!(lease_seconds);
+    // Without a worker a lost answer is asked again too: a second run is never made, since the
+    // first is there, queued.
+    client.call_idempotent(MODEL, "start", kwargs).await
+}
+
+/// Takes the oldest run that waits, or `run_id`; `None` if there is nothing to take.
+pub async fn claim(
+    client: &Client,
+    worker: &str,
+    lease_seconds: u32,
+    run_id: Option<i64>,
+) -> Result<Option<Payload>, Error> {
+    #[derive(Deserialize)]
+    struct Claimed(#[serde(deserialize_with = "value::falsy")] Option<Payload>);
+    let kwargs = json!({ "worker": worker, "lease_seconds": lease_seconds, "run_id": run_id });
+    let Claimed(payload) = client.call_idempotent(MODEL, "claim", kwargs).await?;
+    Ok(payload)
+}
+
+/// Records a batch of answers: permits, counters and lease in one transaction. `batch` counts from
+/// [`Payload::last_batch`] on; 0 with no answers renews the lease and shows the progress.
+pub async fn record(
+    client: &Client,
+    run_id: i64,
+    worker: &str,
+    batch: u64,
+    answers: &[Answer],
+    progress: Progress,
+) -> Result<Recorded, Error> {
+    let kwargs = json!({
+        "run_id": run_id, "worker": worker, "batch": batch, "outcomes": answers,
+        "progress": progress,
+    });
+    client.call_idempotent(MODEL, "record", kwargs).await
+}
+
+/// Ends a run. `false`: another holds it now.
+pub async fn finish(
+    client: &Client,
+    run_id: i64,
+    worker: &str,
+    end: End,
+    message: &str,
+    progress: Progress,
+) -> Result<bool, Error> {
+    let kwargs = json!({
+        "run_id": run_id, "worker": worker, "state": end, "message": message, "progress": progress,
+    });
+    held(client, "finish", kwargs).await
+}
+
+/// Gives a run back to the queue, as if it had not been claimed. `false`: it is not held any more,
+/// which is so too when an earlier answer was lost.
+pub async fn release(client: &Client, run_id: i64, worker: &str) -> Result<bool, Error> {
+    held(
+        client,
+        "release",
+        json!({ "run_id": run_id, "worker": worker }),
+    )
+    .await
+}
+
+/// What a run would ask now; changes nothing.
+pub async fn plan(
+    client: &Client,
+    connector_id: i64,
+    selection: &Selection,
+) -> Result<Plan, Error> {
+    client
+        .call_idempotent(MODEL, "plan", selected(connector_id, selection))
+        .await
+}
+
+/// Asks a run to stop and answers its state then: `cancelled`, or `running` until its worker has
+/// heard of it.
+pub async fn cancel(client: &Client, run_id: i64) -> Result<String, Error> {
+    let State { state } = client
+        .call_idempotent(MODEL, "cancel", json!({ "run_id": run_id }))
+        .await?;
+    Ok(state)
+}
+
+async fn held(client: &Client, method: &str, kwargs: Value) -> Result<bool, Error> {
+    let Held { answer } = client.call_idempotent(MODEL, method, kwargs).await?;
+    Ok(matches!(answer, HeldAnswer::Ok))
+}
+
+fn selected(connector_id: i64, selection: &Selection) -> Value {
+    let mut kwargs = json!(selection);
+    kwargs["connector_id"] = json!(connector_id);
+    kwargs
+}
