@@ -239,37 +239,12 @@ mod tests {
     #[test]
     fn which_errors_pass_and_which_may_have_been_executed() {
         let text = String::new;
-        let stranger = |status| Error::NotOdoo {
-            url: text(),
-            status,
-            detail: text(),
-        };
+        let stranger = |status| Error::NotOdoo { url: text(), status, detail: text() };
         let rows = [
-            (
-                Error::Unreachable {
-                    url: text(),
-                    detail: text(),
-                },
-                true,
-                false,
-            ),
-            (
-                Error::Lost {
-                    url: text(),
-                    detail: text(),
-                },
-                true,
-                true,
-            ),
+            (Error::Unreachable { url: text(), detail: text() }, true, false),
+            (Error::Lost { url: text(), detail: text() }, true, true),
             (Error::Conflict, true, false),
-            (
-                Error::DatabaseAway {
-                    url: text(),
-                    detail: text(),
-                },
-                true,
-                true,
-            ),
+            (Error::DatabaseAway { url: text(), detail: text() }, true, true),
             (stranger(429), true, false),
             (stranger(502), true, true),
             (stranger(503), true, false),
@@ -279,76 +254,18 @@ mod tests {
             (stranger(404), false, false),
             (stranger(500), false, true),
             (Error::AccessDenied { login: text() }, false, false),
-            (
-                Error::AccessError {
-                    login: text(),
-                    sentence: text(),
-                },
-                false,
-                false,
-            ),
+            (Error::AccessError { login: text(), sentence: text() }, false, false),
             (Error::Rejected { sentence: text() }, false, false),
             (Error::Missing { sentence: text() }, false, false),
             (Error::UnknownModel { model: text() }, false, false),
-            (
-                Error::UnknownMethod {
-                    model: text(),
-                    method: text(),
-                },
-                false,
-                false,
-            ),
-            (
-                Error::BadField {
-                    model: text(),
-                    detail: text(),
-                },
-                false,
-                false,
-            ),
-            (
-                Error::BadArguments {
-                    model: text(),
-                    method: text(),
-                    detail: text(),
-                },
-                false,
-                false,
-            ),
-            (
-                Error::MissingFields {
-                    model: text(),
-                    fields: vec![],
-                },
-                false,
-                false,
-            ),
-            (
-                Error::UnknownDatabase {
-                    db: text(),
-                    url: text(),
-                },
-                false,
-                false,
-            ),
+            (Error::UnknownMethod { model: text(), method: text() }, false, false),
+            (Error::BadField { model: text(), detail: text() }, false, false),
+            (Error::BadArguments { model: text(), method: text(), detail: text() }, false, false),
+            (Error::MissingFields { model: text(), fields: vec![] }, false, false),
+            (Error::UnknownDatabase { db: text(), url: text() }, false, false),
             (Error::TooLarge, false, false),
-            (
-                Error::Unreadable {
-                    model: text(),
-                    method: text(),
-                    detail: text(),
-                },
-                false,
-                true,
-            ),
-            (
-                Error::Server {
-                    name: text(),
-                    sentence: text(),
-                },
-                false,
-                false,
-            ),
+            (Error::Unreadable { model: text(), method: text(), detail: text() }, false, true),
+            (Error::Server { name: text(), sentence: text() }, false, false),
             (Error::Settings(text()), false, false),
         ];
         for (error, passing, may_have_run) in rows {

@@ -71,10 +71,7 @@ impl Fault {
             | "psycopg2.errors.LockNotAvailable"
             | "psycopg2.extensions.TransactionRollbackError" => Error::Conflict,
             "psycopg2.OperationalError" if no_such_database(&self.message, &settings.db) => {
-                Error::UnknownDatabase {
-                    db: settings.db.clone(),
-                    url: settings.shown_url(),
-                }
+                Error::UnknownDatabase { db: settings.db.clone(), url: settings.shown_url() }
             }
             "psycopg2.OperationalError"
             | "psycopg2.InterfaceError"
@@ -151,14 +148,8 @@ mod tests {
         for (message, expected) in [
             ("No permits to sync", "No permits to sync."),
             ("Are you sure?", "Are you sure?"),
-            (
-                "Not allowed.\n\n\t- Access Rights\n",
-                "Not allowed. - Access Rights.",
-            ),
-            (
-                "It broke.\nTraceback (most recent call last):\n  File x",
-                "It broke.",
-            ),
+            ("Not allowed.\n\n\t- Access Rights\n", "Not allowed. - Access Rights."),
+            ("It broke.\nTraceback (most recent call last):\n  File x", "It broke."),
             ("", "it gave no reason."),
         ] {
             assert_eq!(sentence(message), expected);
@@ -172,10 +163,7 @@ mod tests {
             ("FATAL:  database \"permits\" does not exist", true),
             ("FATAL:  basis data \"permits\" tidak ada", true),
             ("FATAL:  role \"permits\" does not exist", false),
-            (
-                "FATAL:  password authentication failed for user \"permits\"",
-                false,
-            ),
+            ("FATAL:  password authentication failed for user \"permits\"", false),
             ("could not connect to server: Connection refused", false),
         ] {
             assert_eq!(no_such_database(message, "permits"), unknown, "{message}");

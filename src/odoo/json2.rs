@@ -50,16 +50,8 @@ impl Json2 {
             Error::Settings("The name of the database cannot be sent: correct ODOO_DB.".into())
         })?;
         headers.insert(DATABASE, database);
-        let mut client = Self {
-            http: http(settings, headers)?,
-            uid: 0,
-            proved: false,
-        };
-        let called = Called {
-            settings,
-            model: "res.users",
-            method: "context_get",
-        };
+        let mut client = Self { http: http(settings, headers)?, uid: 0, proved: false };
+        let called = Called { settings, model: "res.users", method: "context_get" };
         let answer = client.call(called, &json!({})).await?;
         let context: Context = super::client::decode(called, &answer)?;
         client.uid = context.uid;
@@ -84,16 +76,8 @@ impl Json2 {
 }
 
 fn refusal(answer: Answer, called: Called<'_>, proved: bool) -> Error {
-    let Called {
-        settings,
-        model,
-        method,
-    } = called;
-    let fault = if answer.is_json {
-        serde_json::from_str(&answer.body).ok()
-    } else {
-        None
-    };
+    let Called { settings, model, method } = called;
+    let fault = if answer.is_json { serde_json::from_str(&answer.body).ok() } else { None };
     let Some(fault) = fault else {
         return match answer.status {
             413 => Error::TooLarge,
@@ -102,31 +86,22 @@ fn refusal(answer: Answer, called: Called<'_>, proved: bool) -> Error {
                 url: settings.shown_url(),
                 detail: format!("`{}` was there and is not served now", settings.db),
             },
-            404 => Error::UnknownDatabase {
-                db: settings.db.clone(),
-                url: settings.shown_url(),
-            },
+            404 => Error::UnknownDatabase { db: settings.db.clone(), url: settings.shown_url() },
             _ => answer.not_odoo(settings),
         };
     };
     let Fault { name, message, .. } = &fault;
     match (answer.status, name.as_str()) {
-        (401, _) => Error::AccessDenied {
-            login: settings.login.clone(),
-        },
+        (401, _) => Error::AccessDenied { login: settings.login.clone() },
         (404, "werkzeug.exceptions.NotFound") if no_such_model(message, model) => {
-            Error::UnknownModel {
-                model: model.to_owned(),
-            }
+            Error::UnknownModel { model: model.to_owned() }
         }
-        (404, "werkzeug.exceptions.NotFound") => Error::UnknownMethod {
-            model: model.to_owned(),
-            method: method.to_owned(),
-        },
-        (403, "werkzeug.exceptions.Forbidden") => Error::AccessError {
-            login: settings.login.clone(),
-            sentence: sentence(message),
-        },
+        (404, "werkzeug.exceptions.NotFound") => {
+            Error::UnknownMethod { model: model.to_owned(), method: method.to_owned() }
+        }
+        (403, "werkzeug.exceptions.Forbidden") => {
+            Error::AccessError { login: settings.login.clone(), sentence: sentence(message) }
+        }
         (409, _) => Error::Conflict,
         (422, name) if name.starts_with("werkzeug.") => Error::BadArguments {
             model: model.to_owned(),

@@ -232,10 +232,7 @@ mod tests {
 
     fn domains(permit: &[&str], refresh: Option<u32>) -> Value {
         let schema = Schema::of(Mode::Plain, permit, &[]);
-        let now = Utc
-            .with_ymd_and_hms(2025, 11, 23, 7, 0, 0)
-            .single()
-            .expect("a moment");
+        let now = Utc.with_ymd_and_hms(2025, 11, 23, 7, 0, 0).single().expect("a moment");
         json!(plain_domains(&schema, 3, refresh, now))
     }
 
@@ -247,11 +244,7 @@ mod tests {
             ["expiry_date", "=", false]
         ]]);
         assert_eq!(domains(&[], None), expected);
-        assert_eq!(
-            domains(&[], Some(30)),
-            expected,
-            "nothing remembers when it was checked"
-        );
+        assert_eq!(domains(&[], Some(30)), expected, "nothing remembers when it was checked");
     }
 
     #[test]
@@ -273,9 +266,6 @@ mod tests {
                 ["last_sync_date", "<", "2025-10-24 07:00:00"]
             ]
         ]);
-        assert_eq!(
-            domains(&["connector_id", "last_sync_date"], Some(30)),
-            expected
-        );
+        assert_eq!(domains(&["connector_id", "last_sync_date"], Some(30)), expected);
     }
 }

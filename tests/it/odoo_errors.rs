@@ -30,10 +30,7 @@ async fn table(rows: &[(u16, &'static str, &'static str, &str)], protocols: &[Pr
             let error = failure(&odoo, *protocol, answer).await;
             assert_eq!(variant(&error), *expected, "{protocol:?} {name}: {error}");
             let text = error.to_string();
-            assert!(
-                !text.contains("Traceback") && !text.contains('\n'),
-                "{text}"
-            );
+            assert!(!text.contains("Traceback") && !text.contains('\n'), "{text}");
         }
     }
 }
@@ -41,103 +38,33 @@ async fn table(rows: &[(u16, &'static str, &'static str, &str)], protocols: &[Pr
 #[tokio::test]
 async fn what_odoo_raises_is_named_alike_over_both_protocols() {
     let rows = [
-        (
-            401,
-            "odoo.exceptions.AccessDenied",
-            "Access Denied",
-            "AccessDenied",
-        ),
-        (
-            403,
-            "odoo.exceptions.AccessError",
-            "You are not allowed.\n\nAsk.",
-            "AccessError",
-        ),
-        (
-            422,
-            "odoo.exceptions.UserError",
-            "No permits to sync",
-            "Rejected",
-        ),
-        (
-            422,
-            "odoo.exceptions.ValidationError",
-            "The number is taken",
-            "Rejected",
-        ),
-        (
-            422,
-            "odoo.exceptions.UserError",
-            "Partner res.partner doesn't fit",
-            "Rejected",
-        ),
+        (401, "odoo.exceptions.AccessDenied", "Access Denied", "AccessDenied"),
+        (403, "odoo.exceptions.AccessError", "You are not allowed.\n\nAsk.", "AccessError"),
+        (422, "odoo.exceptions.UserError", "No permits to sync", "Rejected"),
+        (422, "odoo.exceptions.ValidationError", "The number is taken", "Rejected"),
+        (422, "odoo.exceptions.UserError", "Partner res.partner doesn't fit", "Rejected"),
         (
             404,
             "odoo.exceptions.MissingError",
             "Record does not exist or has been deleted.\n(Record: res.partner(99999,), User: 5)",
             "Missing",
         ),
-        (
-            500,
-            "builtins.ValueError",
-            "Invalid field 'x' on 'res.partner'",
-            "BadField",
-        ),
+        (500, "builtins.ValueError", "Invalid field 'x' on 'res.partner'", "BadField"),
         (500, "builtins.KeyError", "'x'", "BadField"),
-        (
-            422,
-            "builtins.TypeError",
-            "got an unexpected keyword argument 'x'",
-            "BadArguments",
-        ),
-        (
-            422,
-            "builtins.IndexError",
-            "list index out of range",
-            "BadArguments",
-        ),
-        (
-            409,
-            "odoo.exceptions.LockError",
-            "could not obtain lock",
-            "Conflict",
-        ),
-        (
-            500,
-            "psycopg2.errors.SerializationFailure",
-            "could not serialize",
-            "Conflict",
-        ),
+        (422, "builtins.TypeError", "got an unexpected keyword argument 'x'", "BadArguments"),
+        (422, "builtins.IndexError", "list index out of range", "BadArguments"),
+        (409, "odoo.exceptions.LockError", "could not obtain lock", "Conflict"),
+        (500, "psycopg2.errors.SerializationFailure", "could not serialize", "Conflict"),
         (
             500,
             "psycopg2.OperationalError",
             "FATAL: the database system is shutting down",
             "DatabaseAway",
         ),
-        (
-            500,
-            "psycopg2.OperationalError",
-            "password failed for user \"permits\"",
-            "DatabaseAway",
-        ),
-        (
-            413,
-            "werkzeug.exceptions.RequestEntityTooLarge",
-            "too large",
-            "TooLarge",
-        ),
-        (
-            500,
-            "builtins.AttributeError",
-            "'NoneType' object has no attribute 'id'",
-            "Server",
-        ),
-        (
-            500,
-            "builtins.ZeroDivisionError",
-            "division by zero",
-            "Server",
-        ),
+        (500, "psycopg2.OperationalError", "password failed for user \"permits\"", "DatabaseAway"),
+        (413, "werkzeug.exceptions.RequestEntityTooLarge", "too large", "TooLarge"),
+        (500, "builtins.AttributeError", "'NoneType' object has no attribute 'id'", "Server"),
+        (500, "builtins.ZeroDivisionError", "division by zero", "Server"),
     ];
     table(&rows, &BOTH).await;
 }
@@ -145,12 +72,7 @@ async fn what_odoo_raises_is_named_alike_over_both_protocols() {
 #[tokio::test]
 async fn what_jsonrpc_says_its_own_way() {
     let rows = [
-        (
-            200,
-            "odoo.exceptions.UserError",
-            "Object res.partner doesn't exist",
-            "UnknownModel",
-        ),
+        (200, "odoo.exceptions.UserError", "Object res.partner doesn't exist", "UnknownModel"),
         (
             200,
             "builtins.AttributeError",
@@ -177,30 +99,10 @@ async fn what_jsonrpc_says_its_own_way() {
 async fn what_json2_says_its_own_way() {
     let not_found = "werkzeug.exceptions.NotFound";
     let rows = [
-        (
-            401,
-            "werkzeug.exceptions.Unauthorized",
-            "Invalid apikey",
-            "AccessDenied",
-        ),
-        (
-            404,
-            not_found,
-            "the model 'res.partner' does not exist",
-            "UnknownModel",
-        ),
-        (
-            404,
-            not_found,
-            "The method 'res.partner.nosuch' does not exist",
-            "UnknownMethod",
-        ),
-        (
-            422,
-            "werkzeug.exceptions.UnprocessableEntity",
-            "cannot call it with ids",
-            "BadArguments",
-        ),
+        (401, "werkzeug.exceptions.Unauthorized", "Invalid apikey", "AccessDenied"),
+        (404, not_found, "the model 'res.partner' does not exist", "UnknownModel"),
+        (404, not_found, "The method 'res.partner.nosuch' does not exist", "UnknownMethod"),
+        (422, "werkzeug.exceptions.UnprocessableEntity", "cannot call it with ids", "BadArguments"),
     ];
     table(&rows, &[Protocol::Json2]).await;
 }
@@ -208,13 +110,8 @@ async fn what_json2_says_its_own_way() {
 #[tokio::test]
 async fn a_proxy_or_a_stranger_is_told_from_odoo() {
     for protocol in BOTH {
-        for (status, passing) in [
-            (502, true),
-            (503, true),
-            (504, true),
-            (500, false),
-            (303, false),
-        ] {
+        for (status, passing) in [(502, true), (503, true), (504, true), (500, false), (303, false)]
+        {
             let odoo = FakeOdoo::start().await;
             let error = failure(&odoo, protocol, Answer::Raw(status, "text/html", HTML)).await;
             assert!(
@@ -226,10 +123,7 @@ async fn a_proxy_or_a_stranger_is_told_from_odoo() {
         }
         let odoo = FakeOdoo::start().await;
         let error = failure(&odoo, protocol, Answer::Raw(200, "text/html", HTML)).await;
-        assert!(
-            matches!(error, Error::NotOdoo { status: 200, .. }),
-            "{error:?}"
-        );
+        assert!(matches!(error, Error::NotOdoo { status: 200, .. }), "{error:?}");
         let odoo = FakeOdoo::start().await;
         let error = failure(&odoo, protocol, Answer::Raw(413, "text/html", HTML)).await;
         assert!(matches!(error, Error::TooLarge), "{error:?}");
@@ -242,10 +136,7 @@ async fn an_answer_that_does_not_come_may_have_been_executed() {
         for answer in [Answer::Drop, Answer::Half, Answer::Silence] {
             let odoo = FakeOdoo::start().await;
             let error = failure(&odoo, protocol, answer.clone()).await;
-            assert!(
-                matches!(error, Error::Lost { .. }),
-                "{protocol:?} {answer:?}: {error:?}"
-            );
+            assert!(matches!(error, Error::Lost { .. }), "{protocol:?} {answer:?}: {error:?}");
             assert!(error.is_passing() && error.may_have_run());
         }
     }
@@ -256,10 +147,7 @@ async fn a_result_that_is_missing_or_strange_names_the_call_and_the_place() {
     for protocol in BOTH {
         let odoo = FakeOdoo::start().await;
         let client = odoo.client(protocol).await;
-        odoo.answers([
-            Answer::Nothing,
-            Answer::Value(json!([{ "id": 1 }, { "id": "x" }])),
-        ]);
+        odoo.answers([Answer::Nothing, Answer::Value(json!([{ "id": 1 }, { "id": "x" }]))]);
         for place in ["", "[1].id"] {
             let call = client.call::<Vec<std::collections::BTreeMap<String, i64>>>(
                 "res.partner",
@@ -269,18 +157,13 @@ async fn a_result_that_is_missing_or_strange_names_the_call_and_the_place() {
             let error = within(call).await.expect_err("it cannot be read");
             assert!(matches!(error, Error::Unreadable { .. }), "{error:?}");
             let text = error.to_string();
-            assert!(
-                text.contains("res.partner.search_read") && text.contains(place),
-                "{text}"
-            );
+            assert!(text.contains("res.partner.search_read") && text.contains(place), "{text}");
         }
     }
 }
 
 async fn refused(odoo: &FakeOdoo, protocol: Protocol) -> Error {
-    within(Client::connect(&odoo.settings(protocol)))
-        .await
-        .expect_err("it lets nobody in")
+    within(Client::connect(&odoo.settings(protocol))).await.expect_err("it lets nobody in")
 }
 
 #[tokio::test]
@@ -288,39 +171,19 @@ async fn connecting_tells_a_wrong_key_from_an_unknown_database() {
     let odoo = FakeOdoo::start().await;
     odoo.login(Answer::Value(json!(false)));
     let error = refused(&odoo, Protocol::Jsonrpc).await;
-    assert!(
-        matches!(&error, Error::AccessDenied { login } if login == LOGIN),
-        "{error:?}"
-    );
-    odoo.login(Answer::Fault(
-        401,
-        "werkzeug.exceptions.Unauthorized",
-        "Invalid apikey",
-    ));
+    assert!(matches!(&error, Error::AccessDenied { login } if login == LOGIN), "{error:?}");
+    odoo.login(Answer::Fault(401, "werkzeug.exceptions.Unauthorized", "Invalid apikey"));
     let error = refused(&odoo, Protocol::Json2).await;
-    assert!(
-        matches!(&error, Error::AccessDenied { login } if login == LOGIN),
-        "{error:?}"
-    );
+    assert!(matches!(&error, Error::AccessDenied { login } if login == LOGIN), "{error:?}");
     assert!(error.to_string().contains("expired or revoked"), "{error}");
 
     let gone = "connection to server failed: FATAL:  database \"permits\" does not exist\n";
     odoo.login(Answer::Fault(200, "psycopg2.OperationalError", gone));
     let error = refused(&odoo, Protocol::Jsonrpc).await;
-    assert!(
-        matches!(&error, Error::UnknownDatabase { db, .. } if db == DB),
-        "{error:?}"
-    );
-    odoo.login(Answer::Raw(
-        404,
-        "text/html",
-        "<h1>Not Found</h1><p>No database is selected</p>",
-    ));
+    assert!(matches!(&error, Error::UnknownDatabase { db, .. } if db == DB), "{error:?}");
+    odoo.login(Answer::Raw(404, "text/html", "<h1>Not Found</h1><p>No database is selected</p>"));
     let error = refused(&odoo, Protocol::Json2).await;
-    assert!(
-        matches!(&error, Error::UnknownDatabase { db, .. } if db == DB),
-        "{error:?}"
-    );
+    assert!(matches!(&error, Error::UnknownDatabase { db, .. } if db == DB), "{error:?}");
 }
 
 #[tokio::test]
@@ -338,9 +201,7 @@ async fn connecting_tells_odoo_down_from_a_proxy_and_from_a_stranger() {
         let addr = free.local_addr().expect("its address");
         drop(free);
         let down = settings(&format!("http://{addr}"), protocol);
-        let error = within(Client::connect(&down))
-            .await
-            .expect_err("nobody listens");
+        let error = within(Client::connect(&down)).await.expect_err("nobody listens");
         assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
         assert!(error.is_passing() && !error.may_have_run());
         assert!(error.to_string().contains("Connection refused"), "{error}");
@@ -348,14 +209,8 @@ async fn connecting_tells_odoo_down_from_a_proxy_and_from_a_stranger() {
         let odoo = FakeOdoo::start().await;
         odoo.version(Answer::Raw(502, "text/html", HTML));
         let error = refused(&odoo, protocol).await;
-        assert!(
-            matches!(error, Error::NotOdoo { status: 502, .. }),
-            "{error:?}"
-        );
-        assert!(
-            error.to_string().contains("proxy in front of Odoo"),
-            "{error}"
-        );
+        assert!(matches!(error, Error::NotOdoo { status: 502, .. }), "{error:?}");
+        assert!(error.to_string().contains("proxy in front of Odoo"), "{error}");
         for (status, body) in [(200, HTML), (404, HTML), (200, "{\"hello\": 1}"), (302, "")] {
             odoo.version(Answer::Raw(status, "text/html", body));
             let error = refused(&odoo, protocol).await;
@@ -376,8 +231,5 @@ async fn settings_that_cannot_work_are_said_before_anything_is_sent() {
         "server_version": "17.0", "server_version_info": [17, 0, 0, "final", 0, ""],
     })));
     let error = refused(&odoo, Protocol::Json2).await;
-    assert!(
-        matches!(&error, Error::Settings(text) if text.contains("17.0")),
-        "{error:?}"
-    );
+    assert!(matches!(&error, Error::Settings(text) if text.contains("17.0")), "{error:?}");
 }

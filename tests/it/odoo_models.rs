@@ -7,13 +7,8 @@ use sicantik_sidecar::odoo::{Error, Mode, Protocol, Schema, connector, permit, r
 use crate::support::odoo::{Answer, FakeOdoo};
 use crate::support::within;
 
-const SEED_PERMIT: [&str; 5] = [
-    "registration_id",
-    "permit_number",
-    "expiry_date",
-    "status",
-    "last_sync_date",
-];
+const SEED_PERMIT: [&str; 5] =
+    ["registration_id", "permit_number", "expiry_date", "status", "last_sync_date"];
 const SEED_CONNECTOR: [&str; 6] = [
     "name",
     "api_url",
@@ -29,19 +24,15 @@ const NO_RUN: Answer = Answer::Fault(
 );
 
 fn fields(names: &[&str]) -> Answer {
-    let map: serde_json::Map<String, Value> = names
-        .iter()
-        .map(|name| ((*name).to_owned(), json!({ "type": "char" })))
-        .collect();
+    let map: serde_json::Map<String, Value> =
+        names.iter().map(|name| ((*name).to_owned(), json!({ "type": "char" }))).collect();
     Answer::Value(Value::Object(map))
 }
 
 async fn plain(odoo: &FakeOdoo) -> (sicantik_sidecar::odoo::Client, Schema) {
     let client = odoo.client(Protocol::Json2).await;
     odoo.answers([fields(&SEED_PERMIT), fields(&SEED_CONNECTOR), NO_RUN]);
-    let schema = within(Schema::read(&client))
-        .await
-        .expect("the seed's models suffice");
+    let schema = within(Schema::read(&client)).await.expect("the seed's models suffice");
     (client, schema)
 }
 
@@ -55,33 +46,17 @@ async fn the_mode_follows_the_models_there_are() {
     let (client, schema) = plain(&odoo).await;
     assert_eq!(schema.mode, Mode::Plain);
     assert!(schema.permit_has("last_sync_date") && !schema.permit_has("expiry_checked_at"));
-    odoo.answers([
-        fields(&SEED_PERMIT),
-        fields(&SEED_CONNECTOR),
-        fields(&["state"]),
-    ]);
-    assert_eq!(
-        within(Schema::read(&client)).await.expect("read").mode,
-        Mode::Ledger
-    );
+    odoo.answers([fields(&SEED_PERMIT), fields(&SEED_CONNECTOR), fields(&["state"])]);
+    assert_eq!(within(Schema::read(&client)).await.expect("read").mode, Mode::Ledger);
 
     odoo.answers([fields(&["permit_number"])]);
     odoo.answers([fields(&SEED_CONNECTOR)]);
-    let error = within(Schema::read(&client))
-        .await
-        .expect_err("two fields are not there");
-    assert!(
-        error
-            .to_string()
-            .contains("lacks the fields `expiry_date`, `status`"),
-        "{error}"
-    );
+    let error = within(Schema::read(&client)).await.expect_err("two fields are not there");
+    assert!(error.to_string().contains("lacks the fields `expiry_date`, `status`"), "{error}");
 
     let missing = "the model 'sicantik.permit' does not exist";
     odoo.answers([Answer::Fault(404, "werkzeug.exceptions.NotFound", missing)]);
-    let error = within(Schema::read(&client))
-        .await
-        .expect_err("no such model");
+    let error = within(Schema::read(&client)).await.expect_err("no such model");
     assert!(matches!(&error, Error::UnknownModel { model } if model == "sicantik.permit"));
     assert!(error.to_string().contains("install the addon"), "{error}");
 }
@@ -98,10 +73,7 @@ async fn pages_go_by_id_through_every_domain_up_to_the_limit() {
         Answer::Value(json!([row(4), row(5)])),
         Answer::Value(json!([row(6)])),
     ]);
-    let domains = vec![
-        vec![json!(["status", "=", "active"])],
-        vec![json!(["id", "!=", 0])],
-    ];
+    let domains = vec![vec![json!(["status", "=", "active"])], vec![json!(["id", "!=", 0])]];
     let mut pages = permit::Pages::new(&client, &schema, domains, Some(5)).with_page_size(2);
     let mut ids = Vec::new();
     while let Some(page) = within(pages.next_page()).await.expect("a page") {
@@ -122,12 +94,7 @@ async fn pages_go_by_id_through_every_domain_up_to_the_limit() {
             (json!([["id", "!=", 0], ["id", ">", 5]]), json!(1)),
         ]
     );
-    assert!(
-        within(pages.next_page())
-            .await
-            .expect("the end stays the end")
-            .is_none()
-    );
+    assert!(within(pages.next_page()).await.expect("the end stays the end").is_none());
 }
 
 #[tokio::test]
@@ -145,13 +112,8 @@ async fn plain_writes_are_grouped_by_date_and_a_refused_group_goes_one_by_one() 
         (3, day("2026-01-31")),
         (4, day("2027-01-31")),
     ];
-    let now = Utc
-        .with_ymd_and_hms(2025, 11, 23, 7, 0, 0)
-        .single()
-        .expect("a moment");
-    let done = within(permit::write_dates(&client, &schema, &dates, now))
-        .await
-        .expect("written");
+    let now = Utc.with_ymd_and_hms(2025, 11, 23, 7, 0, 0).single().expect("a moment");
+    let done = within(permit::write_dates(&client, &schema, &dates, now)).await.expect("written");
     assert_eq!(done.written, [1, 3, 2]);
     assert_eq!(done.rejected, [(4, "Too early.".to_owned())]);
     let seen = &odoo.seen()[before..];
@@ -172,15 +134,8 @@ async fn statistics_are_added_to_what_is_there() {
         Answer::Value(json!([{ "id": 2, "total_expiry_synced": 40 }])),
         Answer::Value(json!(true)),
     ]);
-    let now = Utc
-        .with_ymd_and_hms(2025, 11, 23, 7, 0, 0)
-        .single()
-        .expect("a moment");
-    within(connector::write_statistics(
-        &client, &schema, 2, 2, 1.5, now,
-    ))
-    .await
-    .expect("written");
+    let now = Utc.with_ymd_and_hms(2025, 11, 23, 7, 0, 0).single().expect("a moment");
+    within(connector::write_statistics(&client, &schema, 2, 2, 1.5, now)).await.expect("written");
     let seen = odoo.seen();
     let values = &seen.last().expect("the write").kwargs["vals"];
     assert_eq!(
@@ -206,11 +161,7 @@ async fn a_connector_is_found_by_name_by_id_or_as_the_only_one() {
         (both.clone(), Some("1"), Ok(2)),
         (both.clone(), Some("2"), Ok(2)),
         (both.clone(), None, Err("are `Karo` (id 1), `1` (id 2)")),
-        (
-            both.clone(),
-            Some("Medan"),
-            Err("no active connector `Medan`"),
-        ),
+        (both.clone(), Some("Medan"), Err("no active connector `Medan`")),
         (json!([karo, karo]), Some("Karo"), Err("Several")),
         (json!([]), None, Err("make one under")),
     ] {
@@ -224,10 +175,7 @@ async fn a_connector_is_found_by_name_by_id_or_as_the_only_one() {
     }
     odoo.answers([Answer::Value(both)]);
     let error = within(connector::find(&client, &schema, Some("2"), true)).await;
-    assert!(
-        matches!(error, Err(connector::FindError::NoAddress { .. })),
-        "{error:?}"
-    );
+    assert!(matches!(error, Err(connector::FindError::NoAddress { .. })), "{error:?}");
 }
 
 fn payload() -> Value {
@@ -256,42 +204,21 @@ async fn a_run_is_claimed_worked_on_and_finished() {
             Answer::Value(json!({ "answer": "ok" })),
             Answer::Value(json!({ "answer": "lost" })),
         ]);
-        assert_eq!(
-            within(run::claim(&client, "w", 30, None))
-                .await
-                .expect("an answer"),
-            None
-        );
-        let claimed = within(run::claim(&client, "w", 30, Some(12)))
-            .await
-            .expect("an answer");
+        assert_eq!(within(run::claim(&client, "w", 30, None)).await.expect("an answer"), None);
+        let claimed = within(run::claim(&client, "w", 30, Some(12))).await.expect("an answer");
         let claimed = claimed.expect("a run");
-        assert_eq!(
-            (claimed.run_id, claimed.last_batch, claimed.answered),
-            (12, 3, 300)
-        );
-        assert_eq!(
-            (claimed.max_permits, claimed.refresh_older_than),
-            (None, None)
-        );
+        assert_eq!((claimed.run_id, claimed.last_batch, claimed.answered), (12, 3, 300));
+        assert_eq!((claimed.max_permits, claimed.refresh_older_than), (None, None));
         assert_eq!(claimed.counts.no_date, 30);
         assert_eq!(claimed.connector.max_in_flight, Some(32));
 
         let answers = [
             run::Answer {
                 permit_id: 5,
-                outcome: run::Outcome::Found {
-                    expiry_date: day("2026-01-31"),
-                },
+                outcome: run::Outcome::Found { expiry_date: day("2026-01-31") },
             },
-            run::Answer {
-                permit_id: 6,
-                outcome: run::Outcome::NoDate,
-            },
-            run::Answer {
-                permit_id: 7,
-                outcome: run::Outcome::NotRegistered,
-            },
+            run::Answer { permit_id: 6, outcome: run::Outcome::NoDate },
+            run::Answer { permit_id: 7, outcome: run::Outcome::NotRegistered },
             run::Answer {
                 permit_id: 8,
                 outcome: run::Outcome::Failed {
@@ -300,20 +227,10 @@ async fn a_run_is_claimed_worked_on_and_finished() {
                 },
             },
         ];
-        let progress = run::Progress {
-            rate: Some(9.5),
-            ..run::Progress::default()
-        };
-        let recorded = within(run::record(&client, 12, "w", 4, &answers, progress))
-            .await
-            .expect("ok");
-        assert_eq!(
-            recorded,
-            run::Recorded {
-                answer: run::Next::Stop,
-                applied: true
-            }
-        );
+        let progress = run::Progress { rate: Some(9.5), ..run::Progress::default() };
+        let recorded =
+            within(run::record(&client, 12, "w", 4, &answers, progress)).await.expect("ok");
+        assert_eq!(recorded, run::Recorded { answer: run::Next::Stop, applied: true, rejected: 0 });
         assert_eq!(
             odoo.seen()[2].kwargs,
             json!({
@@ -330,11 +247,7 @@ async fn a_run_is_claimed_worked_on_and_finished() {
         let finished = run::finish(&client, 12, "w", run::End::Cancelled, "stopped", progress);
         assert!(within(finished).await.expect("an answer"));
         assert_eq!(odoo.seen()[3].kwargs["state"], "cancelled");
-        assert!(
-            !within(run::release(&client, 12, "w"))
-                .await
-                .expect("an answer")
-        );
+        assert!(!within(run::release(&client, 12, "w")).await.expect("an answer"));
     }
 }
 
@@ -351,10 +264,7 @@ async fn starting_says_who_is_there_already() {
         "requested_by": "Rina", "run": false,
     });
     odoo.answers([Answer::Value(mine), Answer::Value(theirs)]);
-    let selection = run::Selection {
-        max_permits: Some(10),
-        ..run::Selection::default()
-    };
+    let selection = run::Selection { max_permits: Some(10), ..run::Selection::default() };
     let start = || run::start(&client, 1, "expiry", "cli", Some("w"), 30, &selection);
     let started = within(start()).await.expect("an answer");
     assert!(started.created && started.run.is_some());
@@ -389,29 +299,12 @@ async fn runs_and_their_failures_are_listed_as_odoo_writes_them() {
         ])),
     ]);
     let runs = within(run::list(&client, 20)).await.expect("a list");
-    assert_eq!(
-        (runs[0].connector.as_deref(), runs[0].found),
-        (Some("Karo"), 250)
-    );
-    assert_eq!(
-        (runs[0].requested_by.as_deref(), runs[0].finished_at),
-        (None, None)
-    );
+    assert_eq!((runs[0].connector.as_deref(), runs[0].found), (Some("Karo"), 250));
+    assert_eq!((runs[0].requested_by.as_deref(), runs[0].finished_at), (None, None));
     assert!(runs[0].cancel_requested && runs[0].message.is_empty());
-    assert_eq!(
-        within(run::read(&client, 99)).await.expect("an answer"),
-        None
-    );
-    let failures = within(run::failures(&client, 12, 7, 50))
-        .await
-        .expect("a list");
-    assert_eq!(
-        (
-            failures[0].permit_number.as_str(),
-            failures[0].detail.as_str()
-        ),
-        ("503/1", "")
-    );
+    assert_eq!(within(run::read(&client, 99)).await.expect("an answer"), None);
+    let failures = within(run::failures(&client, 12, 7, 50)).await.expect("a list");
+    assert_eq!((failures[0].permit_number.as_str(), failures[0].detail.as_str()), ("503/1", ""));
     let asked = &odoo.seen()[2].kwargs["domain"];
     assert_eq!(asked, &json!([["run_id", "=", 12], ["id", ">", 7]]));
 }

@@ -15,10 +15,7 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .expect("not poisoned")
-            .extend_from_slice(bytes);
+        self.0.lock().expect("not poisoned").extend_from_slice(bytes);
         Ok(bytes.len())
     }
     fn flush(&mut self) -> io::Result<()> {
@@ -46,15 +43,9 @@ async fn the_key_shows_nowhere() {
     for protocol in BOTH {
         let odoo = FakeOdoo::start().await;
         let mut settings = odoo.settings(protocol);
-        settings
-            .url
-            .set_password(Some("proxy-pass"))
-            .expect("an address that can have one");
+        settings.url.set_password(Some("proxy-pass")).expect("an address that can have one");
         let shown = format!("{settings:?} {settings:#?}");
-        assert!(
-            !shown.contains(KEY) && !shown.contains("proxy-pass"),
-            "{shown}"
-        );
+        assert!(!shown.contains(KEY) && !shown.contains("proxy-pass"), "{shown}");
         settings.url.set_password(None).expect("none again");
 
         let client = odoo.client_with(settings.clone()).await;
@@ -66,9 +57,7 @@ async fn the_key_shows_nowhere() {
             Answer::Fault(500, "builtins.ValueError", "no"),
             Answer::Fault(401, "odoo.exceptions.AccessDenied", "Access Denied"),
         ]);
-        let _: Value = within(client.call("res.partner", "count", json!({})))
-            .await
-            .expect("one");
+        let _: Value = within(client.call("res.partner", "count", json!({}))).await.expect("one");
         for _ in 0..4 {
             let error = within(client.call::<Value>("res.partner", "count", json!({})))
                 .await
@@ -76,20 +65,11 @@ async fn the_key_shows_nowhere() {
             let shown = format!("{error} {error:?}");
             assert!(!shown.contains(KEY), "{shown}");
         }
-        odoo.login(Answer::Fault(
-            401,
-            "odoo.exceptions.AccessDenied",
-            "Access Denied",
-        ));
-        let error = within(Client::connect(&settings))
-            .await
-            .expect_err("refused");
+        odoo.login(Answer::Fault(401, "odoo.exceptions.AccessDenied", "Access Denied"));
+        let error = within(Client::connect(&settings)).await.expect_err("refused");
         assert!(!format!("{error} {error:?}").contains(KEY));
     }
     let log = String::from_utf8(log.0.lock().expect("not poisoned").clone()).expect("text");
-    assert!(
-        log.contains("the subscriber hears") && log.contains("odoo.exception"),
-        "{log}"
-    );
+    assert!(log.contains("the subscriber hears") && log.contains("odoo.exception"), "{log}");
     assert!(!log.contains(KEY), "the key is in the log");
 }

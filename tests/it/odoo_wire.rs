@@ -35,15 +35,11 @@ async fn a_call_says_the_same_over_both_protocols() {
         let client = odoo.client(protocol).await;
         odoo.answers([Answer::Value(json!(true))]);
         let kwargs = json!({ "ids": [1, 2], "vals": { "name": "é <&>" } });
-        let done: bool = within(client.call("res.partner", "write", kwargs.clone()))
-            .await
-            .expect("ok");
+        let done: bool =
+            within(client.call("res.partner", "write", kwargs.clone())).await.expect("ok");
         assert!(done);
         let seen = &odoo.seen()[0];
-        assert_eq!(
-            (seen.model.as_str(), seen.method.as_str()),
-            ("res.partner", "write")
-        );
+        assert_eq!((seen.model.as_str(), seen.method.as_str()), ("res.partner", "write"));
         assert_eq!(seen.kwargs, kwargs);
         if protocol == Protocol::Json2 {
             assert_eq!(seen.path, "/json/2/res.partner/write");
@@ -80,17 +76,12 @@ async fn connections_are_kept() {
         let client = odoo.client(protocol).await;
         odoo.answers((0..20).map(|number| Answer::Value(json!(number))));
         for number in 0..20 {
-            let got: i64 = within(client.call("res.partner", "count", json!({})))
-                .await
-                .expect("ok");
+            let got: i64 =
+                within(client.call("res.partner", "count", json!({}))).await.expect("ok");
             assert_eq!(got, number);
         }
         // One for the version, one for everything else.
-        assert!(
-            odoo.connections() <= 2,
-            "{} connections",
-            odoo.connections()
-        );
+        assert!(odoo.connections() <= 2, "{} connections", odoo.connections());
         assert_eq!(client.calls(), 22);
     }
 }
@@ -109,11 +100,7 @@ async fn what_does_no_harm_twice_is_sent_again_until_it_is_answered() {
         odoo.answers([
             Answer::Drop,
             Answer::Raw(502, "text/html", "<html>"),
-            Answer::Fault(
-                500,
-                "psycopg2.errors.SerializationFailure",
-                "could not serialize",
-            ),
+            Answer::Fault(500, "psycopg2.errors.SerializationFailure", "could not serialize"),
             Answer::Value(json!([1])),
         ]);
         let kwargs = json!({ "domain": [] });
@@ -123,10 +110,7 @@ async fn what_does_no_harm_twice_is_sent_again_until_it_is_answered() {
         assert_eq!(ids, [1]);
         let seen = odoo.seen();
         assert_eq!(seen.len(), 4);
-        assert!(
-            seen.iter().all(|call| call.kwargs == seen[0].kwargs),
-            "the same each time"
-        );
+        assert!(seen.iter().all(|call| call.kwargs == seen[0].kwargs), "the same each time");
         assert_eq!(client.calls(), 6);
     }
 }
@@ -137,11 +121,7 @@ async fn other_calls_are_sent_once_whatever_happens() {
         for answer in [
             Answer::Drop,
             Answer::Raw(503, "text/html", "<html>"),
-            Answer::Fault(
-                500,
-                "psycopg2.errors.SerializationFailure",
-                "could not serialize",
-            ),
+            Answer::Fault(500, "psycopg2.errors.SerializationFailure", "could not serialize"),
         ] {
             let odoo = FakeOdoo::start().await;
             let client = patient(&odoo, protocol).await;
@@ -169,10 +149,7 @@ async fn what_will_not_pass_is_not_sent_again_and_patience_ends() {
         let client = odoo.client(protocol).await;
         odoo.answers([Answer::Drop]);
         let error = within(client.call_idempotent::<Value>("res.partner", "read", json!({}))).await;
-        assert!(
-            matches!(error, Err(Error::Lost { .. })),
-            "without patience: {error:?}"
-        );
+        assert!(matches!(error, Err(Error::Lost { .. })), "without patience: {error:?}");
         assert_eq!(odoo.seen().len(), 1);
     }
 }

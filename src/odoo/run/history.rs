@@ -122,9 +122,7 @@ pub async fn list(client: &Client, limit: usize) -> Result<Vec<Summary>, Error> 
 
 /// One run, or `None` if there is none of this id.
 pub async fn read(client: &Client, run_id: i64) -> Result<Option<Summary>, Error> {
-    Ok(summaries(client, vec![json!(["id", "=", run_id])], 1)
-        .await?
-        .pop())
+    Ok(summaries(client, vec![json!(["id", "=", run_id])], 1).await?.pop())
 }
 
 async fn summaries(client: &Client, domain: Domain, limit: usize) -> Result<Vec<Summary>, Error> {

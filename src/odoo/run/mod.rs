@@ -110,12 +110,7 @@ pub async fn finish(
 /// Gives a run back to the queue, as if it had not been claimed. `false`: it is not held any more,
 /// which is so too when an earlier answer was lost.
 pub async fn release(client: &Client, run_id: i64, worker: &str) -> Result<bool, Error> {
-    held(
-        client,
-        "release",
-        json!({ "run_id": run_id, "worker": worker }),
-    )
-    .await
+    held(client, "release", json!({ "run_id": run_id, "worker": worker })).await
 }
 
 /// What a run would ask now; changes nothing.
@@ -124,17 +119,14 @@ pub async fn plan(
     connector_id: i64,
     selection: &Selection,
 ) -> Result<Plan, Error> {
-    client
-        .call_idempotent(MODEL, "plan", selected(connector_id, selection))
-        .await
+    client.call_idempotent(MODEL, "plan", selected(connector_id, selection)).await
 }
 
 /// Asks a run to stop and answers its state then: `cancelled`, or `running` until its worker has
 /// heard of it.
 pub async fn cancel(client: &Client, run_id: i64) -> Result<String, Error> {
-    let State { state } = client
-        .call_idempotent(MODEL, "cancel", json!({ "run_id": run_id }))
-        .await?;
+    let State { state } =
+        client.call_idempotent(MODEL, "cancel", json!({ "run_id": run_id })).await?;
     Ok(state)
 }
 

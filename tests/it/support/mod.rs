@@ -6,7 +6,5 @@ use std::time::Duration;
 
 /// Ends a test that hangs, where it hangs.
 pub(crate) async fn within<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(10), future)
-        .await
-        .expect("an answer within 10 s")
+    tokio::time::timeout(Duration::from_secs(10), future).await.expect("an answer within 10 s")
 }

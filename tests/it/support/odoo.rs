@@ -81,11 +81,7 @@ impl FakeOdoo {
         let state = Arc::new(Mutex::new(State::default()));
         let mut server = JoinSet::new();
         server.spawn(serve(listener, Arc::clone(&state)));
-        Self {
-            addr,
-            state,
-            _server: server,
-        }
+        Self { addr, state, _server: server }
     }
 
     /// The answers of the next calls, in order.
@@ -117,9 +113,7 @@ impl FakeOdoo {
     }
 
     pub(crate) async fn client_with(&self, settings: Settings) -> Client {
-        within(Client::connect(&settings))
-            .await
-            .expect("the fake Odoo lets in")
+        within(Client::connect(&settings)).await.expect("the fake Odoo lets in")
     }
 
     /// The calls so far, login and version left out.
@@ -141,16 +135,8 @@ impl Drop for FakeOdoo {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             let state = self.state();
-            assert!(
-                state.unexpected.is_empty(),
-                "not expected: {:?}",
-                state.unexpected
-            );
-            assert!(
-                state.script.is_empty(),
-                "never asked for: {:?}",
-                state.script
-            );
+            assert!(state.unexpected.is_empty(), "not expected: {:?}", state.unexpected);
+            assert!(state.script.is_empty(), "never asked for: {:?}", state.script);
         }
     }
 }
@@ -172,9 +158,7 @@ async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
         connections.spawn(async move {
             let service = service_fn(|request| answer(request, Arc::clone(&state)));
             // An error here is a connection that was dropped, which tests do on purpose.
-            let _ = http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
@@ -202,28 +186,18 @@ async fn answer(
     let rpc = path.ends_with("/jsonrpc");
     let next = {
         let mut state = state.lock().expect("not poisoned");
-        let place = path
-            .split("/json/2/")
-            .nth(1)
-            .and_then(|place| place.split_once('/'));
+        let place = path.split("/json/2/").nth(1).and_then(|place| place.split_once('/'));
         if path.ends_with("/web/webclient/version_info") {
             let nineteen = json!({
                 "server_version": "19.0", "server_version_info": [19, 0, 0, "final", 0, ""],
             });
-            return respond(
-                true,
-                &body,
-                state.version.clone().unwrap_or(Answer::Value(nineteen)),
-            );
+            return respond(true, &body, state.version.clone().unwrap_or(Answer::Value(nineteen)));
         } else if rpc && body["params"]["service"] == "common" {
             expect_login(&body["params"]["args"]);
             state.login.pop_front().unwrap_or(Answer::Value(json!(7)))
         } else if place == Some(("res.users", "context_get")) {
             assert_eq!(parts.headers["authorization"], format!("bearer {KEY}"));
-            state
-                .login
-                .pop_front()
-                .unwrap_or(Answer::Value(json!({ "lang": false, "uid": 7 })))
+            state.login.pop_front().unwrap_or(Answer::Value(json!({ "lang": false, "uid": 7 })))
         } else {
             let seen = if rpc {
                 by_position(&body["params"], &path, parts.headers)
@@ -261,11 +235,7 @@ fn respond(rpc: bool, question: &Value, answer: Answer) -> Result<Response<Body>
         json!({ "jsonrpc": "2.0", "id": question["id"], name: value }).to_string()
     };
     let bare = |value: Value| {
-        if rpc {
-            envelope("result", value)
-        } else {
-            value.to_string()
-        }
+        if rpc { envelope("result", value) } else { value.to_string() }
     };
     Ok(match answer {
         Answer::Value(value) => page(200, JSON, bare(value)),
@@ -282,11 +252,9 @@ fn respond(rpc: bool, question: &Value, answer: Answer) -> Result<Response<Body>
             }
         }
         Answer::Raw(status, content_type, body) => page(status, content_type, body.to_owned()),
-        Answer::Nothing if rpc => page(
-            200,
-            JSON,
-            json!({ "jsonrpc": "2.0", "id": question["id"] }).to_string(),
-        ),
+        Answer::Nothing if rpc => {
+            page(200, JSON, json!({ "jsonrpc": "2.0", "id": question["id"] }).to_string())
+        }
         Answer::Nothing => page(200, JSON, "null".to_owned()),
         Answer::Half => {
             let text = bare(json!(["as long as this is, it ends in the middle"]));
@@ -305,12 +273,8 @@ fn respond(rpc: bool, question: &Value, answer: Answer) -> Result<Response<Body>
 const JSON: &str = "application/json; charset=utf-8";
 
 fn page(status: u16, content_type: &str, body: String) -> Response<Body> {
-    let body = Full::new(Bytes::from(body))
-        .map_err(|never| match never {})
-        .boxed_unsync();
-    let mut response = Response::builder()
-        .status(status)
-        .header("content-type", content_type);
+    let body = Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed_unsync();
+    let mut response = Response::builder().status(status).header("content-type", content_type);
     if (300..400).contains(&status) {
         response = response.header("location", "/elsewhere");
     }
