@@ -8,7 +8,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 export SIDECAR_BIN := $(abspath $(TARGET))/release/sicantik-sidecar
 
 PYLINT_ODOO := --load-plugins=pylint_odoo --disable=all --enable=odoolint --score=no \
-	--manifest-version-format='\d+\.\d+\.\d+$$' --valid-odoo-versions=18.0
+	--manifest-version-format='\d+\.\d+\.\d+$$' --valid-odoo-versions=18.0 \
+	--disable=manifest-required-author
 
 .NOTPARALLEL:
 .PHONY: help check check-rust check-crates check-addon check-e2e demo demo-stop bench build test fmt
