@@ -86,10 +86,11 @@ pub enum Error {
         /// The fields that are not there.
         fields: Vec<String>,
     },
-    /// Odoo answers, and does not have or does not serve this database.
+    /// Odoo answers, and does not have or does not serve this database. When it is first asked,
+    /// `/json/2` says the same of a database whose PostgreSQL is down.
     #[error(
         "Odoo at {url} has no database `{db}`, or does not serve it under this address: correct \
-         the name (ODOO_DB) or the address (ODOO_URL)."
+         the name (ODOO_DB) or the address (ODOO_URL); if both are right, start its PostgreSQL."
     )]
     UnknownDatabase {
         /// The database asked for.
@@ -190,6 +191,7 @@ impl Error {
             | Self::UnknownModel { .. }
             | Self::UnknownMethod { .. }
             | Self::BadField { .. }
+            | Self::BadArguments { .. }
             | Self::MissingFields { .. }
             | Self::UnknownDatabase { .. }
             | Self::Unreadable { .. }

@@ -156,3 +156,21 @@ fn unreadable(called: Called<'_>, detail: &str) -> Error {
         detail: detail.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn https_to_a_port_nobody_listens_on_is_unreachable() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("https://{}", free.local_addr().expect("its address"));
+        drop(free);
+        let key = SecretString::from("key");
+        let settings = Settings::new(url.parse().expect("an address"), "db", "login", key);
+        let error = JsonRpc::connect(&settings).await.err().expect("nobody listens");
+        assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
+    }
+}

@@ -37,6 +37,12 @@ pub(crate) fn truth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, 
     Ok(falsy::<D, bool>(deserializer)?.unwrap_or(false))
 }
 
+/// A count; empty is 0, and so is what went below it.
+pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let number = falsy::<D, i64>(deserializer)?.unwrap_or(0);
+    Ok(u32::try_from(number.max(0)).unwrap_or(u32::MAX))
+}
+
 /// Text that may be empty.
 pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(falsy::<D, String>(deserializer)?.unwrap_or_default())

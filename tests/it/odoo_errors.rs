@@ -233,3 +233,12 @@ async fn settings_that_cannot_work_are_said_before_anything_is_sent() {
     let error = refused(&odoo, Protocol::Json2).await;
     assert!(matches!(&error, Error::Settings(text) if text.contains("17.0")), "{error:?}");
 }
+
+#[tokio::test]
+async fn https_where_only_http_is_spoken_was_not_reached() {
+    let odoo = FakeOdoo::start().await;
+    let mut settings = odoo.settings(Protocol::Auto);
+    settings.url.set_scheme("https").expect("an address");
+    let error = within(Client::connect(&settings)).await.expect_err("no TLS there");
+    assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
+}

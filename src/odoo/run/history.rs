@@ -59,7 +59,7 @@ pub struct Summary {
     #[serde(default, deserialize_with = "value::truth")]
     pub cancel_requested: bool,
     /// How often it was claimed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "value::count")]
     pub attempt: u32,
     /// Who works on it, or did last.
     #[serde(default, deserialize_with = "value::falsy")]

@@ -56,7 +56,7 @@ pub struct Payload {
     #[serde(default, deserialize_with = "value::text")]
     pub trigger: String,
     /// How often it has been claimed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "value::count")]
     pub attempt: u32,
     /// At most so many permits in all attempts together.
     #[serde(default, deserialize_with = "value::nonzero")]
