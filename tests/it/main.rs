@@ -2,11 +2,13 @@
 //!
 //! - `odoo_errors`: every row of the table of errors, over both protocols, as a typed error.
 //! - `odoo_wire`: what goes over the wire, and what is sent again when an answer is lost.
-//! - `odoo_models`: connectors, permits, the ledger and the schema, as Odoo answers them.
+//! - `odoo_models`: connectors, permits and the schema, as Odoo answers them.
+//! - `odoo_ledger`: the ledger of runs: what is sent to it and what its answers become.
 //! - `odoo_secrecy`: the API key is in no log, no error and no `Debug`.
 //! - `support`: an Odoo that answers what a test says, and deadlines.
 
 mod odoo_errors;
+mod odoo_ledger;
 mod odoo_models;
 mod odoo_secrecy;
 mod odoo_wire;

@@ -1,0 +1,143 @@
+//! The ledger of runs: what is sent to it and what its answers become.
+
+use chrono::NaiveDate;
+use serde_json::{Value, json};
+use sicantik_sidecar::odoo::{Protocol, run};
+
+use crate::support::odoo::{Answer, BOTH, FakeOdoo};
+use crate::support::within;
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().expect("a date")
+}
+
+fn payload() -> Value {
+    json!({
+        "run_id": 12, "kind": "expiry", "trigger": "button", "attempt": 2, "max_permits": 0,
+        "include_not_due": false, "refresh_older_than": 0, "total": 500, "last_batch": 3,
+        "answered": 300,
+        "counts": { "found": 250, "no_date": 30, "not_registered": 15, "failed": 5 },
+        "started_at": "2025-11-23 07:00:00", "domains": [[["status", "=", "active"]]],
+        "connector": {
+            "id": 1, "name": "Karo", "api_url": "https://a/api", "request_rate": 10.0,
+            "request_timeout": 10.0, "max_in_flight": 32, "page_size": 100, "tz": "Asia/Jakarta",
+        },
+    })
+}
+
+#[tokio::test]
+async fn a_run_is_claimed_worked_on_and_finished() {
+    for protocol in BOTH {
+        let odoo = FakeOdoo::start().await;
+        let client = odoo.client(protocol).await;
+        odoo.answers([
+            Answer::Value(json!(false)),
+            Answer::Value(payload()),
+            Answer::Value(json!({ "answer": "stop", "applied": true, "rejected": 1 })),
+            Answer::Value(json!({ "answer": "ok" })),
+            Answer::Value(json!({ "answer": "lost" })),
+        ]);
+        assert_eq!(within(run::claim(&client, "w", 30, None)).await.expect("an answer"), None);
+        let claimed = within(run::claim(&client, "w", 30, Some(12))).await.expect("an answer");
+        let claimed = claimed.expect("a run");
+        assert_eq!((claimed.run_id, claimed.last_batch, claimed.answered), (12, 3, 300));
+        assert_eq!((claimed.max_permits, claimed.refresh_older_than), (None, None));
+        assert_eq!(claimed.counts.no_date, 30);
+        assert_eq!(claimed.connector.max_in_flight, Some(32));
+
+        let answers = [
+            run::Answer {
+                permit_id: 5,
+                outcome: run::Outcome::Found { expiry_date: day("2026-01-31") },
+            },
+            run::Answer { permit_id: 6, outcome: run::Outcome::NoDate },
+            run::Answer { permit_id: 7, outcome: run::Outcome::NotRegistered },
+            run::Answer {
+                permit_id: 8,
+                outcome: run::Outcome::Failed {
+                    reason: run::Reason::OtherRegistration,
+                    detail: "two rows".into(),
+                },
+            },
+        ];
+        let progress = run::Progress { rate: Some(9.5), ..run::Progress::default() };
+        let recorded =
+            within(run::record(&client, 12, "w", 4, &answers, progress)).await.expect("ok");
+        assert_eq!(recorded, run::Recorded { answer: run::Next::Stop, applied: true, rejected: 1 });
+        assert_eq!(
+            odoo.seen()[2].kwargs,
+            json!({
+                "run_id": 12, "worker": "w", "batch": 4, "progress": { "rate": 9.5 },
+                "outcomes": [
+                    { "permit_id": 5, "outcome": "found", "expiry_date": "2026-01-31" },
+                    { "permit_id": 6, "outcome": "no_date" },
+                    { "permit_id": 7, "outcome": "not_registered" },
+                    { "permit_id": 8, "outcome": "failed", "reason": "other_registration",
+                      "detail": "two rows" },
+                ],
+            })
+        );
+        let finished = run::finish(&client, 12, "w", run::End::Cancelled, "stopped", progress);
+        assert!(within(finished).await.expect("an answer"));
+        assert_eq!(odoo.seen()[3].kwargs["state"], "cancelled");
+        assert!(!within(run::release(&client, 12, "w")).await.expect("an answer"));
+    }
+}
+
+#[tokio::test]
+async fn starting_says_who_is_there_already() {
+    let odoo = FakeOdoo::start().await;
+    let client = odoo.client(Protocol::Jsonrpc).await;
+    let mine = json!({
+        "run_id": 12, "created": true, "state": "running", "trigger": "cli", "worker": "w",
+        "requested_by": "Rina", "run": payload(),
+    });
+    let theirs = json!({
+        "run_id": 12, "created": false, "state": "queued", "trigger": "button", "worker": false,
+        "requested_by": "Rina", "run": false,
+    });
+    odoo.answers([Answer::Value(mine), Answer::Value(theirs)]);
+    let selection = run::Selection { max_permits: Some(10), ..run::Selection::default() };
+    let start = || run::start(&client, 1, "expiry", "cli", Some("w"), 30, &selection);
+    let started = within(start()).await.expect("an answer");
+    assert!(started.created && started.run.is_some());
+    let started = within(start()).await.expect("an answer");
+    assert!(!started.created && started.run.is_none() && started.worker.is_none());
+    assert_eq!(
+        odoo.seen()[0].kwargs,
+        json!({
+            "connector_id": 1, "kind": "expiry", "trigger": "cli", "worker": "w",
+            "lease_seconds": 30, "max_permits": 10, "include_not_due": false,
+            "refresh_older_than": null, "permit_ids": null,
+        })
+    );
+}
+
+#[tokio::test]
+async fn runs_and_their_failures_are_listed_as_odoo_writes_them() {
+    let odoo = FakeOdoo::start().await;
+    let client = odoo.client(Protocol::Json2).await;
+    odoo.answers([
+        Answer::Value(json!([{
+            "id": 12, "connector_id": [1, "Karo"], "kind": "expiry", "state": "running",
+            "trigger": "cron", "user_id": false, "total": 500, "found_count": 250,
+            "no_date_count": 30, "not_registered_count": 15, "failed_count": 5, "rate": 9.5,
+            "eta_seconds": 20, "duration": 0.0, "cancel_requested": true, "attempt": 1,
+            "worker": false, "started_at": "2025-11-23 07:00:00", "finished_at": false,
+            "message": false,
+        }])),
+        Answer::Value(json!([])),
+        Answer::Value(json!([
+            { "id": 8, "permit_name": "503/1", "reason": "timeout", "detail": false },
+        ])),
+    ]);
+    let runs = within(run::list(&client, 20)).await.expect("a list");
+    assert_eq!((runs[0].connector.as_deref(), runs[0].found), (Some("Karo"), 250));
+    assert_eq!((runs[0].requested_by.as_deref(), runs[0].finished_at), (None, None));
+    assert!(runs[0].cancel_requested && runs[0].message.is_empty());
+    assert_eq!(within(run::read(&client, 99)).await.expect("an answer"), None);
+    let failures = within(run::failures(&client, 12, 7, 50)).await.expect("a list");
+    assert_eq!((failures[0].permit_number.as_str(), failures[0].detail.as_str()), ("503/1", ""));
+    let asked = &odoo.seen()[2].kwargs["domain"];
+    assert_eq!(asked, &json!([["run_id", "=", 12], ["id", ">", 7]]));
+}
