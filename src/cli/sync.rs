@@ -1,24 +1,21 @@
 //! `sync`: the work, from the command line.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use futures::stream;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::{Failure, WITH_FAILURES};
 use super::output::{Display, Summary};
 use super::setup::{Setup, host, stop_on_signal};
 use crate::config::{self, Config};
-use crate::odoo::permit::{self, Pages};
-use crate::odoo::run::{self, End, Payload, Selection};
+use crate::odoo::permit;
+use crate::odoo::run::{self, Selection};
 use crate::odoo::{Domain, Mode, connector};
-use crate::sync::{self, DrySink, Ended, Halt, LedgerSink, PlainSink, Progress, Work};
+use crate::sync::{self, DrySink, Ended, Halt, Held, PlainSink, Progress, Work};
 
 /// The lease of a run on the command line, seconds: after so long without a sign of life it is given up.
 const LEASE_SECONDS: u32 = 30;
-
-/// Permits read in one call.
-const PAGE_SIZE: usize = 1_000;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -129,7 +126,7 @@ async fn with_ledger(
     selection: &Selection,
     stop: &CancellationToken,
 ) -> Result<(Ended, i64), Failure> {
-    let worker = worker_name();
+    let worker = sync::worker_name();
     let (odoo, connector) = (&setup.odoo, &setup.connector);
     let started =
         run::start(odoo, connector.id, "expiry", "cli", Some(&worker), LEASE_SECONDS, selection)
@@ -140,29 +137,25 @@ async fn with_ledger(
             |worker| format!("is being worked on by {worker}"),
         );
         return Err(Failure::held(format!(
-            "Run {} of connector `{}`, asked for by {}, {who}: wait for its end, or stop it in Odoo.",
+            "Run {} of connector `{}`, asked for by {}, {who}: wait for its end, or stop it with \
+             `runs cancel {0}` or in Odoo.",
             started.run_id, connector.name, started.requested_by,
         )));
     };
-    let run_id = payload.run_id;
-    let mut sink = LedgerSink::new(odoo, run_id, &worker, payload.last_batch);
-    let ended = Plan::of_run(payload).work(setup, &mut sink, stop).await;
-    let (end, message) = match &ended.halt {
-        None => (End::Done, String::new()),
-        Some(halt @ (Halt::Cancelled | Halt::Interrupted)) => (End::Cancelled, halt.to_string()),
-        Some(halt @ (Halt::Sicantik(_) | Halt::Odoo(_))) => (End::Failed, halt.to_string()),
-        Some(Halt::Lost) => return Ok((ended, run_id)),
-    };
-    let progress = (&ended.progress).into();
-    match run::finish(odoo, run_id, &worker, end, &message, progress).await {
+    let mut display = Display::new(payload.total);
+    let held =
+        Held { odoo, schema: &setup.schema, worker: &worker, payload, nudge: Arc::default() };
+    let ended = held.work(&setup.sicantik, stop, &mut display).await;
+    display.end();
+    match held.finish(&ended).await {
         // What is stored is stored: the lease runs out, and the next run ends this one.
         Err(error) if ended.halt.is_some() => {
-            tracing::warn!(%error, "The run could not be ended in Odoo")
+            tracing::warn!(%error, "The run could not be ended in Odoo");
         }
         Err(error) => return Err(error.into()),
-        Ok(_) => {}
+        Ok(()) => {}
     }
-    Ok((ended, run_id))
+    Ok((ended, held.payload.run_id))
 }
 
 /// Works on an Odoo that has no ledger.
@@ -190,7 +183,6 @@ async fn plain(
 struct Plan {
     domains: Vec<Domain>,
     total: u64,
-    earlier: run::Counts,
     limit: Option<usize>,
 }
 
@@ -198,7 +190,7 @@ impl Plan {
     fn new(domains: Vec<Domain>, total: u64, max_permits: Option<u32>) -> Self {
         let limit = max_permits.map(|most| most as usize);
         let total = max_permits.map_or(total, |most| total.min(most.into()));
-        Self { domains, total, earlier: run::Counts::default(), limit }
+        Self { domains, total, limit }
     }
 
     async fn plain(setup: &Setup, args: &ExpiryArgs) -> Result<Self, Failure> {
@@ -212,25 +204,18 @@ impl Plan {
         Ok(Self::new(domains, total, args.max_permits))
     }
 
-    fn of_run(payload: Payload) -> Self {
-        let limit = payload
-            .max_permits
-            .map(|most| (most as usize).saturating_sub(payload.answered as usize));
-        Self { domains: payload.domains, total: payload.total, earlier: payload.counts, limit }
-    }
-
     async fn work<S: sync::Sink>(
         self,
         setup: &Setup,
         sink: &mut S,
         stop: &CancellationToken,
     ) -> Ended {
-        let pages = Pages::new(&setup.odoo, &setup.schema, self.domains, self.limit)
-            .with_page_size(PAGE_SIZE);
-        let pages = stream::try_unfold(pages, async |mut pages| {
-            Ok(pages.next_page().await?.map(|page| (page, pages)))
-        });
-        let work = Work { pages: Box::pin(pages), total: self.total, earlier: self.earlier };
+        let work = Work {
+            pages: sync::permits(&setup.odoo, &setup.schema, self.domains, self.limit),
+            total: self.total,
+            earlier: run::Counts::default(),
+            nudge: Arc::default(),
+        };
         let mut display = Display::new(self.total);
         let ended = sync::run(work, &setup.sicantik, sink, stop, &mut display).await;
         display.end();
@@ -247,11 +232,4 @@ fn failure(halt: Halt, progress: &Progress) -> Failure {
         Halt::Sicantik(_) | Halt::Lost => Failure::stuck(format!("{halt} {kept}")),
         Halt::Cancelled | Halt::Interrupted => Failure::interrupted(format!("{halt} {kept}")),
     }
-}
-
-/// Names this process in the ledger, and no other that ever was.
-fn worker_name() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = if host.trim().is_empty() { "localhost" } else { host.trim() };
-    format!("{host}:{}:{:08x}", std::process::id(), rand::random::<u32>())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -20,6 +21,7 @@ const JSON2_SINCE: u32 = 19;
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
+    patience: Duration,
 }
 
 struct Inner {
@@ -66,10 +68,17 @@ impl Client {
         } else {
             Transport::JsonRpc(JsonRpc::connect(settings).await?)
         };
+        let patience = settings.patience;
         let settings = settings.clone();
         // Two so far: the version, and the login or what stands in for it.
         let calls = AtomicU64::new(2);
-        Ok(Self { inner: Arc::new(Inner { settings, version, transport, calls }) })
+        Ok(Self { inner: Arc::new(Inner { settings, version, transport, calls }), patience })
+    }
+
+    /// The same client, with another patience than [`Settings::patience`].
+    #[must_use]
+    pub fn with_patience(&self, patience: Duration) -> Self {
+        Self { inner: Arc::clone(&self.inner), patience }
     }
 
     /// Calls a public method of a model, once. `kwargs` is an object with every argument by name;
@@ -101,7 +110,7 @@ impl Client {
             };
             let since = *first_failure.get_or_insert_with(Instant::now);
             let pause = retry::pause(repetitions, rand::random());
-            if since.elapsed() + pause >= self.inner.settings.patience {
+            if since.elapsed() + pause >= self.patience {
                 return Err(error);
             }
             tracing::warn!(

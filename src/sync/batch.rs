@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -33,12 +33,13 @@ pub(super) struct Stored {
     pub(super) next: Next,
 }
 
-/// Stores what comes through `answers` until its senders are gone. When Odoo says to stop, `stop` is cancelled and what
+/// Stores what comes through `answers`, at once when `nudge` asks for it, until its senders are gone. When Odoo says to stop, `stop` is cancelled and what
 /// still comes is stored as well; when the run is lost or Odoo fails, what still comes is dropped.
 pub(super) async fn store<S: Sink>(
     mut answers: mpsc::Receiver<Answer>,
     sink: &mut S,
     stop: &CancellationToken,
+    nudge: &Notify,
     progress: impl Fn() -> Progress,
 ) -> Result<Stored, Error> {
     let mut stored = Stored::default();
@@ -53,6 +54,7 @@ pub(super) async fn store<S: Sink>(
                 false
             }
             () = tokio::time::sleep_until(silence_ends) => true,
+            () = nudge.notified() => true,
         };
         let due = if open { silent || batch.len() >= BATCH } else { !batch.is_empty() };
         if !due {

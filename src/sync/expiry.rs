@@ -3,10 +3,11 @@
 //! Permits come in pages, as many are asked for at once as the gate lets through, and answers leave in batches while
 //! the next are being fetched. Nothing holds more than a few batches, whatever the number of permits.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::ask::{ask, failed};
@@ -36,6 +37,8 @@ pub struct Work<P> {
     pub total: u64,
     /// What an earlier attempt at the run has answered.
     pub earlier: Counts,
+    /// Notified by whoever wants Odoo to be told, and asked whether to go on, at once.
+    pub nudge: Arc<Notify>,
 }
 
 /// Why the work ended before all permits were asked.
@@ -112,7 +115,8 @@ where
             () = deadline => None,
         }
     };
-    let (halt, stored) = tokio::join!(asking, batch::store(answers, sink, stop, progress));
+    let (halt, stored) =
+        tokio::join!(asking, batch::store(answers, sink, stop, &work.nudge, progress));
     let mut progress = progress();
     let halt = match stored {
         Err(error) => Some(Halt::Odoo(error)),
