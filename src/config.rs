@@ -7,7 +7,7 @@
 mod file;
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -24,6 +24,10 @@ pub const HIGHEST_RATE: f64 = 10.0;
 const DEFAULT_RATE: f64 = 10.0;
 const DEFAULT_TIMEOUT: f64 = 10.0;
 const DEFAULT_MAX_IN_FLIGHT: u32 = 32;
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
+
+/// A token that is shorter can be guessed, characters.
+const SHORTEST_TOKEN: usize = 16;
 
 /// Settings that flags and the environment give; what they leave open comes from the file.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -54,6 +58,9 @@ pub struct Flags {
     /// Requests in flight to SICANTIK, over the connector's own setting
     #[arg(long, env = "SICANTIK_MAX_IN_FLIGHT", value_name = "N", global = true)]
     pub max_in_flight: Option<u32>,
+    /// Where `serve` listens [default: 127.0.0.1:8787]. Its token comes from SIDECAR_TOKEN or SIDECAR_TOKEN_FILE
+    #[arg(long, env = "SIDECAR_LISTEN", value_name = "ADDRESS:PORT", global = true)]
+    pub sidecar_listen: Option<SocketAddr>,
 }
 
 /// A setting that cannot be used, in one sentence.
@@ -82,6 +89,10 @@ pub struct Config {
     pub timeout: Option<f64>,
     /// Requests in flight, where it is set here.
     pub max_in_flight: Option<u32>,
+    /// Where the service listens; an address of this machine only.
+    pub sidecar_listen: SocketAddr,
+    /// What callers of the service have to show.
+    pub sidecar_token: Option<SecretString>,
 }
 
 impl Config {
@@ -99,6 +110,12 @@ impl Config {
             file.odoo.api_key,
             file.odoo.api_key_file.as_deref(),
         )?;
+        let sidecar_token = secret(
+            &variable,
+            "SIDECAR_TOKEN",
+            file.sidecar.token,
+            file.sidecar.token_file.as_deref(),
+        )?;
         let config = Self {
             file: flags.config.clone(),
             odoo_url: flags.odoo_url.clone().or(file.odoo.url),
@@ -109,6 +126,8 @@ impl Config {
             request_rate: flags.request_rate.or(file.sicantik.request_rate),
             timeout: flags.timeout.or(file.sicantik.timeout),
             max_in_flight: flags.max_in_flight.or(file.sicantik.max_in_flight),
+            sidecar_listen: flags.sidecar_listen.or(file.sidecar.listen).unwrap_or(DEFAULT_LISTEN),
+            sidecar_token,
         };
         config.check()?;
         Ok(config)
@@ -130,6 +149,12 @@ impl Config {
         {
             return Err(Error(format!(
                 "A time-out of {timeout} s (SICANTIK_TIMEOUT) is out of range: give 0.05 to 600 seconds."
+            )));
+        }
+        if !is_local(&self.sidecar_listen) {
+            return Err(Error(format!(
+                "The service would listen on {} (SIDECAR_LISTEN), which other machines can reach: give 127.0.0.1 or [::1] and a port.",
+                self.sidecar_listen
             )));
         }
         if let Some(0) = self.max_in_flight {
@@ -168,6 +193,22 @@ impl Config {
         let mut settings = odoo::Settings::new(url, db, login, key.clone());
         settings.protocol = self.odoo_protocol;
         Ok(settings)
+    }
+
+    /// What callers of the service have to show.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], if it is not set or could be guessed.
+    pub fn token(&self) -> Result<SecretString, Error> {
+        let how = "set SIDECAR_TOKEN, or SIDECAR_TOKEN_FILE to a file that holds it, to a random text such as `openssl rand -hex 32` prints, and the same in Odoo's settings";
+        match &self.sidecar_token {
+            None => Err(Error(format!("The service needs a token: {how}."))),
+            Some(token) if token.expose_secret().len() < SHORTEST_TOKEN => Err(Error(format!(
+                "The service's token is shorter than {SHORTEST_TOKEN} characters: {how}."
+            ))),
+            Some(token) => Ok(token.clone()),
+        }
     }
 
     /// How to treat the SICANTIK at `api_url`: what is set here, over what its connector says.

@@ -6,6 +6,8 @@
 mod doctor;
 mod exit;
 mod output;
+mod runs;
+mod serve;
 mod setup;
 mod simulate;
 mod sync;
@@ -38,9 +40,13 @@ The API key is never an argument: set ODOO_API_KEY, or ODOO_API_KEY_FILE to a fi
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Work on the runs that Odoo asks for, and answer its calls, until stopped
+    Serve,
     /// Bring Odoo's permits up to date with SICANTIK
     #[command(subcommand)]
     Sync(sync::Command),
+    /// Show the runs in Odoo's ledger, or stop one
+    Runs(runs::Args),
     /// Check Odoo, its addon, the key and SICANTIK, and say what to do about what is not well
     Doctor(doctor::Args),
     /// Show the effective settings, secrets hidden
@@ -59,7 +65,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let level = match &cli.command {
-        Command::Simulate(_) => LevelFilter::INFO,
+        Command::Serve | Command::Simulate(_) => LevelFilter::INFO,
         _ => LevelFilter::WARN,
     };
     telemetry::start(level);
@@ -75,6 +81,11 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let config = || Config::load(&cli.flags, |name| std::env::var(name).ok());
     match cli.command {
+        Command::Serve => {
+            let config = config()?;
+            block_on(serve::run(config, cli.flags))
+        }
+        Command::Runs(args) => block_on(runs::run(&config()?, &args)),
         Command::Sync(command) => command.run(config),
         Command::Doctor(args) => block_on(doctor::run(&config()?, &args)),
         Command::Config => {

@@ -1,5 +1,6 @@
 //! The settings file: TOML, a section for each thing there is to set, no unknown keys.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
@@ -14,6 +15,16 @@ use crate::odoo::Protocol;
 pub(super) struct File {
     pub(super) odoo: Odoo,
     pub(super) sicantik: Sicantik,
+    pub(super) sidecar: Sidecar,
+}
+
+/// The service.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Sidecar {
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) token: Option<SecretString>,
+    pub(super) token_file: Option<PathBuf>,
 }
 
 /// How to reach Odoo.

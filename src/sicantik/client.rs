@@ -97,14 +97,8 @@ impl Client {
     /// [`Error`], after the gate's retries.
     pub async fn ping(&self) -> Result<Pong, Error> {
         let url = self.endpoint("jumlahPerizinan", &[]);
-        self.with_retries(async |is_retry| {
-            let answer = self.send(&url, JSON, is_retry).await?;
-            match data(&answer.body) {
-                Ok((_, format)) => Ok(Pong { elapsed: answer.elapsed, format }),
-                Err(unreadable) => Err(unreadable.into()),
-            }
-        })
-        .await
+        let ((_, format), elapsed) = self.get(&url, data).await?;
+        Ok(Pong { elapsed, format })
     }
 
     /// A page of `listpermohonanterbit`: at most `limit` issued permits from `offset` on, newest first;
@@ -174,17 +168,8 @@ impl Client {
         url
     }
 
-    /// Asks for JSON and, where PHP fails to encode it, once more for XML.
     async fn ask(&self, endpoint: &'static str, url: &Url) -> Result<Reply, Error> {
-        let reply = self
-            .with_retries(async |is_retry| {
-                match decode(&self.send(url, JSON, is_retry).await?.body) {
-                    Err(Unreadable::Empty) => Ok(decode(&self.send(url, XML, true).await?.body)?),
-                    reply => Ok(reply?),
-                }
-            })
-            .await?;
-        match reply {
+        match self.get(url, decode).await?.0 {
             Reply::Error(words) if says(&words, "unknown method") => {
                 Err(Error::UnknownMethod { endpoint })
             }
@@ -192,13 +177,16 @@ impl Client {
         }
     }
 
-    async fn with_retries<T>(
+    /// Asks until there is an answer that `read` understands, or no more try is due; answers also how long
+    /// the last try took.
+    async fn get<T>(
         &self,
-        mut attempt: impl AsyncFnMut(bool) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+        url: &Url,
+        read: fn(&[u8]) -> Result<T, Unreadable>,
+    ) -> Result<(T, Duration), Error> {
         let mut tries = 0;
         loop {
-            let error = match attempt(tries > 0).await {
+            let error = match self.attempt(url, read, tries > 0).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -217,6 +205,22 @@ impl Client {
         }
     }
 
+    /// Asks for JSON and, where PHP fails to encode it, once more for XML.
+    async fn attempt<T>(
+        &self,
+        url: &Url,
+        read: fn(&[u8]) -> Result<T, Unreadable>,
+        is_retry: bool,
+    ) -> Result<(T, Duration), Error> {
+        let mut answer = self.send(url, JSON, is_retry).await?;
+        let mut reply = read(&answer.body);
+        if matches!(reply, Err(Unreadable::Empty)) {
+            answer = self.send(url, XML, true).await?;
+            reply = read(&answer.body);
+        }
+        Ok((reply?, answer.elapsed))
+    }
+
     /// Sends one request through the gate, and those to which it is redirected on the same host.
     async fn send(&self, url: &Url, accept: &str, is_retry: bool) -> Result<Answer, Error> {
         let mut url = url.clone();
@@ -228,19 +232,25 @@ impl Client {
                 place = self.gate.enter(is_retry) => place,
             };
             let started = Instant::now();
+            if is_retry {
+                metrics::counter!("sicantik_retries_total").increment(1);
+            }
             let response = self
                 .http
                 .get(url.clone())
                 .header(ACCEPT, accept)
                 .send()
                 .await
-                .map_err(|error| self.transport(&error))?;
+                .map_err(|error| self.transport(&error))
+                .inspect_err(|error| count(error.word(), started))?;
             if response.status().is_redirection() {
                 url = redirect(&url, response.headers(), response.status())?;
                 drop(place);
                 continue;
             }
-            return self.read(response, started, place).await;
+            let answer = self.read(response, started, place).await;
+            count(answer.as_ref().map_or_else(Error::word, |_| "answered"), started);
+            return answer;
         }
         Err(Error::Connection { reason: "the server redirects in a circle".to_owned() })
     }
@@ -278,6 +288,12 @@ impl Client {
     fn transport(&self, error: &reqwest::Error) -> Error {
         if error.is_timeout() { Error::Timeout { after: self.timeout } } else { connection(error) }
     }
+}
+
+/// Counts a request that left, for whoever records metrics.
+fn count(outcome: &'static str, started: Instant) {
+    metrics::counter!("sicantik_requests_total", "outcome" => outcome).increment(1);
+    metrics::histogram!("sicantik_request_duration_seconds").record(started.elapsed());
 }
 
 /// The innermost cause says what happened; the outer ones repeat the address, with the permit's number in it.

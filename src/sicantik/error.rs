@@ -110,6 +110,22 @@ impl Error {
         }
     }
 
+    /// One word for it, as metrics know it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Timeout { .. } => "timeout",
+            Self::Connection { .. } => "connection",
+            Self::Trouble { .. } => "trouble",
+            Self::Refused { .. } => "refused",
+            Self::Redirected { .. } => "redirected",
+            Self::Unreadable(_) => "unreadable",
+            Self::UnknownMethod { .. } => "unknown_method",
+            Self::Message { .. } => "message",
+            Self::Stopped => "stopped",
+        }
+    }
+
     /// How long the server asked to be left alone.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

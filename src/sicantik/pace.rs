@@ -108,6 +108,12 @@ impl Gate {
         self.limits
     }
 
+    /// Requests in flight now.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.limits.max_in_flight.saturating_sub(self.in_flight.available_permits())
+    }
+
     /// What has passed so far.
     #[must_use]
     pub fn traffic(&self) -> Traffic {

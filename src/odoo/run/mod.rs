@@ -107,6 +107,22 @@ pub async fn finish(
     held(client, "finish", kwargs).await
 }
 
+/// Runs of the kind `check`: marks the connector's permits whose date has passed as expired, and answers how many
+/// there were.
+///
+/// # Errors
+///
+/// What Odoo answers; sending it again marks nothing twice.
+pub async fn check(client: &Client, run_id: i64, worker: &str) -> Result<u64, Error> {
+    #[derive(Deserialize)]
+    struct Checked {
+        expired: u64,
+    }
+    let kwargs = json!({ "run_id": run_id, "worker": worker });
+    let Checked { expired } = client.call_idempotent(MODEL, "check", kwargs).await?;
+    Ok(expired)
+}
+
 /// Gives a run back to the queue, as if it had not been claimed. `false`: it is not held any more,
 /// which is so too when an earlier answer was lost.
 pub async fn release(client: &Client, run_id: i64, worker: &str) -> Result<bool, Error> {

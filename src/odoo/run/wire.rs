@@ -230,4 +230,7 @@ pub struct Plan {
     pub domains: Vec<Domain>,
     /// How many they are.
     pub total: u64,
+    /// How long they take at the rate last measured on the connector, in seconds.
+    #[serde(default)]
+    pub estimated_seconds: f64,
 }

@@ -1,0 +1,192 @@
+//! The JSON-RPC API: one trait. Its shape is a contract with Odoo's addon and with other callers; a snapshot of
+//! it is checked in, so that a change shows.
+
+use chrono::{DateTime, Utc};
+use jsonrpsee::core::{RpcResult, SubscriptionResult};
+use jsonrpsee::proc_macros::rpc;
+use serde::{Deserialize, Serialize};
+
+use crate::odoo::run::{Counts, Summary};
+
+/// Odoo cannot be reached now; the same call may work later.
+pub(super) const ODOO_AWAY: i32 = 1001;
+/// Odoo refused: no right, no such record, or a rule of its own. The message says which.
+pub(super) const ODOO_REFUSED: i32 = 1002;
+/// There is no such run.
+pub(super) const NO_SUCH_RUN: i32 = 1003;
+/// SICANTIK gave no usable answer, or its address cannot be used.
+pub(super) const SICANTIK_UNUSABLE: i32 = 1004;
+
+/// What a run is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Expiry dates, permit by permit.
+    Expiry,
+    /// Marking permits whose date has passed.
+    Check,
+}
+
+impl Kind {
+    /// The ledger's word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Expiry => "expiry",
+            Self::Check => "check",
+        }
+    }
+}
+
+/// Answer of `sidecar.version`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionInfo {
+    /// `sicantik-sidecar`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// Answer of `sidecar.health`, and of `GET /health`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HealthInfo {
+    /// `ok`, or `waiting` while Odoo cannot be used.
+    pub status: String,
+    /// The version of the sidecar.
+    pub version: String,
+    /// Since when it runs.
+    pub started_at: DateTime<Utc>,
+    /// Whether Odoo answered last time.
+    pub odoo_reachable: bool,
+    /// When Odoo last answered whether there is a run.
+    pub last_look_at: Option<DateTime<Utc>>,
+    /// When a run was last claimed.
+    pub last_claim_at: Option<DateTime<Utc>>,
+    /// The runs worked on now.
+    pub running: Vec<i64>,
+    /// Why Odoo cannot be used, in a sentence; not told to whoever shows no token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+}
+
+/// Answer of `sync.wake`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Woken {
+    /// Always true: the sidecar looks for work now.
+    pub looking: bool,
+}
+
+/// Answer of `sync.start`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartInfo {
+    /// The run made, or the one that is there already; none for a dry run.
+    pub run_id: Option<i64>,
+    /// Whether it was made now.
+    pub created: bool,
+    /// How many permits it will ask for, where that was asked by a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+}
+
+/// Answer of `sync.cancel`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelInfo {
+    /// The run.
+    pub run_id: i64,
+    /// `cancelled`, or `running` until its worker has heard of it.
+    pub state: String,
+}
+
+/// Answer of `sync.estimate`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EstimateInfo {
+    /// Permits that would be asked for.
+    pub total: u64,
+    /// How long that takes at the rate last measured on this connector.
+    pub seconds: f64,
+}
+
+/// Answer of `sicantik.test`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestInfo {
+    /// The server's name.
+    pub host: String,
+    /// From the question to its answer.
+    pub elapsed_ms: u64,
+    /// `json` or `xml`.
+    pub format: String,
+    /// Whether the listing carries expiry dates.
+    pub upgraded: bool,
+}
+
+/// What `sync.progress` tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProgressEvent {
+    /// The run.
+    pub run_id: i64,
+    /// `running`, or the state in which it ended.
+    pub state: String,
+    /// Permits in all.
+    pub total: u64,
+    /// Permits answered, by outcome.
+    pub counts: Counts,
+    /// Permits per second.
+    pub rate: f64,
+    /// Seconds to the end, once there is a rate.
+    pub eta_seconds: Option<u64>,
+}
+
+/// The methods. Parameters go by name.
+#[rpc(server)]
+pub trait Sidecar {
+    /// What answers here.
+    #[method(name = "sidecar.version")]
+    fn version(&self) -> RpcResult<VersionInfo>;
+
+    /// Whether it works, can reach Odoo, and when it last claimed a run.
+    #[method(name = "sidecar.health")]
+    fn health(&self) -> RpcResult<HealthInfo>;
+
+    /// There is work, or a run is to stop: look now.
+    #[method(name = "sync.wake")]
+    fn wake(&self) -> RpcResult<Woken>;
+
+    /// Makes a run in Odoo's ledger, or finds the one that is there. A dry run only counts.
+    #[method(name = "sync.start", param_kind = map)]
+    async fn start(
+        &self,
+        connector_id: i64,
+        kind: Kind,
+        max_permits: Option<u32>,
+        dry_run: Option<bool>,
+    ) -> RpcResult<StartInfo>;
+
+    /// One run, as the ledger has it.
+    #[method(name = "sync.status", param_kind = map)]
+    async fn status(&self, run_id: i64) -> RpcResult<Summary>;
+
+    /// Stops a run; what it has done is kept.
+    #[method(name = "sync.cancel", param_kind = map)]
+    async fn cancel(&self, run_id: i64) -> RpcResult<CancelInfo>;
+
+    /// The newest runs, 20 if not said otherwise, 200 at most.
+    #[method(name = "sync.list", param_kind = map)]
+    async fn list(&self, limit: Option<u32>) -> RpcResult<Vec<Summary>>;
+
+    /// How many permits a run would ask for, and how long that takes.
+    #[method(name = "sync.estimate", param_kind = map)]
+    async fn estimate(
+        &self,
+        connector_id: i64,
+        max_permits: Option<u32>,
+        include_not_due: Option<bool>,
+    ) -> RpcResult<EstimateInfo>;
+
+    /// Asks the SICANTIK of a connector whether it is there.
+    #[method(name = "sicantik.test", param_kind = map)]
+    async fn test(&self, connector_id: i64) -> RpcResult<TestInfo>;
+
+    /// The progress of all runs worked on here, while the connection is open (WebSocket only).
+    #[subscription(name = "sync.progress", unsubscribe = "sync.progress_end", item = ProgressEvent)]
+    async fn progress(&self) -> SubscriptionResult;
+}

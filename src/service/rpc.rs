@@ -1,0 +1,218 @@
+//! What the JSON-RPC methods do: the ledger in Odoo answers most of them.
+
+use std::sync::Arc;
+
+use chrono::Utc;
+use jsonrpsee::core::{RpcResult, SubscriptionResult, async_trait};
+use jsonrpsee::types::ErrorObjectOwned;
+use jsonrpsee::{PendingSubscriptionSink, SubscriptionMessage};
+use serde_json::json;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+
+use super::api::{
+    CancelInfo, EstimateInfo, HealthInfo, Kind, NO_SUCH_RUN, ODOO_AWAY, ODOO_REFUSED,
+    SICANTIK_UNUSABLE, SidecarServer, StartInfo, TestInfo, VersionInfo, Woken,
+};
+use super::state::{Connected, Shared};
+use crate::odoo::run::{self, Selection, Summary};
+use crate::odoo::{self, connector};
+use crate::sicantik::{self, Format};
+
+/// A lease is asked for by whoever claims; who only makes a run states none.
+const NO_LEASE: u32 = 30;
+const LISTED: u32 = 20;
+const MOST_LISTED: u32 = 200;
+
+/// The API of one service.
+pub(super) struct Rpc(pub(super) Arc<Shared>);
+
+impl Rpc {
+    fn odoo(&self) -> RpcResult<Arc<Connected>> {
+        self.0.connected().ok_or_else(|| {
+            let trouble = self.0.health().trouble.clone();
+            let sentence = trouble.unwrap_or_else(|| "Odoo has not answered yet.".to_owned());
+            refusal(ODOO_AWAY, &sentence)
+        })
+    }
+}
+
+/// An error with a sentence for whoever reads it, and an id by which the log's line is found.
+fn refusal(code: i32, sentence: &str) -> ErrorObjectOwned {
+    let request_id = format!("{:016x}", rand::random::<u64>());
+    tracing::warn!(request.id = request_id, rpc.code = code, "a call was refused: {sentence}");
+    ErrorObjectOwned::owned(code, sentence, Some(json!({ "request_id": request_id })))
+}
+
+fn of_odoo(error: odoo::Error) -> ErrorObjectOwned {
+    let code = if error.is_passing() { ODOO_AWAY } else { ODOO_REFUSED };
+    refusal(code, &error.to_string())
+}
+
+/// What `GET /health` and `sidecar.health` tell; why Odoo is away only to those who may know.
+pub(super) fn health(shared: &Shared, with_trouble: bool) -> HealthInfo {
+    let running = shared.running();
+    let health = shared.health();
+    HealthInfo {
+        status: if health.connected.is_some() { "ok" } else { "waiting" }.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: shared.started_at,
+        odoo_reachable: health.connected.is_some(),
+        last_look_at: health.last_look,
+        last_claim_at: health.last_claim,
+        running,
+        trouble: health.trouble.clone().filter(|_| with_trouble),
+    }
+}
+
+#[async_trait]
+impl SidecarServer for Rpc {
+    fn version(&self) -> RpcResult<VersionInfo> {
+        Ok(VersionInfo {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        })
+    }
+
+    fn health(&self) -> RpcResult<HealthInfo> {
+        Ok(health(&self.0, true))
+    }
+
+    fn wake(&self) -> RpcResult<Woken> {
+        self.0.look_now();
+        Ok(Woken { looking: true })
+    }
+
+    async fn start(
+        &self,
+        connector_id: i64,
+        kind: Kind,
+        max_permits: Option<u32>,
+        dry_run: Option<bool>,
+    ) -> RpcResult<StartInfo> {
+        let connected = self.odoo()?;
+        let selection = Selection { max_permits, ..Selection::default() };
+        if dry_run == Some(true) {
+            let plan =
+                run::plan(&connected.odoo, connector_id, &selection).await.map_err(of_odoo)?;
+            return Ok(StartInfo { run_id: None, created: false, total: Some(plan.total) });
+        }
+        let started = run::start(
+            &connected.odoo,
+            connector_id,
+            kind.as_str(),
+            "rpc",
+            None,
+            NO_LEASE,
+            &selection,
+        )
+        .await
+        .map_err(of_odoo)?;
+        self.0.look_now();
+        Ok(StartInfo { run_id: Some(started.run_id), created: started.created, total: None })
+    }
+
+    async fn status(&self, run_id: i64) -> RpcResult<Summary> {
+        let connected = self.odoo()?;
+        run::read(&connected.odoo, run_id)
+            .await
+            .map_err(of_odoo)?
+            .ok_or_else(|| refusal(NO_SUCH_RUN, &format!("There is no run {run_id} in Odoo.")))
+    }
+
+    async fn cancel(&self, run_id: i64) -> RpcResult<CancelInfo> {
+        self.status(run_id).await?;
+        let connected = self.odoo()?;
+        let state = run::cancel(&connected.odoo, run_id).await.map_err(of_odoo)?;
+        self.0.look_now();
+        Ok(CancelInfo { run_id, state })
+    }
+
+    async fn list(&self, limit: Option<u32>) -> RpcResult<Vec<Summary>> {
+        let connected = self.odoo()?;
+        let limit = limit.unwrap_or(LISTED).clamp(1, MOST_LISTED);
+        run::list(&connected.odoo, limit as usize).await.map_err(of_odoo)
+    }
+
+    async fn estimate(
+        &self,
+        connector_id: i64,
+        max_permits: Option<u32>,
+        include_not_due: Option<bool>,
+    ) -> RpcResult<EstimateInfo> {
+        let connected = self.odoo()?;
+        let include_not_due = include_not_due.unwrap_or(false);
+        let selection = Selection { max_permits, include_not_due, ..Selection::default() };
+        let plan = run::plan(&connected.odoo, connector_id, &selection).await.map_err(of_odoo)?;
+        Ok(EstimateInfo { total: plan.total, seconds: plan.estimated_seconds })
+    }
+
+    async fn test(&self, connector_id: i64) -> RpcResult<TestInfo> {
+        let connected = self.odoo()?;
+        let wanted = connector_id.to_string();
+        let connector = connector::find(&connected.odoo, &connected.schema, Some(&wanted), true)
+            .await
+            .map_err(|error| match error {
+                connector::FindError::Odoo(error) => of_odoo(error),
+                error => refusal(ODOO_REFUSED, &error.to_string()),
+            })?;
+        let unusable = |sentence: String| refusal(SICANTIK_UNUSABLE, &sentence);
+        let settings = self
+            .0
+            .config
+            .sicantik(&connector.api_url, &connector)
+            .map_err(|error| unusable(error.to_string()))?;
+        let host = settings.api_url.host_str().unwrap_or_default().to_owned();
+        let of_sicantik =
+            |error: sicantik::Error| unusable(format!("SICANTIK at {host}: {error}."));
+        let gate = self.0.gates.gate(&settings.api_url, settings.limits);
+        let stop = CancellationToken::new();
+        let client = sicantik::Client::new(&settings.api_url, gate, settings.timeout, stop)
+            .map_err(of_sicantik)?;
+        let pong = client.ping().await.map_err(of_sicantik)?;
+        let rows = client.listing(1, 0).await.map_err(of_sicantik)?;
+        Ok(TestInfo {
+            elapsed_ms: u64::try_from(pong.elapsed.as_millis()).unwrap_or(u64::MAX),
+            format: match pong.format {
+                Format::Json => "json",
+                Format::Xml => "xml",
+            }
+            .to_owned(),
+            upgraded: rows.iter().any(|row| row.expiry.is_some()),
+            host,
+        })
+    }
+
+    async fn progress(&self, pending: PendingSubscriptionSink) -> SubscriptionResult {
+        let mut events = self.0.events.subscribe();
+        let sink = pending.accept().await?;
+        loop {
+            let event = tokio::select! {
+                () = sink.closed() => return Ok(()),
+                event = events.recv() => event,
+            };
+            match event {
+                Ok(event) => {
+                    let message = SubscriptionMessage::new(
+                        sink.method_name(),
+                        sink.subscription_id(),
+                        &event,
+                    )?;
+                    sink.send(message).await?;
+                }
+                // A slow reader misses some; the next one says how far it is.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return Ok(()),
+            }
+        }
+    }
+}
+
+/// Marks that Odoo answered whether there is a run.
+pub(super) fn looked(shared: &Shared, claimed: bool) {
+    let mut health = shared.health();
+    health.last_look = Some(Utc::now());
+    if claimed {
+        health.last_claim = health.last_look;
+    }
+}

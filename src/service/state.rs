@@ -1,0 +1,113 @@
+//! What the worker, the API and the pages share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use chrono::{DateTime, Utc};
+use metrics_exporter_prometheus::PrometheusHandle;
+use secrecy::SecretString;
+use tokio::sync::{Notify, broadcast};
+
+use super::Options;
+use super::api::ProgressEvent;
+use super::metrics;
+use crate::config::{self, Config};
+use crate::odoo::{self, Schema};
+use crate::sicantik::Gates;
+use crate::sync;
+
+/// So many progress events may wait for a slow subscriber before it misses some.
+const EVENTS: usize = 64;
+
+/// A connection to Odoo that has been proved.
+#[derive(Debug)]
+pub(super) struct Connected {
+    pub(super) odoo: odoo::Client,
+    pub(super) schema: Schema,
+}
+
+/// What is known of Odoo and of the work.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    pub(super) connected: Option<Arc<Connected>>,
+    /// Why Odoo cannot be used, since it last could not.
+    pub(super) trouble: Option<String>,
+    /// When the ledger last answered whether there is a run.
+    pub(super) last_look: Option<DateTime<Utc>>,
+    /// When a run was last claimed.
+    pub(super) last_claim: Option<DateTime<Utc>>,
+}
+
+/// Everything that is shared.
+pub(super) struct Shared {
+    pub(super) config: Config,
+    pub(super) odoo: Box<dyn Fn() -> Result<odoo::Settings, config::Error> + Send + Sync>,
+    pub(super) token: SecretString,
+    /// The name under which this process holds runs.
+    pub(super) worker: String,
+    pub(super) started_at: DateTime<Utc>,
+    pub(super) wake: Notify,
+    pub(super) gates: Gates,
+    pub(super) events: broadcast::Sender<ProgressEvent>,
+    pub(super) metrics: PrometheusHandle,
+    health: Mutex<Health>,
+    /// The runs worked on, each with what makes it report to Odoo at once.
+    runs: Mutex<HashMap<i64, Arc<Notify>>>,
+}
+
+impl Shared {
+    pub(super) fn new(options: Options) -> Self {
+        Self {
+            config: options.config,
+            odoo: options.odoo,
+            token: options.token,
+            worker: sync::worker_name(),
+            started_at: Utc::now(),
+            wake: Notify::new(),
+            gates: Gates::default(),
+            events: broadcast::channel(EVENTS).0,
+            metrics: metrics::recorder(),
+            health: Mutex::default(),
+            runs: Mutex::default(),
+        }
+    }
+
+    pub(super) fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().expect("nothing panics while it is held")
+    }
+
+    /// The connection to Odoo, if there is one now.
+    pub(super) fn connected(&self) -> Option<Arc<Connected>> {
+        self.health().connected.clone()
+    }
+
+    /// Remembers a run that is worked on; notifying what is returned makes it report at once.
+    pub(super) fn begin(&self, run_id: i64) -> Arc<Notify> {
+        let nudge = Arc::new(Notify::new());
+        self.runs().insert(run_id, Arc::clone(&nudge));
+        nudge
+    }
+
+    pub(super) fn end(&self, run_id: i64) {
+        self.runs().remove(&run_id);
+    }
+
+    /// The ids of the runs worked on.
+    pub(super) fn running(&self) -> Vec<i64> {
+        let mut ids: Vec<i64> = self.runs().keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Looks for work now, and asks Odoo now whether the runs at work are to go on.
+    pub(super) fn look_now(&self) {
+        self.wake.notify_one();
+        for nudge in self.runs().values() {
+            nudge.notify_one();
+        }
+    }
+
+    fn runs(&self) -> MutexGuard<'_, HashMap<i64, Arc<Notify>>> {
+        self.runs.lock().expect("nothing panics while it is held")
+    }
+}
