@@ -117,7 +117,11 @@ class SicantikConnector(models.Model):
     current_run_id = fields.Many2one(
         "sicantik.sync.run", "Current Synchronisation", compute="_compute_runs"
     )
-    current_run_state = fields.Selection(related="current_run_id.state", string="Current State")
+    current_run_state = fields.Selection(
+        lambda self: self.env["sicantik.sync.run"]._fields["state"].selection,
+        "Current State",
+        compute="_compute_runs",
+    )
 
     @api.model
     def _list_timezones(self):
@@ -175,6 +179,7 @@ class SicantikConnector(models.Model):
         for connector in self:
             connector.run_count = counts.get(connector, 0)
             connector.current_run_id = current.get(connector.id, run)
+            connector.current_run_state = connector.current_run_id.state
 
     @api.constrains("api_url")
     def _check_api_url(self):

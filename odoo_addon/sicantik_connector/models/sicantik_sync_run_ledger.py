@@ -328,7 +328,7 @@ class SicantikSyncRun(models.Model):
                 cr.execute(
                     """
                     UPDATE sicantik_sync_run
-                       SET state = 'running', worker = %s, host = %s, attempt = attempt + 1,
+                       SET state = 'running', worker = %s, host = %s, attempt = COALESCE(attempt, 0) + 1,
                            lease_seconds = %s, lease_until = %s,
                            started_at = COALESCE(started_at, %s),
                            requests_before = requests, retries_before = retries,
