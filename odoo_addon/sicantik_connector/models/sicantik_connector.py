@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import pytz
 
-from odoo import _, api, fields, models
+from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
 # What a government server can be asked without hurting the people who work on it.
@@ -87,7 +87,7 @@ class SicantikConnector(models.Model):
     )
 
     last_sync_date = fields.Datetime("Last Listing", readonly=True, copy=False)
-    last_expiry_sync_date = fields.Datetime("Last Expiry Sync Date", readonly=True, copy=False)
+    last_expiry_sync_date = fields.Datetime(readonly=True, copy=False)
     total_permits_synced = fields.Integer(readonly=True, copy=False)
     total_expiry_synced = fields.Integer(
         readonly=True, copy=False, help="Expiry dates received, over all synchronisations."
@@ -192,7 +192,7 @@ class SicantikConnector(models.Model):
                 usable, secret, parts = False, False, None
             if not usable:
                 raise ValidationError(
-                    _(
+                    self.env._(
                         "“%s” is not an address of a SICANTIK server. It must begin with http:// "
                         "or https:// and name a host, as in https://perizinan.example.go.id/backoffice/api.",
                         connector.api_url,
@@ -200,11 +200,11 @@ class SicantikConnector(models.Model):
                 )
             if secret:
                 raise ValidationError(
-                    _("The address of SICANTIK must not hold a user name or a password.")
+                    self.env._("The address of SICANTIK must not hold a user name or a password.")
                 )
             if parts.query or parts.fragment:
                 raise ValidationError(
-                    _("The address of SICANTIK must end before any “?” or “#”.")
+                    self.env._("The address of SICANTIK must end before any “?” or “#”.")
                 )
 
     @api.constrains("request_rate", "api_url")
@@ -213,7 +213,7 @@ class SicantikConnector(models.Model):
             highest = MAX_LOOPBACK_RATE if connector._is_loopback() else MAX_RATE
             if not MIN_RATE <= connector.request_rate <= highest:
                 raise ValidationError(
-                    _(
+                    self.env._(
                         "%(rate)g requests per second cannot be set for %(name)s: the rate must be "
                         "from %(lowest)g to %(highest)g.",
                         rate=connector.request_rate,
@@ -228,13 +228,21 @@ class SicantikConnector(models.Model):
         for connector in self:
             if not 0.1 <= connector.request_timeout <= MAX_TIMEOUT:
                 raise ValidationError(
-                    _("The time-out must be from 0.1 to %g seconds.", MAX_TIMEOUT)
+                    self.env._("The time-out must be from 0.1 to %g seconds.", MAX_TIMEOUT)
                 )
             if not 1 <= connector.max_in_flight <= 1000:
-                raise ValidationError(_("The questions at once must be from 1 to 1000."))
+                raise ValidationError(self.env._("The questions at once must be from 1 to 1000."))
             if not 1 <= connector.page_size <= MAX_PAGE_SIZE:
                 raise ValidationError(
-                    _("The permits per page must be from 1 to %d.", MAX_PAGE_SIZE)
+                    self.env._("The permits per page must be from 1 to %d.", MAX_PAGE_SIZE)
+                )
+
+    @api.constrains("tz")
+    def _check_tz(self):
+        for connector in self:
+            if connector.tz not in pytz.all_timezones_set:
+                raise ValidationError(
+                    self.env._("“%s” is not a time zone, as Asia/Jakarta is one.", connector.tz)
                 )
 
     def _is_loopback(self):

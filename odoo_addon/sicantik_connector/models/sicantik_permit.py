@@ -3,7 +3,7 @@
 import pytz
 from dateutil.relativedelta import relativedelta
 
-from odoo import _, api, fields, models
+from odoo import api, fields, models
 
 CHECK_STATES = [
     ("found", "Date received"),
@@ -133,7 +133,7 @@ class SicantikPermit(models.Model):
     def _compute_display_name(self):
         for permit in self:
             permit.display_name = (
-                permit.permit_number or permit.registration_id or _("Permit %s", permit.id or "")
+                permit.permit_number or permit.registration_id or self.env._("Permit %s", permit.id or "")
             )
 
     @api.model_create_multi

@@ -5,7 +5,7 @@ The records are the queue of the work. The protocol by which a sidecar takes and
 of permits in `sicantik_sync_run_plan`.
 """
 
-from odoo import _, api, fields, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError
 
 OPEN_STATES = ("queued", "running")
@@ -19,7 +19,7 @@ class SicantikSyncRun(models.Model):
     _order = "id desc"
 
     connector_id = fields.Many2one(
-        "sicantik.connector", "Connector", required=True, index=True, ondelete="cascade"
+        "sicantik.connector", required=True, index=True, ondelete="cascade"
     )
     kind = fields.Selection(
         [
@@ -105,7 +105,7 @@ class SicantikSyncRun(models.Model):
     lease_until = fields.Datetime(
         "Held Until", help="When another sidecar may take over unless this one reports before."
     )
-    last_batch = fields.Integer("Last Batch")
+    last_batch = fields.Integer()
     # A worker counts its requests from zero; what earlier attempts sent is kept here.
     requests_before = fields.Integer()
     retries_before = fields.Integer()
@@ -116,18 +116,15 @@ class SicantikSyncRun(models.Model):
 
     def init(self):
         # A search before a write cannot keep two workers apart; these can.
-        for name, columns, condition in (
-            ("running_uniq", "connector_id", "state = 'running'"),
-            ("running_host_uniq", "host", "state = 'running' AND host IS NOT NULL"),
-            ("queued_uniq", "connector_id, kind", "state = 'queued'"),
-        ):
-            self._create_partial_unique_index(f"sicantik_sync_run_{name}", columns, condition)
-
-    @api.model
-    def _create_partial_unique_index(self, name, columns, condition):
         self.env.cr.execute(
-            f"CREATE UNIQUE INDEX IF NOT EXISTS {name} "  # pylint: disable=sql-injection
-            f"ON sicantik_sync_run ({columns}) WHERE {condition}"
+            """
+            CREATE UNIQUE INDEX IF NOT EXISTS sicantik_sync_run_running_uniq
+                ON sicantik_sync_run (connector_id) WHERE state = 'running';
+            CREATE UNIQUE INDEX IF NOT EXISTS sicantik_sync_run_running_host_uniq
+                ON sicantik_sync_run (host) WHERE state = 'running' AND host IS NOT NULL;
+            CREATE UNIQUE INDEX IF NOT EXISTS sicantik_sync_run_queued_uniq
+                ON sicantik_sync_run (connector_id, kind) WHERE state = 'queued';
+            """
         )
 
     @api.depends("total", *(f"{outcome}_count" for outcome in OUTCOMES), "state")
@@ -176,10 +173,10 @@ class SicantikSyncRun(models.Model):
         """A duration as a person would say it."""
         seconds = round(seconds or 0.0)
         if seconds < 60:
-            return _("%d s", seconds)
+            return self.env._("%d s", seconds)
         if seconds < 3600:
-            return _("%(minutes)d min %(seconds)d s", minutes=seconds // 60, seconds=seconds % 60)
-        return _(
+            return self.env._("%(minutes)d min %(seconds)d s", minutes=seconds // 60, seconds=seconds % 60)
+        return self.env._(
             "%(hours)d h %(minutes)d min", hours=seconds // 3600, minutes=seconds % 3600 // 60
         )
 
@@ -209,4 +206,4 @@ class SicantikSyncRun(models.Model):
     @api.ondelete(at_uninstall=False)
     def _unlink_unless_open(self):
         if any(run.state in OPEN_STATES for run in self):
-            raise UserError(_("A synchronisation that waits or runs cannot be deleted: stop it."))
+            raise UserError(self.env._("A synchronisation that waits or runs cannot be deleted: stop it."))

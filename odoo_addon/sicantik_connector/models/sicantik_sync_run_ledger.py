@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import psycopg2
 
-from odoo import _, api, fields, models
+from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError, ValidationError
 
 from .sicantik_sync_run import ENDED_STATES, OPEN_STATES, OUTCOMES
@@ -48,10 +48,10 @@ class SicantikSyncRun(models.Model):
         self._check_choice("trigger", trigger)
         lease_seconds = self._lease_length(lease_seconds)
         if limits["permit_ids"] == []:
-            raise UserError(_("No permits to sync: the selection is empty."))
+            raise UserError(self.env._("No permits to sync: the selection is empty."))
         if not connector.active:
             raise UserError(
-                _("The connector “%s” is archived: nothing can be started on it.", connector.name)
+                self.env._("The connector “%s” is archived: nothing can be started on it.", connector.name)
             )
         run = self.sudo()._open_run(connector)
         if run and run._is_abandoned_command():
@@ -94,7 +94,7 @@ class SicantikSyncRun(models.Model):
         self._check_may_start()
         run = self._lock(run_id)
         if not run:
-            raise UserError(_("There is no synchronisation with the id %s.", run_id))
+            raise UserError(self.env._("There is no synchronisation with the id %s.", run_id))
         if run.state in OPEN_STATES:
             if run.state == "queued" or run._lease_is_over():
                 run._end(
@@ -146,7 +146,7 @@ class SicantikSyncRun(models.Model):
         batch = self._whole_number(batch, "batch")
         outcomes = self._check_outcomes(outcomes or [])
         if not batch and outcomes:
-            raise ValidationError(_("Batch 0 only renews the lease: it cannot hold answers."))
+            raise ValidationError(self.env._("Batch 0 only renews the lease: it cannot hold answers."))
         run = self._lock(run_id)
         if not run or not run._is_held_by(worker):
             return {"answer": "lost", "applied": False}
@@ -154,7 +154,7 @@ class SicantikSyncRun(models.Model):
         if applied:
             if batch != run.last_batch + 1:
                 raise ValidationError(
-                    _(
+                    self.env._(
                         "Batch %(batch)d came where batch %(next)d was expected.",
                         batch=batch,
                         next=run.last_batch + 1,
@@ -171,7 +171,7 @@ class SicantikSyncRun(models.Model):
         """End a run, and add what it brought to the connector's statistics, once."""
         self._check_is_sidecar()
         if state not in ENDED_STATES:
-            raise ValidationError(_("A synchronisation cannot end as “%s”.", state))
+            raise ValidationError(self.env._("A synchronisation cannot end as “%s”.", state))
         run = self._lock(run_id)
         if run and run.state in ENDED_STATES and worker and run.worker == worker:
             return {"answer": "ok"}
@@ -210,7 +210,7 @@ class SicantikSyncRun(models.Model):
     def _check_groups(self, *names):
         user = self.env.user
         if not self.env.su and not any(user.has_group(GROUP + name) for name in names):
-            raise AccessError(_("You are not allowed to work with synchronisations of SICANTIK."))
+            raise AccessError(self.env._("You are not allowed to work with synchronisations of SICANTIK."))
 
     @api.model
     def _check_is_sidecar(self):
@@ -227,7 +227,7 @@ class SicantikSyncRun(models.Model):
         choices = self._fields[name].get_values(self.env)
         if value not in choices:
             raise ValidationError(
-                _(
+                self.env._(
                     "“%(value)s” is not one of %(choices)s.",
                     value=value,
                     choices=", ".join(choices),
@@ -237,7 +237,7 @@ class SicantikSyncRun(models.Model):
     @api.model
     def _check_worker(self, worker):
         if not isinstance(worker, str) or not worker.strip():
-            raise ValidationError(_("The worker must say who it is."))
+            raise ValidationError(self.env._("The worker must say who it is."))
 
     @api.model
     def _lease_length(self, seconds):

@@ -2,10 +2,12 @@
 
 from dateutil.relativedelta import relativedelta
 
-from odoo import _, api, fields, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 
+# One part of the model; `sicantik_sync_run_record` says why.
+# pylint: disable=consider-merging-classes-inherited
 class SicantikSyncRun(models.Model):
     _inherit = "sicantik.sync.run"
 
@@ -34,7 +36,7 @@ class SicantikSyncRun(models.Model):
             self._whole_number(connector_id, "connector_id", lowest=1)
         )
         if not connector.exists():
-            raise UserError(_("There is no connector with the id %d.", connector_id))
+            raise UserError(self.env._("There is no connector with the id %d.", connector_id))
         return connector
 
     @api.model
@@ -43,7 +45,7 @@ class SicantikSyncRun(models.Model):
         if permit_ids in (None, False):
             permit_ids = None
         elif not isinstance(permit_ids, list):
-            raise ValidationError(_("“permit_ids” must be a list of ids."))
+            raise ValidationError(self.env._("“permit_ids” must be a list of ids."))
         else:
             permit_ids = sorted(
                 {self._whole_number(one, "permit_ids", lowest=1) for one in permit_ids}
@@ -61,7 +63,7 @@ class SicantikSyncRun(models.Model):
         value = 0 if value is None or value is False else value
         if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
             raise ValidationError(
-                _(
+                self.env._(
                     "“%(name)s” must be a whole number from %(lowest)d on, not “%(value)s”.",
                     name=name,
                     lowest=lowest,
@@ -70,7 +72,7 @@ class SicantikSyncRun(models.Model):
             )
         # PostgreSQL's integer; more would come back as an error of the database.
         if value > 2**31 - 1:
-            raise ValidationError(_("“%(name)s” is too large: %(value)s.", name=name, value=value))
+            raise ValidationError(self.env._("“%(name)s” is too large: %(value)s.", name=name, value=value))
         return value
 
     @api.model

@@ -5,7 +5,7 @@ from datetime import date
 
 import psycopg2
 
-from odoo import _, api, fields, models
+from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
 from .sicantik_sync_run import OUTCOMES
@@ -26,6 +26,8 @@ READ_FIELDS = [
 PROGRESS_COUNTS = ("eta_seconds", "requests", "retries", "total")
 
 
+# The parts of one model are files of their own: together they would be too long to read.
+# pylint: disable=consider-merging-classes-inherited
 class SicantikSyncRun(models.Model):
     _inherit = "sicantik.sync.run"
 
@@ -33,23 +35,23 @@ class SicantikSyncRun(models.Model):
     def _check_outcomes(self, outcomes):
         """The outcomes by permit, proved to be well-formed before anything is touched."""
         if not isinstance(outcomes, list):
-            raise ValidationError(_("“outcomes” must be a list."))
+            raise ValidationError(self.env._("“outcomes” must be a list."))
         reasons = dict(REASONS)
         checked = {}
         for outcome in outcomes:
             kind = outcome.get("outcome") if isinstance(outcome, dict) else None
             if kind not in OUTCOMES:
-                raise ValidationError(_("This is not an outcome: %s", outcome))
+                raise ValidationError(self.env._("This is not an outcome: %s", outcome))
             permit_id = self._whole_number(outcome.get("permit_id"), "permit_id", lowest=1)
             if kind == "found":
                 try:
                     expiry = date.fromisoformat(outcome.get("expiry_date"))
                 except (TypeError, ValueError) as error:
-                    raise ValidationError(_("This is not a date: %s", outcome)) from error
+                    raise ValidationError(self.env._("This is not a date: %s", outcome)) from error
                 checked[permit_id] = {"outcome": kind, "expiry_date": expiry}
             elif kind == "failed":
                 if outcome.get("reason") not in reasons:
-                    raise ValidationError(_("This is not a reason to fail: %s", outcome))
+                    raise ValidationError(self.env._("This is not a reason to fail: %s", outcome))
                 checked[permit_id] = {
                     "outcome": kind,
                     "reason": outcome["reason"],
@@ -78,7 +80,7 @@ class SicantikSyncRun(models.Model):
         )
         outcomes = dict(outcomes)
         for missing in outcomes.keys() - set(permits.ids):
-            outcomes[missing] = self._rejected(_("The permit is not among those of the connector."))
+            outcomes[missing] = self._rejected(self.env._("The permit is not among those of the connector."))
         before = self._counted_before(permits, outcomes)
         now = self._now()
         changed, refused = self._write_or_refuse(permits, outcomes, now)
@@ -252,7 +254,7 @@ class SicantikSyncRun(models.Model):
         values = {}
         progress = progress or {}
         if not isinstance(progress, dict):
-            raise ValidationError(_("“progress” must be an object."))
+            raise ValidationError(self.env._("“progress” must be an object."))
         rate = progress.get("rate")
         if isinstance(rate, int | float) and rate is not False:
             values["rate"] = max(0.0, rate)

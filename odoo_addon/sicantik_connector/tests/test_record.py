@@ -168,10 +168,11 @@ class TestRecord(SicantikCase):
         bad = self.permits[1]
         Permit = self.registry["sicantik.permit"]
         write = Permit.write
+        frozen = ValidationError("This permit is frozen.")  # pylint: disable=translation-required
 
         def refuse(self, vals):
             if bad.id in self.ids:
-                raise ValidationError("This permit is frozen.")
+                raise frozen
             return write(self, vals)
 
         run = self.started()
