@@ -109,14 +109,10 @@ class SicantikConnector(models.Model):
 
     permit_ids = fields.One2many("sicantik.permit", "connector_id", "Permits")
     permit_count = fields.Integer("Number of Permits", compute="_compute_permit_counts")
-    permit_without_expiry_count = fields.Integer(
-        "Permits Without Expiry", compute="_compute_permit_counts"
-    )
+    permit_without_expiry_count = fields.Integer("Permits Without Expiry", compute="_compute_permit_counts")
     run_ids = fields.One2many("sicantik.sync.run", "connector_id", "Synchronisations")
     run_count = fields.Integer("Number of Synchronisations", compute="_compute_runs")
-    current_run_id = fields.Many2one(
-        "sicantik.sync.run", "Current Synchronisation", compute="_compute_runs"
-    )
+    current_run_id = fields.Many2one("sicantik.sync.run", "Current Synchronisation", compute="_compute_runs")
     current_run_state = fields.Selection(
         lambda self: self.env["sicantik.sync.run"]._fields["state"].selection,
         "Current State",
@@ -167,9 +163,7 @@ class SicantikConnector(models.Model):
 
     def _compute_runs(self):
         run = self.env["sicantik.sync.run"]
-        counts = dict(
-            run._read_group([("connector_id", "in", self.ids)], ["connector_id"], ["__count"])
-        )
+        counts = dict(run._read_group([("connector_id", "in", self.ids)], ["connector_id"], ["__count"]))
         current = {}
         for found in run.search(
             [("connector_id", "in", self.ids), ("state", "in", ("queued", "running"))],
@@ -203,9 +197,7 @@ class SicantikConnector(models.Model):
                     self.env._("The address of SICANTIK must not hold a user name or a password.")
                 )
             if parts.query or parts.fragment:
-                raise ValidationError(
-                    self.env._("The address of SICANTIK must end before any “?” or “#”.")
-                )
+                raise ValidationError(self.env._("The address of SICANTIK must end before any “?” or “#”."))
 
     @api.constrains("request_rate", "api_url")
     def _check_request_rate(self):
@@ -227,15 +219,11 @@ class SicantikConnector(models.Model):
     def _check_limits(self):
         for connector in self:
             if not 0.1 <= connector.request_timeout <= MAX_TIMEOUT:
-                raise ValidationError(
-                    self.env._("The time-out must be from 0.1 to %g seconds.", MAX_TIMEOUT)
-                )
+                raise ValidationError(self.env._("The time-out must be from 0.1 to %g seconds.", MAX_TIMEOUT))
             if not 1 <= connector.max_in_flight <= 1000:
                 raise ValidationError(self.env._("The questions at once must be from 1 to 1000."))
             if not 1 <= connector.page_size <= MAX_PAGE_SIZE:
-                raise ValidationError(
-                    self.env._("The permits per page must be from 1 to %d.", MAX_PAGE_SIZE)
-                )
+                raise ValidationError(self.env._("The permits per page must be from 1 to %d.", MAX_PAGE_SIZE))
 
     @api.constrains("tz")
     def _check_tz(self):
@@ -262,9 +250,7 @@ class SicantikConnector(models.Model):
 
     def action_view_permits(self):
         self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id(
-            "sicantik_connector.sicantik_permit_action"
-        )
+        action = self.env["ir.actions.act_window"]._for_xml_id("sicantik_connector.sicantik_permit_action")
         action["domain"] = [("connector_id", "=", self.id)]
         action["context"] = {"default_connector_id": self.id}
         if self.env.context.get("without_expiry"):
@@ -273,8 +259,6 @@ class SicantikConnector(models.Model):
 
     def action_view_runs(self):
         self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id(
-            "sicantik_connector.sicantik_sync_run_action"
-        )
+        action = self.env["ir.actions.act_window"]._for_xml_id("sicantik_connector.sicantik_sync_run_action")
         action["domain"] = [("connector_id", "=", self.id)]
         return action

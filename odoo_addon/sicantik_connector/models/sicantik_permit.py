@@ -24,7 +24,6 @@ class SicantikPermit(models.Model):
     # Field tracking is left off on purpose: it reads and compares every value of every write, and
     # thousands of permits are written a night. A changed date is noted in the chatter by the ledger.
     registration_id = fields.Char(
-        "Registration",
         index=True,
         copy=False,
         help="SICANTIK's own number of the registration (pendaftaran_id), 16 digits: what tells "
@@ -57,14 +56,16 @@ class SicantikPermit(models.Model):
     )
     connector_id = fields.Many2one(
         "sicantik.connector",
-        "Connector",
         required=True,
         ondelete="restrict",
         default=lambda self: self.env["sicantik.connector"].search([], limit=1),
     )
     last_sync_date = fields.Datetime("Last Synchronised", readonly=True, copy=False)
     expiry_check_state = fields.Selection(
-        CHECK_STATES, "Last Answer", readonly=True, copy=False,
+        CHECK_STATES,
+        "Last Answer",
+        readonly=True,
+        copy=False,
         help="What SICANTIK answered when it was last asked for the expiry date.",
     )
     expiry_checked_at = fields.Datetime("Last Asked", readonly=True, copy=False)

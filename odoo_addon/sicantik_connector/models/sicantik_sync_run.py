@@ -1,8 +1,8 @@
 """One synchronisation: what was asked for, how far it is, and what came of it.
 
-The records are the queue of the work. The protocol by which a sidecar takes and returns work is in
-`sicantik_sync_run_ledger`, the writing of its answers in `sicantik_sync_run_record`, and the choice
-of permits in `sicantik_sync_run_plan`.
+The records are the queue of the work. Beside the fields here, the model has four parts: the choice of
+permits (`sicantik_sync_run_plan`), the protocol by which a sidecar takes and returns work (`…_ledger`),
+the steps below it (`…_state`), and the writing of answers (`…_record`).
 """
 
 from odoo import api, fields, models
@@ -18,9 +18,7 @@ class SicantikSyncRun(models.Model):
     _description = "SICANTIK Synchronisation"
     _order = "id desc"
 
-    connector_id = fields.Many2one(
-        "sicantik.connector", required=True, index=True, ondelete="cascade"
-    )
+    connector_id = fields.Many2one("sicantik.connector", required=True, index=True, ondelete="cascade")
     kind = fields.Selection(
         [
             ("permits", "Permits from the listing"),
@@ -98,9 +96,7 @@ class SicantikSyncRun(models.Model):
     # Who works on it.
     attempt = fields.Integer(help="How often a sidecar began to work on it.")
     worker = fields.Char(help="The program that works on it: host, process and a random part.")
-    host = fields.Char(
-        "Server", help="The SICANTIK server that is kept for this synchronisation alone."
-    )
+    host = fields.Char("Server", help="The SICANTIK server that is kept for this synchronisation alone.")
     lease_seconds = fields.Integer(default=30)
     lease_until = fields.Datetime(
         "Held Until", help="When another sidecar may take over unless this one reports before."
@@ -140,16 +136,10 @@ class SicantikSyncRun(models.Model):
     @api.depends_context("lang")
     def _compute_durations(self):
         for run in self:
-            run.duration_display = (
-                self._format_seconds(run.duration) if run.state in ENDED_STATES else False
-            )
-            run.estimated_display = (
-                self._format_seconds(run.estimated_duration) if run.total else False
-            )
+            run.duration_display = self._format_seconds(run.duration) if run.state in ENDED_STATES else False
+            run.estimated_display = self._format_seconds(run.estimated_duration) if run.total else False
             run.eta_display = (
-                self._format_seconds(run.eta_seconds)
-                if run.state == "running" and run.eta_seconds
-                else False
+                self._format_seconds(run.eta_seconds) if run.state == "running" and run.eta_seconds else False
             )
 
     @api.depends("connector_id", "kind")
@@ -176,9 +166,7 @@ class SicantikSyncRun(models.Model):
             return self.env._("%d s", seconds)
         if seconds < 3600:
             return self.env._("%(minutes)d min %(seconds)d s", minutes=seconds // 60, seconds=seconds % 60)
-        return self.env._(
-            "%(hours)d h %(minutes)d min", hours=seconds // 3600, minutes=seconds % 3600 // 60
-        )
+        return self.env._("%(hours)d h %(minutes)d min", hours=seconds // 3600, minutes=seconds % 3600 // 60)
 
     def action_cancel(self):
         """Stop the work; what was answered is kept."""
@@ -188,9 +176,7 @@ class SicantikSyncRun(models.Model):
 
     def action_view_permits(self):
         self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id(
-            "sicantik_connector.sicantik_permit_action"
-        )
+        action = self.env["ir.actions.act_window"]._for_xml_id("sicantik_connector.sicantik_permit_action")
         action["domain"] = [("expiry_run_id", "=", self.id)]
         action["context"] = {"search_default_group_by_check_state": 1, "create": False}
         return action

@@ -23,9 +23,7 @@ class SicantikSyncRunLine(models.Model):
         "sicantik.sync.run", "Synchronisation", required=True, index=True, ondelete="cascade"
     )
     connector_id = fields.Many2one(related="run_id.connector_id")
-    permit_id = fields.Many2one(
-        "sicantik.permit", "Permit", index="btree_not_null", ondelete="set null"
-    )
+    permit_id = fields.Many2one("sicantik.permit", index="btree_not_null", ondelete="set null")
     permit_name = fields.Char(
         "Permit Number", help="The number as it was then; it stays when the permit is deleted."
     )

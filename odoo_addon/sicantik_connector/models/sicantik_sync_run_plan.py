@@ -32,8 +32,10 @@ class SicantikSyncRun(models.Model):
 
     @api.model
     def _plan_connector(self, connector_id):
-        connector = self.env["sicantik.connector"].sudo().browse(
-            self._whole_number(connector_id, "connector_id", lowest=1)
+        connector = (
+            self.env["sicantik.connector"]
+            .sudo()
+            .browse(self._whole_number(connector_id, "connector_id", lowest=1))
         )
         if not connector.exists():
             raise UserError(self.env._("There is no connector with the id %d.", connector_id))
@@ -47,9 +49,7 @@ class SicantikSyncRun(models.Model):
         elif not isinstance(permit_ids, list):
             raise ValidationError(self.env._("“permit_ids” must be a list of ids."))
         else:
-            permit_ids = sorted(
-                {self._whole_number(one, "permit_ids", lowest=1) for one in permit_ids}
-            )
+            permit_ids = sorted({self._whole_number(one, "permit_ids", lowest=1) for one in permit_ids})
         return {
             "include_not_due": bool(include_not_due),
             "refresh_older_than": self._whole_number(refresh_older_than, "refresh_older_than"),

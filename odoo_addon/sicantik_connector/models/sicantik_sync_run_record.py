@@ -105,9 +105,7 @@ class SicantikSyncRun(models.Model):
         if self.failed_count:
             # A permit that Odoo refuses to write does not know of the run; its line does.
             lines = self.env["sicantik.sync.run.line"].sudo()
-            for line in lines.search(
-                [("run_id", "=", self.id), ("permit_id", "in", list(outcomes))]
-            ):
+            for line in lines.search([("run_id", "=", self.id), ("permit_id", "in", list(outcomes))]):
                 before[line.permit_id.id] = "failed"
         return before
 

@@ -15,9 +15,7 @@ class SicantikCase(TransactionCase):
         # A database that people have used has runs of its own.
         cls.env["sicantik.sync.run"].search([]).write({"state": "done"})
         cls.users = {
-            name: new_test_user(
-                cls.env, f"sicantik_{name}", groups=f"sicantik_connector.group_{name}"
-            )
+            name: new_test_user(cls.env, f"sicantik_{name}", groups=f"sicantik_connector.group_{name}")
             for name in ("user", "officer", "manager", "sidecar")
         }
         cls.stranger = new_test_user(cls.env, "sicantik_stranger", groups="base.group_user")
@@ -46,9 +44,7 @@ class SicantikCase(TransactionCase):
         )
 
     def start(self, worker=None, connector=None, **wishes):
-        return self.ledger.start(
-            connector_id=(connector or self.connector).id, worker=worker, **wishes
-        )
+        return self.ledger.start(connector_id=(connector or self.connector).id, worker=worker, **wishes)
 
     def started(self, worker="one", **wishes):
         """A run that `worker` holds, as a record with all rights."""

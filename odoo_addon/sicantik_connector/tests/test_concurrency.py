@@ -34,7 +34,11 @@ class TestConcurrency(BaseCase):
             ).ids
             env["sicantik.permit"].create(
                 [
-                    {"permit_number": f"C/{n}", "registration_id": f"C{n}", "connector_id": self.connectors[0]}
+                    {
+                        "permit_number": f"C/{n}",
+                        "registration_id": f"C{n}",
+                        "connector_id": self.connectors[0],
+                    }
                     for n in range(3)
                 ]
             )
@@ -91,9 +95,7 @@ class TestConcurrency(BaseCase):
     @mute_logger("odoo.sql_db")
     def test_many_workers_share_no_run(self):
         run_id = self.call("start", connector_id=self.connectors[0])["run_id"]
-        answers = self.at_once(
-            [lambda n=n: self.call("claim", worker=f"w{n}") for n in range(THREADS)]
-        )
+        answers = self.at_once([lambda n=n: self.call("claim", worker=f"w{n}") for n in range(THREADS)])
         claimed = [answer["run_id"] for answer in answers if answer]
         self.assertEqual(claimed.count(run_id), 1)
 
@@ -103,10 +105,7 @@ class TestConcurrency(BaseCase):
             self.call("start", connector_id=connector_id)["run_id"] for connector_id in self.connectors
         ]
         answers = self.at_once(
-            [
-                lambda n=n: self.call("claim", worker=f"w{n}", run_id=run_ids[n % 2])
-                for n in range(THREADS)
-            ]
+            [lambda n=n: self.call("claim", worker=f"w{n}", run_id=run_ids[n % 2]) for n in range(THREADS)]
         )
         self.assertEqual(len([answer for answer in answers if answer]), 1)
 

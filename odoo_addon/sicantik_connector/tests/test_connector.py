@@ -46,7 +46,12 @@ class TestConnector(SicantikCase):
                 far.request_rate = rate
 
     def test_rate_of_a_simulator(self):
-        for address in ("http://127.0.0.1:1/api", "http://127.9.9.9/api", "http://localhost:5/api", "http://[::1]:5/a"):
+        for address in (
+            "http://127.0.0.1:1/api",
+            "http://127.9.9.9/api",
+            "http://localhost:5/api",
+            "http://[::1]:5/a",
+        ):
             self.connector.write({"api_url": address, "request_rate": 100000})
         with self.assertRaises(ValidationError):
             self.connector.request_rate = 100001

@@ -34,9 +34,7 @@ class TestLedger(SicantikCase):
         self.assertEqual((payload["max_permits"], payload["total"]), (3, 3))
         self.assertEqual((payload["last_batch"], payload["answered"]), (0, 0))
         self.assertEqual(payload["connector"]["api_url"], self.connector.api_url)
-        self.assertEqual(
-            self.env["sicantik.permit"].search(payload["domains"][0], order="id"), self.permits
-        )
+        self.assertEqual(self.env["sicantik.permit"].search(payload["domains"][0], order="id"), self.permits)
 
     def test_second_start_describes_the_first(self):
         first = self.start()
@@ -63,9 +61,7 @@ class TestLedger(SicantikCase):
         self.assertIn("ended without finishing", first.message)
         self.assertEqual(self.connector.total_expiry_synced, 1)
         self.assertEqual(self.record(first, 2, [found(self.permits[1])])["answer"], "lost")
-        self.assertEqual(
-            self.ledger.finish(run_id=first.id, worker="one", state="done"), {"answer": "lost"}
-        )
+        self.assertEqual(self.ledger.finish(run_id=first.id, worker="one", state="done"), {"answer": "lost"})
 
     def test_silent_service_keeps_its_run(self):
         first = self.started("one", trigger="button")
@@ -135,9 +131,7 @@ class TestLedger(SicantikCase):
         twin = self.make_connector("Twin", "http://127.0.0.1:9/another/path")
         self.started("one")
         answer = self.start(worker="two", connector=twin)
-        self.assertEqual(
-            (answer["created"], answer["state"], answer["run"]), (True, "queued", False)
-        )
+        self.assertEqual((answer["created"], answer["state"], answer["run"]), (True, "queued", False))
 
     def test_silent_holder_of_a_server_loses_it(self):
         twin = self.make_connector("Twin", "http://127.0.0.1:9/another/path")
@@ -171,13 +165,9 @@ class TestLedger(SicantikCase):
             self.env["sicantik.permit"].search(payload["domains"][0], order="id"),
             self.permits[2:],
         )
-        self.assertEqual(
-            self.record(run, 2, [found(self.permits[2])]), {"answer": "lost", "applied": False}
-        )
+        self.assertEqual(self.record(run, 2, [found(self.permits[2])]), {"answer": "lost", "applied": False})
         self.assertFalse(self.permits[2].expiry_date)
-        self.assertEqual(
-            self.ledger.finish(run_id=run.id, worker="one", state="done"), {"answer": "lost"}
-        )
+        self.assertEqual(self.ledger.finish(run_id=run.id, worker="one", state="done"), {"answer": "lost"})
         self.assertEqual(self.ledger.release(run_id=run.id, worker="one"), {"answer": "lost"})
         self.assertEqual(
             self.record(run, 2, [no_date(self.permits[2])], worker="two", requests=3),
@@ -237,9 +227,7 @@ class TestLedger(SicantikCase):
     def test_cancel_of_a_running_run_is_told_to_its_worker(self):
         run = self.started("one")
         self.assertEqual(self.ledger.cancel(run_id=run.id), {"state": "running"})
-        self.assertEqual(
-            self.record(run, 1, [found(self.permits[0])]), {"answer": "stop", "applied": True}
-        )
+        self.assertEqual(self.record(run, 1, [found(self.permits[0])]), {"answer": "stop", "applied": True})
         self.assertTrue(self.permits[0].expiry_date)
         self.ledger.finish(run_id=run.id, worker="one", state="cancelled", message="Stopped.")
         self.assertEqual((run.state, run.total, run.found_count), ("cancelled", 4, 1))
@@ -288,9 +276,7 @@ class TestLedger(SicantikCase):
             self.ledger.record(run_id=gone, worker="one", batch=1, outcomes=[], progress={}),
             {"answer": "lost", "applied": False},
         )
-        self.assertEqual(
-            self.ledger.finish(run_id=gone, worker="one", state="done"), {"answer": "lost"}
-        )
+        self.assertEqual(self.ledger.finish(run_id=gone, worker="one", state="done"), {"answer": "lost"})
         with self.assertRaises(UserError):
             self.ledger.cancel(run_id=gone)
 
@@ -308,6 +294,4 @@ class TestLedger(SicantikCase):
         self.record(run, 1, [found(permit) for permit in permits])
         run.started_at = run._now().replace(year=2020)
         self.ledger.finish(run_id=run.id, worker="one", state="done")
-        self.assertAlmostEqual(
-            self.connector.last_expiry_rate, len(permits) / run.duration, places=2
-        )
+        self.assertAlmostEqual(self.connector.last_expiry_rate, len(permits) / run.duration, places=2)

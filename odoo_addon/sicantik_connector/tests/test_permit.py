@@ -38,9 +38,7 @@ class TestPermit(SicantikCase):
         self.assertEqual(permit.display_name, permit.permit_number)
         permit.permit_number = False
         self.assertEqual(permit.display_name, permit.registration_id)
-        self.assertEqual(
-            self.env["sicantik.permit"].name_search(permit.registration_id)[0][0], permit.id
-        )
+        self.assertEqual(self.env["sicantik.permit"].name_search(permit.registration_id)[0][0], permit.id)
 
     def test_days_left(self):
         permit = self.make_permits(1)

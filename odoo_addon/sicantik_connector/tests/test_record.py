@@ -34,7 +34,11 @@ class TestRecord(SicantikCase):
             run,
             1,
             [found(one, "2031-05-06"), no_date(two), not_registered(three), failed(four)],
-            rate=9.5, eta_seconds=42, requests=6, retries=1, total=6,
+            rate=9.5,
+            eta_seconds=42,
+            requests=6,
+            retries=1,
+            total=6,
         )
         self.assertEqual(answer, {"answer": "continue", "applied": True})
         self.assertEqual(self.counters(run), (1, 1, 1, 1))
@@ -62,9 +66,7 @@ class TestRecord(SicantikCase):
         batch = [found(self.permits[0]), no_date(self.permits[1]), failed(self.permits[2])]
         self.assertTrue(self.record(run, 1, batch)["applied"])
         for _again in range(3):
-            self.assertEqual(
-                self.record(run, 1, batch), {"answer": "continue", "applied": False}
-            )
+            self.assertEqual(self.record(run, 1, batch), {"answer": "continue", "applied": False})
         self.assertEqual(self.counters(run), (1, 1, 0, 1))
         self.assertEqual(self.permits[1].expiry_check_count, 1)
         self.assertEqual(len(run.line_ids), 1)
@@ -78,9 +80,7 @@ class TestRecord(SicantikCase):
     def test_batch_zero_renews_the_lease_only(self):
         run = self.started(lease_seconds=90)
         self.expire(run)
-        self.assertEqual(
-            self.record(run, 0, [], rate=3.0), {"answer": "continue", "applied": False}
-        )
+        self.assertEqual(self.record(run, 0, [], rate=3.0), {"answer": "continue", "applied": False})
         self.assertGreater((run.lease_until - run._now()).total_seconds(), 60)
         self.assertEqual((run.rate, run.last_batch), (3.0, 0))
         with self.assertRaises(ValidationError):
@@ -120,9 +120,7 @@ class TestRecord(SicantikCase):
         permits = self.permits[:3]
         permits.expiry_date = "2029-09-09"
         run = self.started(refresh_older_than=1)
-        self.record(
-            run, 1, [no_date(permits[0]), not_registered(permits[1]), failed(permits[2])]
-        )
+        self.record(run, 1, [no_date(permits[0]), not_registered(permits[1]), failed(permits[2])])
         self.assertEqual(set(permits.mapped("expiry_date")), {date(2029, 9, 9)})
         self.assertEqual(run.changed_count, 0)
 
@@ -131,9 +129,7 @@ class TestRecord(SicantikCase):
         (same | other).expiry_date = "2029-09-09"
         messages = {permit: len(permit.message_ids) for permit in self.permits[:3]}
         run = self.started(refresh_older_than=1)
-        self.record(
-            run, 1, [found(same, "2029-09-09"), found(other, "2034-09-09"), found(new)]
-        )
+        self.record(run, 1, [found(same, "2029-09-09"), found(other, "2034-09-09"), found(new)])
         self.assertEqual(run.changed_count, 1)
         self.assertEqual(len(other.message_ids), messages[other] + 1)
         self.assertIn("2029-09-09", other.message_ids[0].body)

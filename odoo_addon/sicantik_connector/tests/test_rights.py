@@ -22,9 +22,7 @@ class TestRights(SicantikCase):
     def allowed(self, user, model):
         model = self.env[model].with_user(user)
         return {
-            operation
-            for operation in ("read", "write", "create", "unlink")
-            if model.has_access(operation)
+            operation for operation in ("read", "write", "create", "unlink") if model.has_access(operation)
         }
 
     def test_table_of_rights(self):
@@ -127,8 +125,10 @@ class TestRights(SicantikCase):
             if rights and not records._transient:
                 open_models[model] = rights
         # What Odoo leaves open to everybody who has logged in, whatever the groups.
-        anybody = self.env["res.users"].with_context(no_reset_password=True).create(
-            {"name": "Nobody", "login": "sicantik_nobody", self.groups_field(): [(5,)]}
+        anybody = (
+            self.env["res.users"]
+            .with_context(no_reset_password=True)
+            .create({"name": "Nobody", "login": "sicantik_nobody", self.groups_field(): [(5,)]})
         )
         for model, rights in open_models.items():
             self.assertLessEqual(rights, self.allowed(anybody, model), model)
@@ -136,8 +136,15 @@ class TestRights(SicantikCase):
     def test_sidecar_reads_no_people_or_settings(self):
         sidecar = self.users["sidecar"]
         for model in (
-            "res.groups", "ir.config_parameter", "ir.cron", "ir.model.access", "ir.module.module",
-            "mail.message", "mail.activity", "ir.logging", "res.users.apikeys",
+            "res.groups",
+            "ir.config_parameter",
+            "ir.cron",
+            "ir.model.access",
+            "ir.module.module",
+            "mail.message",
+            "mail.activity",
+            "ir.logging",
+            "res.users.apikeys",
         ):
             with self.subTest(model=model):
                 # A rule may let it see its own keys; nobody else's.

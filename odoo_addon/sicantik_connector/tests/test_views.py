@@ -16,14 +16,18 @@ MODELS = ("sicantik.connector", "sicantik.permit", "sicantik.sync.run", "sicanti
 class TestViews(SicantikCase):
     def test_views_load_for_the_lowest_user(self):
         for model in MODELS:
-            views = self.env[model].with_user(self.users["user"]).get_views(
-                [(False, "list"), (False, "form"), (False, "search")]
-            )["views"]
+            views = (
+                self.env[model]
+                .with_user(self.users["user"])
+                .get_views([(False, "list"), (False, "form"), (False, "search")])["views"]
+            )
             self.assertEqual(set(views), {"list", "form", "search"})
 
     def test_buttons_and_details_are_for_their_groups(self):
         def arch(name):
-            return self.env["sicantik.sync.run"].with_user(self.users[name]).get_view(view_type="form")["arch"]
+            return (
+                self.env["sicantik.sync.run"].with_user(self.users[name]).get_view(view_type="form")["arch"]
+            )
 
         self.assertNotIn('name="action_cancel"', arch("user"))
         self.assertIn('name="action_cancel"', arch("officer"))
