@@ -185,6 +185,9 @@ class SicantikSyncRun(models.Model):
         }
         if state == "done":
             values["total"] = answered
+        if duration:
+            # From now on of the whole, not of the last moments.
+            values["rate"] = answered / duration
         if not by_worker:
             values["worker"] = False
         self.write(values)

@@ -5,4 +5,5 @@ from . import test_permit
 from . import test_plan
 from . import test_record
 from . import test_rights
+from . import test_translations
 from . import test_views
