@@ -150,6 +150,16 @@ class TestConcurrency(BaseCase):
             connector = env["sicantik.connector"].browse(self.connectors[0])
             self.assertEqual(connector.total_expiry_synced, 1)
 
+    def test_a_server_taken_after_the_snapshot_is_not_taken_again(self):
+        run_ids = [
+            self.call("start", connector_id=connector_id)["run_id"] for connector_id in self.connectors
+        ]
+        with self.transaction() as late:
+            # From here on this transaction sees the database as it is now.
+            late.cr.execute("SELECT 1")
+            self.assertTrue(self.call("claim", worker="one", run_id=run_ids[0]))
+            self.assertIs(late["sicantik.sync.run"].claim(worker="two", run_id=run_ids[1]), False)
+
     def test_a_locked_run_is_passed_over(self):
         run_id = self.call("start", connector_id=self.connectors[0])["run_id"]
         with self.transaction() as env:
