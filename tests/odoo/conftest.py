@@ -1,0 +1,124 @@
+"""What the end-to-end tests start from: a real Odoo emptied of permits, and simulators that end with the test."""
+
+import contextlib
+import os
+from pathlib import Path
+
+import pytest
+
+from kit import servers
+from kit.database import Database
+from kit.odoo import Odoo
+from kit.processes import SIDECAR, Simulator, run, start
+
+PROTOCOLS = ("jsonrpc", "json2")
+SEED_ADDONS = Path(__file__).resolve().parent / "seed_addons"
+
+
+class Place:
+    """An Odoo to work on, from both sides, and the sidecar pointed at it."""
+
+    def __init__(self, settings):
+        self.settings = settings
+        self.db = Database(settings)
+        self._odoo = None
+
+    @property
+    def odoo(self):
+        if self._odoo is None:
+            self._odoo = Odoo(self.settings)
+        return self._odoo
+
+    def run(self, *args, timeout=60, **env):
+        """Runs the sidecar to its end, without a limit on the rate unless one is given."""
+        return run(*args, settings=self.settings, timeout=timeout,
+                   **{"SICANTIK_REQUEST_RATE": "0", **env})
+
+    def sync(self, *args, **more):
+        """`sync expiry` with its result as JSON."""
+        return self.run("sync", "expiry", "--json", *args, **more)
+
+    def start(self, *args, **env):
+        """Starts `sync expiry` and does not wait for it."""
+        return start("sync", "expiry", *args, settings=self.settings,
+                     **{"SICANTIK_REQUEST_RATE": "0", **env})
+
+
+@pytest.fixture(scope="session")
+def main_server():
+    """The settings of the Odoo with the addon."""
+    if not Path(SIDECAR).exists():
+        pytest.exit(f"{SIDECAR} is not there: build it with `make build`", returncode=2)
+    if "ODOO_ADMIN_LOGIN" not in os.environ:
+        pytest.exit("start Odoo with `tests/odoo/server up`, and the tests with "
+                    "`tests/odoo/server python -m pytest tests/odoo`", returncode=2)
+    return dict(os.environ)
+
+
+@pytest.fixture(scope="session")
+def plain_server(main_server):
+    """The settings of an Odoo with another module's permits and connectors, of only the seed's fields."""
+    yield servers.up("plain", "--addons", SEED_ADDONS, "--install", "sicantik_connector")
+    servers.down("plain")
+
+
+@pytest.fixture(scope="session")
+def bare_server(main_server):
+    """The settings of an Odoo without permits and connectors."""
+    yield servers.up("bare", "--without-addon")
+    servers.down("bare")
+
+
+@pytest.fixture
+def place(main_server):
+    """The Odoo with the addon and nothing in it."""
+    made = Place(main_server)
+    made.db.empty()
+    yield made
+    made.db.connection.close()
+
+
+@pytest.fixture
+def plain(plain_server):
+    """The Odoo of plain mode, with nothing in it."""
+    made = Place(plain_server)
+    made.db.empty()
+    yield made
+    made.db.connection.close()
+
+
+@pytest.fixture
+def bare(bare_server):
+    """The Odoo without the models."""
+    made = Place(bare_server)
+    yield made
+    made.db.connection.close()
+
+
+@pytest.fixture
+def simulate():
+    """Starts a simulator with the flags given."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *flags: stack.enter_context(Simulator(*flags))
+
+
+@pytest.fixture
+def processes():
+    """Takes processes that a test started and ends those that still run after it."""
+    started = []
+    yield started
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=10)
+
+
+@pytest.fixture
+def clerks(place, simulate):
+    """An office of clean permits: `clerks(number)` gives its simulator and the connector's id."""
+    def made(number, *flags, **values):
+        simulator = simulate("--clean", "--permits", number, *flags)
+        connector = place.odoo.connector(simulator.api_url, **values)
+        place.odoo.load(simulator.truth(), connector)
+        return simulator, connector
+    return made

@@ -1,0 +1,165 @@
+"""The whole job on a real Odoo: every date and every answer against the simulator's truth."""
+
+import pytest
+
+from conftest import PROTOCOLS
+from kit.truth import check_all, check_books, counts, differences, just_now
+
+PERMITS = 600
+EVERY_FAULT = (
+    "error-500 error-502 error-503 error-429 error-408 maintenance-503 maintenance-200 database-500 database-200 empty "
+    "php-warning broken truncated timeout slow invalid-utf8 redirect oversized"
+).split()
+TROUBLES = {"error-500": 0.05, "empty": 0.03, "php-warning": 0.03, "broken": 0.02}
+
+
+def office(place, simulate, *flags, permits=PERMITS):
+    """A simulator with every quirk, its permits in Odoo, and their connector."""
+    simulator = simulate("--permits", permits, *flags)
+    truth = simulator.truth()
+    connector = place.odoo.connector(simulator.api_url)
+    place.odoo.load(truth, connector)
+    simulator.post("reset-log")
+    return simulator, truth, connector
+
+
+def finished(place, simulator, truth, connector, result, before=0):
+    """Checks what holds after every run that asked for all permits."""
+    check_all(place.odoo, truth)
+    run = check_books(place.odoo, result, connector, before)
+    assert run["state"] == "done" and not run["message"]
+    summary = result.json
+    known = counts(truth)
+    assert {name: summary["errors" if name == "failed" else name] for name in known} == known
+    assert run["total"] == summary["total"] == sum(known.values())
+    assert result.code == (3 if known["failed"] else 0)
+    traffic = simulator.traffic()
+    pings = traffic["endpoints"]["jumlahPerizinan"]
+    assert summary["requests"] == traffic["requests"] - pings
+    return traffic
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_every_quirk_of_the_data(place, simulate, protocol):
+    simulator, truth, connector = office(place, simulate, permits=2000)
+    result = place.sync(ODOO_PROTOCOL=protocol)
+    known = counts(truth)
+    assert all(known.values()), "the office has a permit for each outcome"
+    finished(place, simulator, truth, connector, result)
+    assert result.json["retries"] == 0
+    lines = place.odoo.call("sicantik.sync.run.line", "search_read", [], fields=["permit_name", "reason"])
+    reasons = {permit["reason"] for permit in truth if permit["expected"] == "failed" and permit["no_surat"]}
+    assert {line["reason"] for line in lines} == reasons
+    for permit in place.odoo.permits(["expiry_check_state", "last_sync_date", "expiry_checked_at",
+                                      "expiry_next_check_at", "expiry_check_count", "status"]):
+        state = permit["expiry_check_state"]
+        rests = state in ("no_date", "not_registered")
+        assert bool(permit["last_sync_date"]) == (state == "found")
+        assert bool(permit["expiry_checked_at"]) == bool(state)
+        assert bool(permit["expiry_next_check_at"]) == rests
+        assert permit["expiry_check_count"] == (1 if rests else 0)
+        assert permit["status"] == "active"
+        assert not state or just_now(permit["expiry_checked_at"])
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_all_the_usual_troubles_together(place, simulate, protocol):
+    flags = [word for fault in TROUBLES.items() for word in ("--fault", "{}={}".format(*fault))]
+    simulator, truth, connector = office(place, simulate, *flags, permits=2000)
+    result = place.sync(ODOO_PROTOCOL=protocol)
+    traffic = finished(place, simulator, truth, connector, result)
+    assert traffic["faults"].keys() == TROUBLES.keys()
+    assert 0 < result.json["retries"] <= traffic["repeated"]
+
+
+@pytest.mark.parametrize(("fault", "protocol"), list(zip(TROUBLES, PROTOCOLS * 2, strict=True)))
+def test_one_trouble(place, simulate, fault, protocol):
+    simulator, truth, connector = office(place, simulate, "--fault", f"{fault}=0.1")
+    result = place.sync(ODOO_PROTOCOL=protocol)
+    traffic = finished(place, simulator, truth, connector, result)
+    assert traffic["faults"][fault] > PERMITS / 20
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_little_of_every_trouble_there_is(place, simulate, protocol):
+    """A redirect and an endless body are not asked again in the same run; the next run has their permits."""
+    flags = [word for fault in EVERY_FAULT for word in ("--fault", f"{fault}=0.006")]
+    simulator, truth, connector = office(place, simulate, *flags, "--slow", "300ms", permits=1000)
+    result = place.sync(ODOO_PROTOCOL=protocol, SICANTIK_TIMEOUT="1")
+    assert result.code == 3
+    assert simulator.traffic()["faults"].keys() == set(EVERY_FAULT)
+    check_books(place.odoo, result, connector)
+    late = differences(place.odoo, truth)
+    assert 0 < len(late) < 30
+    assert {stored for stored, _ in late.values()} == {("failed", False)}
+    lines = place.odoo.call(
+        "sicantik.sync.run.line", "search_read", [("permit_id.registration_id", "in", list(late))],
+        fields=["reason"])
+    assert {line["reason"] for line in lines} == {"unavailable", "unreadable"}
+    before = result.json["found"]
+    for _ in range(3):
+        result = place.sync(ODOO_PROTOCOL=protocol, SICANTIK_TIMEOUT="1")
+        check_books(place.odoo, result, connector, before)
+        before += result.json["found"]
+        if not differences(place.odoo, truth):
+            break
+    check_all(place.odoo, truth)
+    assert before == counts(truth)["found"]
+
+
+@pytest.mark.parametrize(("flags", "protocol"), [
+    (["--format", "xml"], "jsonrpc"),
+    (["--old"], "json2"),
+    (["--old", "--format", "xml", "--fault", "php-warning=0.2"], "json2"),
+], ids=["xml", "old", "old-xml"])
+def test_other_deployments(place, simulate, flags, protocol):
+    simulator, truth, connector = office(place, simulate, *flags)
+    result = place.sync(ODOO_PROTOCOL=protocol)
+    traffic = finished(place, simulator, truth, connector, result)
+    second = traffic["endpoints"].get("cekperizinanizin", 0)
+    if "--old" in flags:
+        in_flight = 32
+        assert second <= in_flight, "it is asked no more once it said that it does not know the method"
+    else:
+        assert second > 0
+
+
+def test_a_second_run_asks_only_what_is_due(place, simulate):
+    simulator, truth, connector = office(place, simulate)
+    first = place.sync()
+    simulator.post("reset-log")
+    second = place.sync()
+    failed = counts(truth)["failed"]
+    assert (second.json["total"], second.json["errors"]) == (failed, failed)
+    check_books(place.odoo, second, connector, before=first.json["found"])
+    everything = place.sync("--include-not-due")
+    assert everything.json["total"] == sum(counts(truth).values()) - first.json["found"]
+    check_all(place.odoo, truth)
+
+
+def test_old_dates_are_asked_again_and_replaced(place, simulate):
+    simulator, truth, connector = office(place, simulate)
+    found = place.sync().json["found"]
+    assert place.sync("--refresh-older-than", 30).json["found"] == 0
+    place.db.rows("UPDATE sicantik_permit SET expiry_checked_at = expiry_checked_at - interval '40 days'")
+    simulator.post("renew?count=50")
+    renewed = simulator.truth()
+    assert renewed != truth
+    result = place.sync("--refresh-older-than", 30)
+    check_all(place.odoo, renewed)
+    assert result.json["found"] == found
+    changed = [old for old, new in zip(truth, renewed, strict=True)
+               if old["obtainable"] and old["expiry_date"] != new["expiry_date"]]
+    run = check_books(place.odoo, result, connector, before=found)
+    assert run["changed_count"] == len(changed) > 0
+
+
+def test_the_rate_is_kept_with_retries_counted(place, clerks):
+    simulator, _ = clerks(40, "--fault", "error-500=0.2", "--latency", "100ms", request_rate=10)
+    simulator.post("reset-log")
+    result = place.sync(SICANTIK_REQUEST_RATE="10")
+    traffic = simulator.traffic()
+    assert result.code == 0 and result.json["found"] == 40
+    assert result.json["retries"] > 2
+    assert traffic["max_in_any_second"] <= 10
+    assert result.json["duration"] < traffic["requests"] / 10 + 2, "the rate is used"
