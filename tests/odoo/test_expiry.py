@@ -10,6 +10,8 @@ EVERY_FAULT = (
     "error-500 error-502 error-503 error-429 error-408 maintenance-503 maintenance-200 database-500 database-200 empty "
     "php-warning broken truncated timeout slow invalid-utf8 redirect oversized"
 ).split()
+# To these the server adds for how long it wants to be left alone, and so they cost seconds.
+ASK_FOR_QUIET = ("error-429", "maintenance-503")
 TROUBLES = {"error-500": 0.05, "empty": 0.03, "php-warning": 0.03, "broken": 0.02}
 
 
@@ -46,7 +48,7 @@ def test_every_quirk_of_the_data(place, simulate, protocol):
     known = counts(truth)
     assert all(known.values()), "the office has a permit for each outcome"
     finished(place, simulator, truth, connector, result)
-    assert result.json["retries"] == 0
+    assert result.json["retries"] < 50, "only what is not UTF-8 is asked for again, as XML"
     lines = place.odoo.call("sicantik.sync.run.line", "search_read", [], fields=["permit_name", "reason"])
     reasons = {permit["reason"] for permit in truth if permit["expected"] == "failed" and permit["no_surat"]}
     assert {line["reason"] for line in lines} == reasons
@@ -83,8 +85,9 @@ def test_one_trouble(place, simulate, fault, protocol):
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_little_of_every_trouble_there_is(place, simulate, protocol):
     """A redirect and an endless body are not asked again in the same run; the next run has their permits."""
-    flags = [word for fault in EVERY_FAULT for word in ("--fault", f"{fault}=0.006")]
-    simulator, truth, connector = office(place, simulate, *flags, "--slow", "300ms", permits=1000)
+    shares = {fault: 0.004 if fault in ASK_FOR_QUIET else 0.008 for fault in EVERY_FAULT}
+    flags = [word for fault in shares.items() for word in ("--fault", "{}={}".format(*fault))]
+    simulator, truth, connector = office(place, simulate, *flags, "--slow", "300ms", permits=800)
     result = place.sync(ODOO_PROTOCOL=protocol, SICANTIK_TIMEOUT="1")
     assert result.code == 3
     assert simulator.traffic()["faults"].keys() == set(EVERY_FAULT)
@@ -145,9 +148,9 @@ def test_old_dates_are_asked_again_and_replaced(place, simulate):
     simulator.post("renew?count=50")
     renewed = simulator.truth()
     assert renewed != truth
-    result = place.sync("--refresh-older-than", 30)
+    result = place.sync("--refresh-older-than", 30, "--include-not-due")
     check_all(place.odoo, renewed)
-    assert result.json["found"] == found
+    assert result.json["found"] == counts(renewed)["found"] > found
     changed = [old for old, new in zip(truth, renewed, strict=True)
                if old["obtainable"] and old["expiry_date"] != new["expiry_date"]]
     run = check_books(place.odoo, result, connector, before=found)
