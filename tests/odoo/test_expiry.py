@@ -6,12 +6,12 @@ from conftest import PROTOCOLS
 from kit.truth import check_all, check_books, counts, differences, just_now
 
 PERMITS = 600
-EVERY_FAULT = (
-    "error-500 error-502 error-503 error-429 error-408 maintenance-503 maintenance-200 database-500 database-200 empty "
+NEARLY_EVERY_FAULT = (
+    "error-500 error-502 error-503 error-408 maintenance-200 database-500 database-200 empty "
     "php-warning broken truncated timeout slow invalid-utf8 redirect oversized"
 ).split()
-# To these the server adds for how long it wants to be left alone, and so they cost seconds.
-ASK_FOR_QUIET = ("error-429", "maintenance-503")
+# To the others the server adds for how long it wants to be left alone, and so they cost seconds.
+ASK_FOR_QUIET = {"error-429": 1, "maintenance-503": 2}
 TROUBLES = {"error-500": 0.05, "empty": 0.03, "php-warning": 0.03, "broken": 0.02}
 
 
@@ -83,14 +83,13 @@ def test_one_trouble(place, simulate, fault, protocol):
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_little_of_every_trouble_there_is(place, simulate, protocol):
+def test_a_little_of_nearly_every_trouble_there_is(place, simulate, protocol):
     """A redirect and an endless body are not asked again in the same run; the next run has their permits."""
-    shares = {fault: 0.004 if fault in ASK_FOR_QUIET else 0.008 for fault in EVERY_FAULT}
-    flags = [word for fault in shares.items() for word in ("--fault", "{}={}".format(*fault))]
+    flags = [word for fault in NEARLY_EVERY_FAULT for word in ("--fault", f"{fault}=0.008")]
     simulator, truth, connector = office(place, simulate, *flags, "--slow", "300ms", permits=800)
     result = place.sync(ODOO_PROTOCOL=protocol, SICANTIK_TIMEOUT="1")
     assert result.code == 3
-    assert simulator.traffic()["faults"].keys() == set(EVERY_FAULT)
+    assert simulator.traffic()["faults"].keys() == set(NEARLY_EVERY_FAULT)
     check_books(place.odoo, result, connector)
     late = differences(place.odoo, truth)
     assert 0 < len(late) < 30
@@ -108,6 +107,19 @@ def test_a_little_of_every_trouble_there_is(place, simulate, protocol):
             break
     check_all(place.odoo, truth)
     assert before == counts(truth)["found"]
+
+
+@pytest.mark.parametrize(("fault", "seconds"), list(ASK_FOR_QUIET.items()))
+def test_a_server_that_asks_to_be_left_alone(place, simulate, fault, seconds):
+    simulator, truth, connector = office(place, simulate, "--fault", f"{fault}=0.03", permits=60)
+    result = place.sync(SICANTIK_MAX_IN_FLIGHT="4")
+    traffic = finished(place, simulator, truth, connector, result)
+    assert traffic["faults"][fault] > 0
+    log = simulator.get("log")["requests"]
+    asked = min(request["time_us"] for request in log if request["fault"])
+    in_flight = 200_000
+    after = [request["time_us"] - asked for request in log if request["time_us"] > asked + in_flight]
+    assert min(after) >= seconds * 1_000_000, "it is left alone for as long as it asked for"
 
 
 @pytest.mark.parametrize(("flags", "protocol"), [

@@ -12,7 +12,7 @@ FIELDS = ["permit_number", "expiry_date", "last_sync_date", "status"]
 
 
 def office(plain, simulate, *flags):
-    simulator = simulate("--permits", 600, *flags)
+    simulator = simulate("--permits", 300, *flags)
     truth = simulator.truth()
     connector = plain.odoo.connector(simulator.api_url)
     plain.odoo.load(truth)
@@ -88,7 +88,7 @@ def test_a_dry_run_writes_nothing(plain, simulate, protocol):
     before = plain.db.dump()
     result = plain.sync("--dry-run", ODOO_PROTOCOL=protocol)
     assert result.json["found"] == sum(1 for permit in truth if plain_expected(truth)[permit["no_surat"]])
-    assert simulator.traffic()["requests"] > 600
+    assert simulator.traffic()["requests"] > 300
     assert plain.db.dump() == before
 
 

@@ -11,6 +11,10 @@ from pathlib import Path
 PROGRAM = Path(__file__).resolve().parents[1] / "server"
 
 
+def _settings(printed):
+    return dict(shlex.split(line)[0].split("=", 1) for line in printed.splitlines() if "=" in line)
+
+
 def _command(*words, script=None, timeout=300):
     done = subprocess.run([sys.executable, PROGRAM, *words], input=script, capture_output=True,
                           text=True, timeout=timeout, check=False)
@@ -21,8 +25,12 @@ def _command(*words, script=None, timeout=300):
 
 def up(name="main", *flags):
     """Starts the server and gives its settings."""
-    lines = _command("up", "--name", name, *map(str, flags)).splitlines()
-    return dict(shlex.split(line)[0].split("=", 1) for line in lines if "=" in line)
+    return _settings(_command("up", "--name", name, *map(str, flags)))
+
+
+def env(name="main"):
+    """The settings of the server that runs; its process is another after each start."""
+    return _settings(_command("env", "--name", name))
 
 
 def down(name):

@@ -1,0 +1,184 @@
+"""What `sync expiry` takes and shows: its options, its progress, its result, and what a dry run leaves alone."""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import termios
+import time
+
+import pytest
+
+from conftest import PROTOCOLS
+from kit.processes import SIDECAR, environment
+from kit.truth import OUTCOMES, check_all, stored_counts
+
+KEYS = {
+    "success": bool, "total": int, "synced": int, "failed": int, "duration": float, "found": int,
+    "no_date": int, "not_registered": int, "errors": int, "requests": int, "retries": int,
+    "rate": float, "odoo_calls": int, "run_id": int, "dry_run": bool,
+}
+
+
+def test_the_result_as_json(place, clerks):
+    clerks(30)
+    result = place.sync()
+    lines = result.stdout.splitlines()
+    assert len(lines) == 1, "stdout is data"
+    summary = json.loads(lines[0])
+    assert {name: type(value) for name, value in summary.items()} == KEYS
+    assert result.code == 0 and summary["success"]
+    assert (summary["total"], summary["synced"], summary["failed"]) == (30, 30, 0)
+    assert summary["rate"] == pytest.approx(30 / summary["duration"], rel=0.1)
+
+
+def test_the_result_for_people(place, clerks):
+    clerks(30)
+    result = place.run("sync", "expiry")
+    assert result.code == 0
+    assert re.search(r"^30 permits answered in \d+\.\d s$", result.stdout, re.MULTILINE)
+    assert re.search(r"^ +30  with an expiry date$", result.stdout, re.MULTILINE)
+    assert "SICANTIK at 127.0.0.1:" in result.stderr
+
+
+def test_nothing_to_do_is_a_success(place, clerks):
+    simulator, _ = clerks(0)
+    result = place.sync()
+    assert result.code == 0
+    assert result.json["total"] == 0 and result.json["success"]
+    assert simulator.traffic()["endpoints"].keys() == {"jumlahPerizinan"}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_at_most_so_many_permits(place, clerks, protocol):
+    simulator, _ = clerks(250)
+    result = place.sync("--max-permits", 120, ODOO_PROTOCOL=protocol)
+    assert (result.json["total"], result.json["found"]) == (120, 120)
+    assert stored_counts(place.odoo)["found"] == 120
+    assert simulator.traffic()["endpoints"]["cekperizinan"] == 120
+    run = place.odoo.call("sicantik.sync.run", "read", [result.json["run_id"]])[0]
+    assert (run["total"], run["max_permits"], run["state"]) == (120, 120, "done")
+    assert place.sync("--max-permits", 1000).json["total"] == 130
+
+
+def test_the_connector_by_name_and_by_id(place, clerks):
+    first, first_id = clerks(20, name="Kabanjahe")
+    second, second_id = clerks(20, "--seed", 2, name="Berastagi")
+    place.odoo.call("sicantik.connector", "write", [first_id, second_id], {"active": True})
+    assert place.sync("--connector", "Berastagi").json["found"] == 20
+    assert (first.traffic()["requests"], second.traffic()["requests"]) == (0, 21)
+    check_all_of(place, second, second_id)
+    assert place.sync("--connector", first_id).json["found"] == 20
+    check_all_of(place, first, first_id)
+
+
+def check_all_of(place, simulator, connector):
+    dates = {permit["pendaftaran_id"]: permit["expiry_date"] for permit in simulator.truth()}
+    stored = place.odoo.permits(["registration_id", "expiry_date"], [("connector_id", "=", connector)])
+    assert {permit["registration_id"]: permit["expiry_date"] for permit in stored} == dates
+
+
+def test_another_address_than_the_connectors(place, clerks, simulate):
+    silent, connector = clerks(20)
+    other = simulate("--clean", "--permits", 20)
+    assert place.sync("--api-url", other.api_url).json["found"] == 20
+    assert silent.traffic()["requests"] == 0
+    check_all(place.odoo, other.truth())
+    stored = place.odoo.call("sicantik.connector", "read", [connector])[0]
+    assert stored["api_url"] == silent.api_url and stored["total_expiry_synced"] == 20
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_dry_run_asks_and_writes_nothing_at_all(place, simulate, protocol):
+    simulator = simulate("--permits", 300)
+    truth = simulator.truth()
+    place.odoo.load(truth, place.odoo.connector(simulator.api_url))
+    before = place.db.dump()
+    result = place.sync("--dry-run", ODOO_PROTOCOL=protocol)
+    assert place.db.dump() == before
+    assert simulator.traffic()["requests"] == result.json["requests"] + 1
+    assert result.json["dry_run"] and result.json["run_id"] is None
+    real = place.sync(ODOO_PROTOCOL=protocol)
+    for name in ("total", "synced", "failed", "errors", *OUTCOMES[:3]):
+        assert result.json[name] == real.json[name]
+    assert result.code == real.code == 3
+    assert place.db.dump() != before
+
+
+def test_a_line_every_50_permits(place, clerks):
+    clerks(120)
+    result = place.sync(SICANTIK_REQUEST_RATE="200")
+    pattern = r"^Progress: ([\d.]+)% \((\d+)/120\), elapsed ([\d.]+) s, remaining ([\d.]+) s$"
+    found = re.findall(pattern, result.stderr, re.MULTILINE)
+    assert [(percent, answered) for percent, answered, *_ in found] == [("41.7", "50"), ("83.3", "100")]
+    elapsed, remaining = float(found[0][2]), float(found[0][3])
+    assert remaining == pytest.approx(elapsed * 70 / 50, abs=0.15)
+    assert "\x1b" not in result.stderr
+
+
+def test_a_bar_on_a_terminal(place, clerks):
+    clerks(200)
+    screen, shown = on_a_terminal(place, SICANTIK_REQUEST_RATE="100")
+    frames = re.findall(r" (\d+)% (\d+)/200  ([\d.]+)/s, (\d+) without answer  elapsed (\S+)  remaining ([^\r\n\x1b]+)",
+                        screen)
+    percents = [int(frame[0]) for frame in frames]
+    assert percents == sorted(percents)
+    assert len(set(percents)) >= 5 and percents[0] < 30 and percents[-1] > 80
+    for percent, answered, *_ in frames:
+        assert int(percent) == pytest.approx(int(answered) / 2, abs=1)
+    assert any("second" in frame[5] for frame in frames), "it says how long it still takes"
+    assert "Progress:" not in screen
+    assert json.loads(shown)["found"] == 200
+
+
+def on_a_terminal(place, deadline=30, **env):
+    """What is drawn on a terminal, and what goes to stdout, which is none."""
+    controller, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
+    process = subprocess.Popen(
+        [SIDECAR, "sync", "expiry", "--json"], stdout=subprocess.PIPE, stderr=terminal, text=True,
+        env=environment(place.settings, TERM="xterm-256color", **env))
+    os.close(terminal)
+    screen, ends = b"", time.monotonic() + deadline
+    try:
+        while time.monotonic() < ends:
+            if not select.select([controller], [], [], 0.2)[0]:
+                continue
+            try:
+                drawn = os.read(controller, 65536)
+            except OSError:  # the other end is closed
+                break
+            screen += drawn
+        stdout, _ = process.communicate(timeout=5)
+    finally:
+        process.kill()
+        os.close(controller)
+    assert process.returncode == 0
+    return screen.decode(), stdout
+
+
+def test_a_refused_date_is_that_permits_failure(place, clerks):
+    simulator, connector = clerks(150)
+    date = simulator.truth()[70]["expiry_date"]
+    refused = [permit["pendaftaran_id"] for permit in simulator.truth() if permit["expiry_date"] == date]
+    place.db.rows(f"ALTER TABLE sicantik_permit ADD CONSTRAINT closed_that_day CHECK (expiry_date <> '{date}')")
+    try:
+        result = place.sync()
+    finally:
+        place.db.rows("ALTER TABLE sicantik_permit DROP CONSTRAINT closed_that_day")
+    assert result.code == 3
+    assert (result.json["found"], result.json["errors"]) == (150 - len(refused), len(refused))
+    lines = place.odoo.call("sicantik.sync.run.line", "search_read", [],
+                            fields=["reason", "permit_id"])
+    assert [line["reason"] for line in lines] == ["rejected_by_odoo"] * len(refused)
+    failed = place.odoo.permits(["registration_id", "expiry_date"], [("expiry_check_state", "=", "failed")])
+    assert [permit["registration_id"] for permit in failed] == refused or len(failed) == len(refused)
+    assert not any(permit["expiry_date"] for permit in failed)
+    assert place.sync().json["found"] == len(refused)
+    check_all(place.odoo, simulator.truth())
+    stored = place.odoo.call("sicantik.connector", "read", [connector])[0]
+    assert stored["total_expiry_synced"] == 150
