@@ -4,7 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use crate::odoo::connector::FindError;
-use crate::{config, odoo, sicantik};
+use crate::{config, odoo};
 
 /// Finished, but some permits failed.
 pub(super) const WITH_FAILURES: u8 = 3;
@@ -39,13 +39,6 @@ impl Failure {
     /// It was interrupted.
     pub(super) fn interrupted(sentence: impl Into<String>) -> Self {
         Self { code: INTERRUPTED, sentence: sentence.into() }
-    }
-
-    /// SICANTIK at `host` gave no answer to the first question.
-    pub(super) fn sicantik(host: &str, error: &sicantik::Error) -> Self {
-        Self::stuck(format!(
-            "SICANTIK at {host} cannot be used now: {error}. Nothing was asked or written; try again later, or run `doctor`."
-        ))
     }
 
     /// The process's exit code.

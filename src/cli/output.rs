@@ -6,10 +6,14 @@ use std::time::Duration;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use crate::sync::listing::Imported;
 use crate::sync::{Progress, Reporter, Tally};
 
 /// Without a terminal a line is printed each time so many permits are answered.
 const LINE_EVERY: u64 = 50;
+
+/// Without a terminal a line is printed each time so many pages of the listing are read.
+const LINE_EVERY_PAGES: u64 = 20;
 
 /// Shows progress on stderr.
 pub(super) enum Display {
@@ -70,6 +74,27 @@ impl Reporter for Display {
             }
         }
     }
+
+    fn report_listing(&mut self, imported: &Imported) {
+        self.listing(imported);
+    }
+}
+
+impl Display {
+    fn listing(&self, imported: &Imported) {
+        let listing = &imported.listing;
+        let said = format!(
+            "Listing: {} permits on {} pages, {} new, {} changed",
+            listing.listed, listing.pages, imported.stored.created, imported.stored.updated
+        );
+        match self {
+            Self::Bar(bar) => bar.set_message(said),
+            Self::Lines { .. } if listing.pages % LINE_EVERY_PAGES == 0 => {
+                eprintln!("{said}, elapsed {}", seconds(imported.elapsed));
+            }
+            Self::Lines { .. } => {}
+        }
+    }
 }
 
 /// `12.3 s`.
@@ -103,49 +128,160 @@ pub(super) struct Summary {
     pub(super) odoo_calls: u64,
     pub(super) run_id: Option<i64>,
     pub(super) dry_run: bool,
+    /// Whether the listing carries expiry dates, where that was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) upgraded: Option<bool>,
+    /// What came of the listing, where it was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) listing: Option<ListingSummary>,
     /// Why the run did not come to its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<String>,
 }
 
+/// What came of the listing.
+#[derive(Debug, Serialize)]
+pub(super) struct ListingSummary {
+    /// Distinct permits in it.
+    pub(super) listed: u64,
+    /// Permits made in Odoo.
+    pub(super) created: u64,
+    /// Permits changed in Odoo.
+    pub(super) updated: u64,
+    /// Permits that were as listed already.
+    pub(super) unchanged: u64,
+    /// Of all these, permits that got a date from it.
+    pub(super) dated: u64,
+    /// Rows without an applicant, left out.
+    pub(super) junk: u64,
+    /// Rows that could not be read.
+    pub(super) skipped: u64,
+    /// Rows that Odoo refused.
+    pub(super) rejected: u64,
+    /// Permits of Odoo that it no longer has.
+    pub(super) unlisted: u64,
+    /// Pages read.
+    pub(super) pages: u64,
+    /// Whether nothing can have been missed.
+    pub(super) complete: bool,
+    /// Seconds.
+    pub(super) duration: f64,
+}
+
+impl ListingSummary {
+    fn new(imported: &Imported) -> Self {
+        let (listing, stored) = (&imported.listing, &imported.stored);
+        Self {
+            listed: listing.listed,
+            created: stored.created,
+            updated: stored.updated,
+            unchanged: stored.unchanged,
+            dated: stored.dated,
+            junk: listing.junk,
+            skipped: listing.skipped,
+            rejected: stored.rejected,
+            unlisted: imported.unlisted,
+            pages: listing.pages,
+            complete: imported.complete,
+            duration: rounded(imported.elapsed.as_secs_f64()),
+        }
+    }
+}
+
+impl std::fmt::Display for ListingSummary {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(
+            out,
+            "{} permits listed on {} pages in {:.1} s",
+            self.listed, self.pages, self.duration
+        )?;
+        let lines = [
+            (self.created, "new in Odoo"),
+            (self.updated, "changed in Odoo"),
+            (self.unchanged, "as they were"),
+            (self.dated, "of these got a date from the listing"),
+            (self.junk, "rows left out: they have no applicant"),
+            (self.unlisted, "permits of Odoo are no longer listed"),
+            (self.rejected, "rows refused by Odoo"),
+        ];
+        for (number, what) in lines {
+            writeln!(out, "  {number:>7}  {what}")?;
+        }
+        if self.skipped > 0 {
+            writeln!(
+                out,
+                "  {:>7}  rows could not be read: SICANTIK does not answer for them",
+                self.skipped
+            )?;
+        }
+        if !self.complete {
+            writeln!(out, "The listing was not read whole: permits may be missing; run it again.")?;
+        }
+        Ok(())
+    }
+}
+
 impl Summary {
-    pub(super) fn new(progress: &Progress) -> Self {
+    pub(super) fn new(progress: &Progress, imported: Option<&Imported>) -> Self {
         let counts = progress.counts;
         let total = counts.answered();
+        let elapsed =
+            progress.elapsed + imported.map_or(Duration::ZERO, |imported| imported.elapsed);
+        // Where both were done, the requests of both are in the progress already.
+        let alone = imported.filter(|_| progress.requests == 0);
         Self {
             success: true,
             total,
             synced: counts.found,
             failed: total - counts.found,
-            duration: rounded(progress.elapsed.as_secs_f64()),
+            duration: rounded(elapsed.as_secs_f64()),
             found: counts.found,
             no_date: counts.no_date,
             not_registered: counts.not_registered,
             errors: counts.failed,
-            requests: progress.requests,
-            retries: progress.retries,
+            requests: alone.map_or(progress.requests, |imported| imported.listing.requests),
+            retries: alone.map_or(progress.retries, |imported| imported.listing.retries),
             rate: rounded(progress.rate()),
             odoo_calls: 0,
             run_id: None,
             dry_run: false,
+            upgraded: progress.upgraded.or(imported.map(|imported| imported.listing.upgraded)),
+            listing: imported.map(ListingSummary::new),
             error: None,
         }
     }
 
     /// A run that never began.
     pub(super) fn failed(sentence: &str) -> Self {
-        Self { success: false, error: Some(sentence.to_owned()), ..Self::new(&Progress::default()) }
+        Self {
+            success: false,
+            error: Some(sentence.to_owned()),
+            ..Self::new(&Progress::default(), None)
+        }
+    }
+
+    /// Whether there is something to show although the run did not come to its end.
+    pub(super) fn has_news(&self) -> bool {
+        self.total > 0 || self.listing.as_ref().is_some_and(|listing| listing.listed > 0)
+    }
+
+    /// Whether the listing was read, but not whole, or not wholly stored.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.listing.as_ref().is_some_and(|listing| !listing.complete || listing.rejected > 0)
     }
 }
 
 impl std::fmt::Display for Summary {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let dry = if self.dry_run { " (dry run: nothing was written)" } else { "" };
-        writeln!(out, "{} permits answered in {:.1} s{dry}", self.total, self.duration)?;
-        writeln!(out, "  {:>7}  with an expiry date", self.found)?;
-        writeln!(out, "  {:>7}  without a date in SICANTIK", self.no_date)?;
-        writeln!(out, "  {:>7}  not registered in SICANTIK", self.not_registered)?;
-        writeln!(out, "  {:>7}  without a usable answer", self.errors)?;
+        if self.dry_run {
+            writeln!(out, "Dry run: nothing was written.")?;
+        }
+        if let Some(listing) = &self.listing {
+            write!(out, "{listing}")?;
+        }
+        if self.listing.is_none() || self.total > 0 {
+            self.fmt_answers(out)?;
+        }
         write!(
             out,
             "{} requests to SICANTIK, {} of them retries; {} calls to Odoo",
@@ -155,6 +291,16 @@ impl std::fmt::Display for Summary {
             Some(run_id) => write!(out, "; run {run_id}"),
             None => Ok(()),
         }
+    }
+}
+
+impl Summary {
+    fn fmt_answers(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(out, "{} permits answered in {:.1} s", self.total, self.duration)?;
+        writeln!(out, "  {:>7}  with an expiry date", self.found)?;
+        writeln!(out, "  {:>7}  without a date in SICANTIK", self.no_date)?;
+        writeln!(out, "  {:>7}  not registered in SICANTIK", self.not_registered)?;
+        writeln!(out, "  {:>7}  without a usable answer", self.errors)
     }
 }
 

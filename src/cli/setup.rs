@@ -20,8 +20,8 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// Reaches Odoo, chooses the connector named `wanted` (or the only one), and makes sure that SICANTIK, at the
-    /// connector's address or at `api_url`, is there. `stop` ends all questions to it.
+    /// Reaches Odoo, chooses the connector named `wanted` (or the only one), and prepares to ask SICANTIK at the
+    /// connector's address or at `api_url`. `stop` ends all questions to it.
     pub(super) async fn make(
         config: &Config,
         wanted: Option<&str>,
@@ -33,15 +33,6 @@ impl Setup {
         let connector = odoo::connector::find(&odoo, &schema, wanted, api_url.is_none()).await?;
         let settings = config.sicantik(api_url.unwrap_or(&connector.api_url), &connector)?;
         let sicantik = client(&settings, stop)?;
-        match sicantik.ping().await {
-            // An answer, whatever it says: the server is there.
-            Ok(_)
-            | Err(sicantik::Error::UnknownMethod { .. } | sicantik::Error::Message { .. }) => {}
-            Err(sicantik::Error::Stopped) => {
-                return Err(Failure::interrupted("Interrupted before anything was asked."));
-            }
-            Err(error) => return Err(Failure::sicantik(&host(&settings), &error)),
-        }
         Ok(Self { odoo, schema, connector, settings, sicantik })
     }
 }

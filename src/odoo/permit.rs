@@ -113,6 +113,64 @@ impl Pages {
     }
 }
 
+/// A permit that SICANTIK's listing may have.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Registered {
+    /// Its id in Odoo.
+    pub id: i64,
+    /// SICANTIK's identity of it.
+    #[serde(deserialize_with = "value::text")]
+    pub registration_id: String,
+    /// Whether the listing had it when last read whole.
+    #[serde(default, deserialize_with = "value::truth")]
+    pub listed: bool,
+}
+
+/// All permits of a connector that have a registration, a page at a time.
+#[derive(Debug)]
+pub struct RegisteredPages {
+    client: Client,
+    connector_id: i64,
+    after: i64,
+}
+
+impl RegisteredPages {
+    /// Permits in one page: they are small.
+    const SIZE: usize = 5_000;
+
+    /// Permits of this connector.
+    pub fn new(client: &Client, connector_id: i64) -> Self {
+        Self { client: client.clone(), connector_id, after: 0 }
+    }
+
+    /// The next page, or `None` at the end.
+    ///
+    /// # Errors
+    /// What Odoo answers; then the same page is asked for again.
+    pub async fn next_page(&mut self) -> Result<Option<Vec<Registered>>, Error> {
+        let domain = json!([
+            ["connector_id", "=", self.connector_id],
+            ["registration_id", "!=", false],
+            ["id", ">", self.after],
+        ]);
+        let page: Vec<Registered> = self
+            .client
+            .call_idempotent(
+                MODEL,
+                "search_read",
+                json!({
+                    "domain": domain, "fields": ["registration_id", "listed"],
+                    "limit": Self::SIZE, "order": "id",
+                }),
+            )
+            .await?;
+        if let Some(last) = page.last() {
+            self.after = last.id;
+        }
+        Ok((!page.is_empty()).then_some(page))
+    }
+}
+
 /// How many permits the domains name together.
 pub async fn count(client: &Client, domains: &[Domain]) -> Result<u64, Error> {
     let mut total = 0;

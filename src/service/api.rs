@@ -21,8 +21,12 @@ pub(super) const SICANTIK_UNUSABLE: i32 = 1004;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// Expiry dates, permit by permit.
+    /// The listing: permits made and changed.
+    Permits,
+    /// Expiry dates.
     Expiry,
+    /// The listing first, then the expiry dates that are still missing.
+    All,
     /// Marking permits whose date has passed.
     Check,
 }
@@ -32,7 +36,9 @@ impl Kind {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Permits => "permits",
             Self::Expiry => "expiry",
+            Self::All => "all",
             Self::Check => "check",
         }
     }

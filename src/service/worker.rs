@@ -168,7 +168,7 @@ impl Run {
             nudge,
         };
         let state = match held.payload.kind.as_str() {
-            "expiry" => run.expiry(&held).await,
+            "expiry" | "permits" | "all" => run.work_on_permits(&held).await,
             "check" => run.check(&held).await,
             kind => {
                 let sentence =
@@ -188,7 +188,7 @@ impl Run {
         run.shared.wake.notify_one();
     }
 
-    async fn expiry(&self, held: &Held<'_>) -> &'static str {
+    async fn work_on_permits(&self, held: &Held<'_>) -> &'static str {
         let connector = &held.payload.connector;
         let settings = match self.shared.config.sicantik(&connector.api_url, connector) {
             Ok(settings) => settings,
@@ -204,17 +204,6 @@ impl Run {
             Ok(client) => client,
             Err(error) => return self.fail(held, &format!("TLS cannot be set up: {error}.")).await,
         };
-        match client.ping().await {
-            Ok(_)
-            | Err(sicantik::Error::UnknownMethod { .. } | sicantik::Error::Message { .. }) => {}
-            Err(sicantik::Error::Stopped) => return self.give_back(held).await,
-            Err(error) => {
-                let host = settings.api_url.host_str().unwrap_or_default();
-                let sentence =
-                    format!("SICANTIK at {host} cannot be used now: {error}. Nothing was asked.");
-                return self.fail(held, &sentence).await;
-            }
-        }
         let mut events = Events { shared: &self.shared, run_id: held.payload.run_id, last: None };
         let ended = held.work(&client, &self.stop, &mut events).await;
         figures::count_permits(held.payload.counts, ended.progress.counts);
@@ -229,7 +218,7 @@ impl Run {
         if let Err(error) = run::check(held.odoo, run_id, held.worker).await {
             return self.fail(held, &error.to_string()).await;
         }
-        self.end(held, &Ended { progress: Progress::default(), halt: None }).await
+        self.end(held, &Ended { progress: Progress::default(), imported: None, halt: None }).await
     }
 
     /// Writes the end into the ledger, or gives the run back.
@@ -244,7 +233,7 @@ impl Run {
                 tracing::warn!(run.id = held.payload.run_id, %error, "A run is left to its next attempt");
                 return "lost";
             }
-            Some(Halt::Odoo(_) | Halt::Sicantik(_)) => "failed",
+            Some(Halt::Odoo(_) | Halt::Away(_) | Halt::Sicantik(_)) => "failed",
         };
         if let Err(error) = held.finish(ended).await {
             tracing::warn!(run.id = held.payload.run_id, %error, "A run's end could not be written");

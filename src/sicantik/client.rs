@@ -84,6 +84,12 @@ impl Client {
         Ok(Self { http, base: base.clone(), gate, timeout, stop, lacks_izin })
     }
 
+    /// The same client, which stops asking when `stop` is cancelled instead.
+    #[must_use]
+    pub fn stopping_on(&self, stop: CancellationToken) -> Self {
+        Self { stop, ..self.clone() }
+    }
+
     /// The gate that this client passes.
     #[must_use]
     pub fn gate(&self) -> &Gate {
@@ -97,7 +103,7 @@ impl Client {
     /// [`Error`], after the gate's retries.
     pub async fn ping(&self) -> Result<Pong, Error> {
         let url = self.endpoint("jumlahPerizinan", &[]);
-        let ((_, format), elapsed) = self.get(&url, data).await?;
+        let ((_, format), elapsed) = self.get(&url, data, retry::MAX_TRIES).await?;
         Ok(Pong { elapsed, format })
     }
 
@@ -108,10 +114,20 @@ impl Client {
     ///
     /// [`Error`], after the gate's retries.
     pub async fn listing(&self, limit: u32, offset: u32) -> Result<Vec<Row>, Error> {
+        self.listing_in(limit, offset, retry::MAX_TRIES).await
+    }
+
+    /// As [`Client::listing`], with `tries` instead of the usual number: a page that is known to be in trouble is not
+    /// pressed for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], after the last try.
+    pub async fn listing_in(&self, limit: u32, offset: u32, tries: u32) -> Result<Vec<Row>, Error> {
         // The form with path pairs is the one that production is known to answer.
         let (limit, offset) = (limit.to_string(), offset.to_string());
         let url = self.endpoint("listpermohonanterbit", &["limit", &limit, "offset", &offset]);
-        match self.ask("listpermohonanterbit", &url).await? {
+        match self.ask("listpermohonanterbit", &url, tries).await? {
             Reply::Rows(rows) => Ok(rows),
             Reply::Error(words) if says(&words, "tidak ada data") => Ok(Vec::new()),
             Reply::Error(words) => Err(message(&words)),
@@ -152,7 +168,7 @@ impl Client {
         // Base64 holds `/`, which the form with path pairs would cut, and `+`, which is a space in a query
         // unless it is percent-encoded, as `append_pair` does.
         url.query_pairs_mut().append_pair("no_izin", &STANDARD.encode(number));
-        match self.ask(endpoint, &url).await? {
+        match self.ask(endpoint, &url, retry::MAX_TRIES).await? {
             Reply::Rows(rows) => Ok(rows),
             Reply::Error(words) if says(&words, "tidak terdaftar") => Ok(Vec::new()),
             Reply::Error(words) if says(&words, "tidak ada data") => Ok(Vec::new()),
@@ -168,8 +184,8 @@ impl Client {
         url
     }
 
-    async fn ask(&self, endpoint: &'static str, url: &Url) -> Result<Reply, Error> {
-        match self.get(url, decode).await?.0 {
+    async fn ask(&self, endpoint: &'static str, url: &Url, tries: u32) -> Result<Reply, Error> {
+        match self.get(url, decode, tries).await?.0 {
             Reply::Error(words) if says(&words, "unknown method") => {
                 Err(Error::UnknownMethod { endpoint })
             }
@@ -183,6 +199,7 @@ impl Client {
         &self,
         url: &Url,
         read: fn(&[u8]) -> Result<T, Unreadable>,
+        most_tries: u32,
     ) -> Result<(T, Duration), Error> {
         let mut tries = 0;
         loop {
@@ -194,7 +211,8 @@ impl Client {
             if let Some(asked) = error.retry_after() {
                 self.gate.keep_quiet(asked.min(retry::LONGEST_RETRY_AFTER));
             }
-            let Some(pause) = retry::pause(&error, tries, rand::random()) else {
+            let pause = retry::pause(&error, tries, rand::random()).filter(|_| tries < most_tries);
+            let Some(pause) = pause else {
                 return Err(error);
             };
             tracing::debug!(%error, tries, pause_ms = pause.as_millis(), "SICANTIK is asked again");

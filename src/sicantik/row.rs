@@ -22,10 +22,23 @@ pub struct Row {
     /// `n_perizinan`.
     #[serde(default, rename = "n_perizinan", deserialize_with = "text")]
     pub permit_type_name: String,
+    /// `d_terima_berkas`, the day on which the application was received; the listing of some deployments has none.
+    #[serde(default, rename = "d_terima_berkas", deserialize_with = "some_text")]
+    pub received: Option<String>,
     /// `d_berlaku_izin`: `None` where the row has no such field, which is how the listing of a
     /// deployment that is not upgraded differs from one that says "no date".
     #[serde(default, rename = "d_berlaku_izin", deserialize_with = "some_text")]
     pub expiry: Option<String>,
+}
+
+impl Row {
+    /// Whether the row has no applicant: `0`, `-` or nothing stands in many rows of the listing that were never
+    /// an application.
+    #[must_use]
+    pub fn is_junk(&self) -> bool {
+        matches!(self.applicant_name.trim(), "" | "-" | "0")
+            || self.registration_id.trim().is_empty()
+    }
 }
 
 /// Why rows that arrived say nothing about a permit's expiry.
@@ -138,6 +151,17 @@ mod tests {
 
     fn day(year: i32) -> Option<NaiveDate> {
         NaiveDate::from_ymd_opt(year, 1, 2)
+    }
+
+    #[test]
+    fn knows_junk() {
+        let named = |name: &str| Row { applicant_name: name.into(), ..row("A", None) };
+        for (name, junk) in
+            [("", true), (" - ", true), ("0", true), ("Ginting", false), ("00", false)]
+        {
+            assert_eq!(named(name).is_junk(), junk, "{name}");
+        }
+        assert!(Row { applicant_name: "Ginting".into(), ..row(" ", None) }.is_junk());
     }
 
     #[test]

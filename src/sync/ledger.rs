@@ -6,13 +6,17 @@ use futures::{Stream, stream};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::expiry::{self, Ended, Halt, Work};
-use super::progress::Reporter;
+use super::expiry::{self, Ended, Halt, ListingUse, Work};
+use super::listing::{self, Import, ImportEnded, Ledger, Sweep};
+use super::progress::{Progress, Reporter};
 use super::sink::LedgerSink;
 use crate::odoo::permit::Pages;
 use crate::odoo::run::{self, End, Payload};
 use crate::odoo::{Client, Domain, Error, Permit, Schema};
 use crate::sicantik;
+
+/// Rows of the listing in one page, where the connector does not say.
+pub const DEFAULT_PAGE_SIZE: u32 = 100;
 
 /// Permits read in one call.
 const PAGE_SIZE: usize = 1_000;
@@ -33,10 +37,88 @@ pub struct Held<'a> {
 }
 
 impl Held<'_> {
-    /// Asks SICANTIK for the run's permits until all are answered or `stop`, which must be the token that
-    /// `sicantik` stops on, is cancelled.
+    /// Does what the run is about until it is done or `stop`, which must be the token that `sicantik` stops on, is
+    /// cancelled.
     pub async fn work(
         &self,
+        sicantik: &sicantik::Client,
+        stop: &CancellationToken,
+        reporter: &mut dyn Reporter,
+    ) -> Ended {
+        let payload = &self.payload;
+        let page_size = payload.connector.page_size.unwrap_or(DEFAULT_PAGE_SIZE);
+        match payload.kind.as_str() {
+            "permits" => {
+                let ImportEnded { imported, halt, .. } =
+                    self.import(sicantik, page_size, reporter).await;
+                Ended { progress: Progress::default(), imported: Some(imported), halt }
+            }
+            "all" => self.listing_then_rest(sicantik, page_size, stop, reporter).await,
+            _ => {
+                let ask_undated = payload.include_not_due;
+                let listing = ListingUse::Look { page_size, ask_undated };
+                let due = Due { domains: payload.domains.clone(), total: payload.total };
+                self.expiry(due, listing, payload.last_batch, sicantik, stop, reporter).await
+            }
+        }
+    }
+
+    /// Step one, then step two for what it left without a date.
+    async fn listing_then_rest(
+        &self,
+        sicantik: &sicantik::Client,
+        page_size: u32,
+        stop: &CancellationToken,
+        reporter: &mut dyn Reporter,
+    ) -> Ended {
+        let ImportEnded { imported, last_batch, halt } =
+            self.import(sicantik, page_size, reporter).await;
+        let ended = match halt {
+            Some(halt) => Ended { progress: Progress::default(), imported: None, halt: Some(halt) },
+            None => match run::remaining(self.odoo, self.payload.run_id, self.worker).await {
+                Ok(rest) => {
+                    let due = Due { domains: rest.domains, total: rest.total };
+                    self.expiry(due, ListingUse::Done, last_batch, sicantik, stop, reporter).await
+                }
+                Err(error) => Ended {
+                    progress: Progress::default(),
+                    imported: None,
+                    halt: Some(Halt::Odoo(error)),
+                },
+            },
+        };
+        let mut progress = ended.progress;
+        progress.requests += imported.listing.requests;
+        progress.retries += imported.listing.retries;
+        progress.upgraded = Some(imported.listing.upgraded);
+        Ended { progress, imported: Some(imported), ..ended }
+    }
+
+    async fn import(
+        &self,
+        sicantik: &sicantik::Client,
+        page_size: u32,
+        reporter: &mut dyn Reporter,
+    ) -> ImportEnded {
+        let payload = &self.payload;
+        let ledger = Ledger {
+            odoo: self.odoo,
+            run_id: payload.run_id,
+            worker: self.worker,
+            connector_id: payload.connector.id,
+            last_batch: payload.last_batch,
+        };
+        let how = Sweep::of(page_size);
+        let nudge = Arc::clone(&self.nudge);
+        let job = Import { sicantik, how, ledger: Some(ledger), nudge };
+        listing::import(job, &mut |imported| reporter.report_listing(imported)).await
+    }
+
+    async fn expiry(
+        &self,
+        due: Due,
+        listing: ListingUse,
+        last_batch: u64,
         sicantik: &sicantik::Client,
         stop: &CancellationToken,
         reporter: &mut dyn Reporter,
@@ -46,12 +128,13 @@ impl Held<'_> {
             .max_permits
             .map(|most| (most as usize).saturating_sub(payload.answered as usize));
         let work = Work {
-            pages: permits(self.odoo, self.schema, payload.domains.clone(), limit),
-            total: payload.total,
+            pages: || permits(self.odoo, self.schema, due.domains.clone(), limit),
+            total: due.total,
             earlier: payload.counts,
+            listing,
             nudge: Arc::clone(&self.nudge),
         };
-        let mut sink = LedgerSink::new(self.odoo, payload.run_id, self.worker, payload.last_batch);
+        let mut sink = LedgerSink::new(self.odoo, payload.run_id, self.worker, last_batch);
         expiry::run(work, sicantik, &mut sink, stop, reporter).await
     }
 
@@ -67,12 +150,20 @@ impl Held<'_> {
             Some(halt @ (Halt::Cancelled | Halt::Interrupted)) => {
                 (End::Cancelled, halt.to_string())
             }
-            Some(halt @ (Halt::Sicantik(_) | Halt::Odoo(_))) => (End::Failed, halt.to_string()),
+            Some(halt @ (Halt::Away(_) | Halt::Sicantik(_) | Halt::Odoo(_))) => {
+                (End::Failed, halt.to_string())
+            }
         };
         let progress = (&ended.progress).into();
         let run_id = self.payload.run_id;
         run::finish(self.odoo, run_id, self.worker, end, &message, progress).await.map(drop)
     }
+}
+
+/// Permits to ask for.
+struct Due {
+    domains: Vec<Domain>,
+    total: u64,
 }
 
 /// Pages of the permits of `domains`, at most `limit` permits.

@@ -5,11 +5,12 @@ mod ask;
 mod batch;
 mod expiry;
 mod ledger;
+pub mod listing;
 mod progress;
 mod sink;
 
 pub use ask::ask;
-pub use expiry::{Ended, Halt, Work, run};
-pub use ledger::{Held, permits, worker_name};
+pub use expiry::{Ended, Halt, ListingUse, Work, run};
+pub use ledger::{DEFAULT_PAGE_SIZE, Held, permits, worker_name};
 pub use progress::{Progress, Reporter, Tally};
 pub use sink::{DrySink, LedgerSink, PlainSink, Recorded, Sink};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::listing::Imported;
 use crate::odoo::run::{self, Counts, Outcome};
 
 /// A run's state at one moment.
@@ -19,6 +20,8 @@ pub struct Progress {
     pub requests: u64,
     /// Of these, retries.
     pub retries: u64,
+    /// Whether the listing carries expiry dates, once that is known.
+    pub upgraded: Option<bool>,
 }
 
 impl Progress {
@@ -56,6 +59,7 @@ impl From<&Progress> for run::Progress {
             requests: Some(progress.requests),
             retries: Some(progress.retries),
             total: Some(progress.total),
+            upgraded: progress.upgraded,
         }
     }
 }
@@ -95,6 +99,9 @@ impl Tally for Counts {
 pub trait Reporter: Send {
     /// Called after each permit's outcome.
     fn report(&mut self, progress: &Progress);
+
+    /// Called after each page of the listing.
+    fn report_listing(&mut self, _: &Imported) {}
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! again.
 
 mod history;
+mod listing;
 mod wire;
 
 use serde::Deserialize;
@@ -15,9 +16,10 @@ use serde_json::{Value, json};
 use super::{Client, Error, value};
 
 pub use history::{Failure, Summary, failures, list, read};
+pub use listing::{Unlisted, listing_done, record_listing, remaining};
 pub use wire::{
-    Answer, Counts, End, Next, Outcome, Payload, Plan, Progress, Reason, Recorded, Selection,
-    Started,
+    Answer, Counts, End, ListedPermit, ListingProgress, Next, Outcome, Payload, Plan, Progress,
+    Reason, Recorded, RecordedListing, Selection, Started,
 };
 
 /// The model's technical name.
@@ -105,6 +107,15 @@ pub async fn finish(
         "run_id": run_id, "worker": worker, "state": end, "message": message, "progress": progress,
     });
     held(client, "finish", kwargs).await
+}
+
+/// Takes back a run in which nothing has been recorded, as if it had not been made. `false`: another holds it now.
+///
+/// # Errors
+///
+/// What Odoo answers; a run that is gone already is what was asked for.
+pub async fn abandon(client: &Client, run_id: i64, worker: &str) -> Result<bool, Error> {
+    held(client, "abandon", json!({ "run_id": run_id, "worker": worker })).await
 }
 
 /// Runs of the kind `check`: marks the connector's permits whose date has passed as expired, and answers how many

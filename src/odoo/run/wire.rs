@@ -3,7 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::odoo::{Connector, Domain, value};
 
@@ -183,6 +183,76 @@ pub struct Progress {
     /// Permits in all, once known better.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
+    /// Whether the listing's dates were used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upgraded: Option<bool>,
+}
+
+/// A permit as the listing has it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct ListedPermit {
+    /// SICANTIK's identity of it.
+    pub registration_id: String,
+    /// The number as printed; may be empty.
+    pub permit_number: String,
+    /// Who applied.
+    pub applicant_name: String,
+    /// What for.
+    pub permit_type_name: String,
+    /// When the application was received, where the listing says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received_date: Option<NaiveDate>,
+    /// When it expires, where the listing says so; an inner `None` says that there is no date.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "date_or_false")]
+    pub expiry_date: Option<Option<NaiveDate>>,
+}
+
+/// Odoo's word for an unset date is `false`.
+fn date_or_false<S: Serializer>(
+    date: &Option<Option<NaiveDate>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match date.flatten() {
+        Some(date) => date.serialize(serializer),
+        None => serializer.serialize_bool(false),
+    }
+}
+
+/// How the reading of the listing goes; all numbers are those of the whole run so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct ListingProgress {
+    /// Requests to SICANTIK.
+    pub requests: u64,
+    /// How many of them were repetitions.
+    pub retries: u64,
+    /// Pages read.
+    pub pages: u64,
+    /// Distinct registrations seen.
+    pub listed: u64,
+    /// Rows left out because they have no applicant.
+    pub junk: u64,
+    /// Rows that could not be read at all.
+    pub skipped: u64,
+    /// Whether the rows carry expiry dates.
+    pub upgraded: bool,
+}
+
+/// What `record_listing` answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct RecordedListing {
+    /// What to do next.
+    pub answer: Next,
+    /// Rows that Odoo refused.
+    pub rejected: u64,
+    /// Permits made.
+    pub created: u64,
+    /// Permits of which something was changed.
+    pub updated: u64,
+    /// Permits that were as listed already.
+    pub unchanged: u64,
+    /// Of these all, permits that got a date now.
+    pub dated: u64,
 }
 
 /// What to do after a batch.

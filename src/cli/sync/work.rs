@@ -1,0 +1,251 @@
+//! How `sync` does its work: in Odoo's ledger, on an Odoo without one, or writing nothing.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Command, CommonArgs};
+use crate::cli::exit::Failure;
+use crate::cli::output::{Display, Summary};
+use crate::cli::setup::{Setup, host, stop_on_signal};
+use crate::config::Config;
+use crate::odoo::run::{self, Selection};
+use crate::odoo::{Domain, Mode, connector, permit};
+use crate::sync::listing::{self, Import, Sweep};
+use crate::sync::{
+    self, DEFAULT_PAGE_SIZE, DrySink, Ended, Halt, Held, ListingUse, PlainSink, Progress, Reporter,
+    Tally, Work,
+};
+
+/// The lease of a run on the command line, seconds: after so long without a sign of life it is given up.
+const LEASE_SECONDS: u32 = 30;
+
+/// What is to be done.
+pub(super) struct Job {
+    /// The ledger's word for it.
+    kind: &'static str,
+    pub(super) common: CommonArgs,
+    selection: Selection,
+}
+
+impl From<Command> for Job {
+    fn from(command: Command) -> Self {
+        let (kind, args) = match command {
+            Command::Permits(common) => {
+                return Self { kind: "permits", common, selection: Selection::default() };
+            }
+            Command::Expiry(args) => ("expiry", args),
+            Command::All(args) => ("all", args),
+        };
+        let selection = Selection {
+            max_permits: args.max_permits,
+            include_not_due: args.include_not_due,
+            refresh_older_than: args.refresh_older_than,
+            permit_ids: None,
+        };
+        Self { kind, common: args.common, selection }
+    }
+}
+
+/// The run's result and, if it did not come to its end, why.
+pub(super) type Finished = (Summary, Option<Failure>);
+
+pub(super) async fn work(config: &Config, job: &Job) -> Result<Finished, Failure> {
+    let stop = stop_on_signal();
+    let common = &job.common;
+    let setup =
+        Setup::make(config, common.connector.as_deref(), common.api_url.as_deref(), &stop).await?;
+    eprintln!(
+        "Connector `{}`: SICANTIK at {}, Odoo {} over {}",
+        setup.connector.name,
+        host(&setup.settings),
+        setup.odoo.version().text,
+        setup.odoo.protocol().path(),
+    );
+    let (ended, run_id) = match (setup.schema.mode, common.dry_run) {
+        (Mode::Ledger, false) => {
+            let (ended, run_id) = with_ledger(&setup, job, &stop).await?;
+            (ended, Some(run_id))
+        }
+        (Mode::Plain, _) if job.kind != "expiry" => {
+            return Err(Failure::wrong(format!(
+                "`sync {}` needs the addon `sicantik_connector` in Odoo: permits are made and changed through it. \
+                 Without it there is `sync expiry`.",
+                job.kind
+            )));
+        }
+        (Mode::Plain, false) => (plain(&setup, job, &stop).await?, None),
+        (_, true) => (dry(&setup, job, &stop).await?, None),
+    };
+    let mut summary = Summary::new(&ended.progress, ended.imported.as_ref());
+    summary.odoo_calls = setup.odoo.calls();
+    summary.run_id = run_id.filter(|_| !matches!(ended.halt, Some(Halt::Away(_))));
+    summary.dry_run = common.dry_run;
+    let failure = ended.halt.map(|halt| failure(halt, &host(&setup.settings), &ended.progress));
+    summary.success = failure.is_none();
+    summary.error = failure.as_ref().map(ToString::to_string);
+    Ok((summary, failure))
+}
+
+/// Makes a run in the ledger, so that Odoo's pages show it, and works on it.
+async fn with_ledger(
+    setup: &Setup,
+    job: &Job,
+    stop: &CancellationToken,
+) -> Result<(Ended, i64), Failure> {
+    let worker = sync::worker_name();
+    let (odoo, connector) = (&setup.odoo, &setup.connector);
+    let started = run::start(
+        odoo,
+        connector.id,
+        job.kind,
+        "cli",
+        Some(&worker),
+        LEASE_SECONDS,
+        &job.selection,
+    )
+    .await?;
+    let run_id = started.run_id;
+    let Some(payload) = started.run else {
+        let who = started.worker.map_or_else(
+            || "waits for a sidecar".to_owned(),
+            |worker| format!("is being worked on by {worker}"),
+        );
+        return Err(Failure::held(format!(
+            "Run {run_id} of connector `{}`, asked for by {}, {who}: wait for its end, or stop it with \
+             `runs cancel {run_id}` or in Odoo.",
+            connector.name, started.requested_by,
+        )));
+    };
+    let mut display = Display::new(payload.total);
+    let held =
+        Held { odoo, schema: &setup.schema, worker: &worker, payload, nudge: Arc::default() };
+    let ended = held.work(&setup.sicantik, stop, &mut display).await;
+    display.end();
+    let written = match &ended.halt {
+        // Nothing was asked: the run never was.
+        Some(Halt::Away(_)) => run::abandon(odoo, run_id, &worker).await.map(drop),
+        _ => held.finish(&ended).await,
+    };
+    match written {
+        // What is stored is stored: the lease runs out, and the next run ends this one.
+        Err(error) if ended.halt.is_some() => {
+            tracing::warn!(%error, "The run could not be ended in Odoo");
+        }
+        Err(error) => return Err(error.into()),
+        Ok(()) => {}
+    }
+    Ok((ended, run_id))
+}
+
+/// Works on an Odoo that has no ledger.
+async fn plain(setup: &Setup, job: &Job, stop: &CancellationToken) -> Result<Ended, Failure> {
+    let mut sink = PlainSink::new(&setup.odoo, &setup.schema);
+    let ended = Plan::plain(setup, job).await?.work(setup, job, &mut sink, stop).await;
+    if !matches!(ended.halt, Some(Halt::Away(_))) {
+        connector::write_statistics(
+            &setup.odoo,
+            &setup.schema,
+            setup.connector.id,
+            ended.progress.counts.found,
+            ended.progress.elapsed.as_secs_f64(),
+            chrono::Utc::now(),
+        )
+        .await?;
+    }
+    Ok(ended)
+}
+
+/// Asks, and writes nothing.
+async fn dry(setup: &Setup, job: &Job, stop: &CancellationToken) -> Result<Ended, Failure> {
+    let mut imported = None;
+    if job.kind != "expiry" {
+        let mut display = Display::new(0);
+        let import = Import {
+            sicantik: &setup.sicantik,
+            how: Sweep::of(page_size(setup)),
+            ledger: None,
+            nudge: Arc::default(),
+        };
+        let ended = listing::import(import, &mut |imported| display.report_listing(imported)).await;
+        display.end();
+        if ended.halt.is_some() || job.kind == "permits" {
+            let progress = Progress::default();
+            return Ok(Ended { progress, imported: Some(ended.imported), halt: ended.halt });
+        }
+        imported = Some(ended.imported);
+    }
+    let plan = match setup.schema.mode {
+        Mode::Ledger => {
+            let plan = run::plan(&setup.odoo, setup.connector.id, &job.selection).await?;
+            Plan::new(plan.domains, plan.total, job)
+        }
+        Mode::Plain => Plan::plain(setup, job).await?,
+    };
+    let ended = plan.work(setup, job, &mut DrySink, stop).await;
+    Ok(Ended { imported, ..ended })
+}
+
+fn page_size(setup: &Setup) -> u32 {
+    setup.connector.page_size.unwrap_or(DEFAULT_PAGE_SIZE)
+}
+
+/// Which permits to ask for.
+struct Plan {
+    domains: Vec<Domain>,
+    total: u64,
+    limit: Option<usize>,
+}
+
+impl Plan {
+    fn new(domains: Vec<Domain>, total: u64, job: &Job) -> Self {
+        let most = job.selection.max_permits;
+        let total = most.map_or(total, |most| total.min(most.into()));
+        Self { domains, total, limit: most.map(|most| most as usize) }
+    }
+
+    async fn plain(setup: &Setup, job: &Job) -> Result<Self, Failure> {
+        let domains = permit::plain_domains(
+            &setup.schema,
+            setup.connector.id,
+            job.selection.refresh_older_than,
+            chrono::Utc::now(),
+        );
+        let total = permit::count(&setup.odoo, &domains).await?;
+        Ok(Self::new(domains, total, job))
+    }
+
+    async fn work<S: sync::Sink>(
+        self,
+        setup: &Setup,
+        job: &Job,
+        sink: &mut S,
+        stop: &CancellationToken,
+    ) -> Ended {
+        let ask_undated = job.selection.include_not_due;
+        let work = Work {
+            pages: || sync::permits(&setup.odoo, &setup.schema, self.domains.clone(), self.limit),
+            total: self.total,
+            earlier: run::Counts::default(),
+            listing: ListingUse::Look { page_size: page_size(setup), ask_undated },
+            nudge: Arc::default(),
+        };
+        let mut display = Display::new(self.total);
+        let ended = sync::run(work, &setup.sicantik, sink, stop, &mut display).await;
+        display.end();
+        ended
+    }
+}
+
+fn failure(halt: Halt, host: &str, progress: &Progress) -> Failure {
+    let answered = progress.counts.answered();
+    let kept = format!("{answered} permits were answered; a second run continues with the rest.");
+    match halt {
+        Halt::Odoo(error) => error.into(),
+        Halt::Away(error) => Failure::stuck(format!(
+            "SICANTIK at {host} cannot be used now: {error}. Nothing was written; try again later, or run `doctor`."
+        )),
+        Halt::Sicantik(_) | Halt::Lost => Failure::stuck(format!("{halt} {kept}")),
+        Halt::Cancelled | Halt::Interrupted => Failure::interrupted(format!("{halt} {kept}")),
+    }
+}

@@ -1,0 +1,94 @@
+//! The dates from the listing, where it carries them: one request for a page of permits instead of one for each.
+
+use std::collections::HashMap;
+
+use futures::{Stream, TryStreamExt};
+use tokio::sync::mpsc;
+
+use super::Halt;
+use super::asker::{Asker, permits};
+use crate::odoo::run::Outcome;
+use crate::odoo::{self, Permit};
+use crate::sicantik::{Error, own_expiry};
+use crate::sync::listing::{PageRead, Sweep, sweep};
+use crate::sync::progress::Progress;
+
+/// Pages that may wait to be looked through.
+const WAITING_PAGES: usize = 2;
+
+impl<F: Fn() -> Progress> Asker<'_, '_, F> {
+    /// Answers from the listing those permits of `pages` that it has a date for, and those for which it says that there
+    /// is none, unless `ask_undated`. Returns the rest, to be asked for one by one: a row that is contradicted or
+    /// cannot be read, and permits that are not listed, or whose place moved while the listing was read.
+    pub(super) async fn by_listing<P>(
+        &mut self,
+        pages: P,
+        page_size: u32,
+        ask_undated: bool,
+    ) -> Result<Vec<Permit>, Halt>
+    where
+        P: Stream<Item = Result<Vec<Permit>, odoo::Error>> + Send + Unpin,
+    {
+        let mut wanted: HashMap<String, Permit> = HashMap::new();
+        let mut rest = Vec::new();
+        let mut due = std::pin::pin!(permits(pages));
+        while let Some(permit) = due.try_next().await? {
+            match &permit.registration_id {
+                _ if self.answered.contains(&permit.id) => {}
+                Some(registration_id) => {
+                    wanted.insert(registration_id.trim().to_owned(), permit);
+                }
+                None => rest.push(permit),
+            }
+        }
+        tracing::info!(
+            permits = wanted.len(),
+            "The listing carries dates: it is read instead of asking one by one"
+        );
+        // A page may bring none of those wanted; reading more pages than there are permits would be no kindness.
+        let mut pages_left = wanted.len() + 1;
+        let (sender, mut receiver) = mpsc::channel(WAITING_PAGES);
+        let client = self.client.clone();
+        let sweeping = async move { sweep(&client, Sweep::of(page_size), &sender).await };
+        let matching = async {
+            // Not receiving any more ends the sweep.
+            let mut receiver = std::pin::pin!(&mut receiver);
+            while !wanted.is_empty() && pages_left > 0 {
+                let Some(page) = receiver.recv().await else { break };
+                pages_left -= 1;
+                self.answer_from(&page, &mut wanted, ask_undated).await;
+            }
+            receiver.close();
+        };
+        match tokio::join!(sweeping, matching).0 {
+            Ok(()) | Err(Error::Stopped) => {}
+            Err(error) => {
+                tracing::warn!(%error, "The listing cannot be read on; the rest is asked for one by one")
+            }
+        }
+        rest.extend(wanted.into_values());
+        Ok(rest)
+    }
+
+    async fn answer_from(
+        &mut self,
+        page: &PageRead,
+        wanted: &mut HashMap<String, Permit>,
+        ask_undated: bool,
+    ) {
+        for row in page.rows.iter().filter(|row| row.expiry.is_some()) {
+            let registration_id = row.registration_id.trim();
+            if !wanted.contains_key(registration_id) {
+                continue;
+            }
+            let outcome = match own_expiry(&page.rows, Some(registration_id)) {
+                Ok(Some(expiry_date)) => Outcome::Found { expiry_date },
+                Ok(None) if !ask_undated => Outcome::NoDate,
+                _ => continue,
+            };
+            if let Some(permit) = wanted.remove(registration_id) {
+                self.answer(permit.id, outcome).await;
+            }
+        }
+    }
+}
