@@ -89,7 +89,7 @@ impl Display {
         );
         match self {
             Self::Bar(bar) => bar.set_message(said),
-            Self::Lines { .. } if listing.pages % LINE_EVERY_PAGES == 0 => {
+            Self::Lines { .. } if listing.pages.is_multiple_of(LINE_EVERY_PAGES) => {
                 eprintln!("{said}, elapsed {}", seconds(imported.elapsed));
             }
             Self::Lines { .. } => {}
