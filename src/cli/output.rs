@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::sync::listing::Imported;
@@ -28,11 +28,14 @@ impl Display {
             return Self::Lines { next: LINE_EVERY };
         }
         let style = ProgressStyle::with_template(
-            "{bar:30} {percent:>3}% {pos}/{len}  {msg}  elapsed {elapsed}  remaining {prefix}",
+            "{bar:20} {percent:>3}% {pos}/{len}  {msg}  {elapsed_precise}, {prefix} left",
         )
         .expect("the template is a constant");
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(8));
-        Self::Bar(bar.with_style(style).with_prefix("-"))
+        let bar = bar.with_style(style).with_message("asking").with_prefix("?");
+        // A server that takes its time to answer should not look like a program that hangs.
+        bar.enable_steady_tick(Duration::from_millis(500));
+        Self::Bar(bar)
     }
 
     /// Leaves the screen to what is printed next.
@@ -51,12 +54,12 @@ impl Reporter for Display {
                 bar.set_length(progress.total.max(answered));
                 bar.set_position(answered);
                 bar.set_message(format!(
-                    "{:.1}/s, {} without answer",
+                    "{:.1}/s, {} failed",
                     progress.rate(),
                     progress.counts.failed
                 ));
                 if let Some(left) = progress.remaining() {
-                    bar.set_prefix(HumanDuration(left).to_string());
+                    bar.set_prefix(FormattedDuration(left).to_string());
                 }
             }
             Self::Lines { next } => {

@@ -18,7 +18,7 @@ def rows(rig):
         Row("100 clean permits, 10/s, 2.5 s latency", slow.result.seconds, "s", at_most=13.5,
             note="rate and one latency take 12.5"),
         Row("most requests in any one second", max(rig.busiest), at_most=10, digits=0,
-            note=f"as the server saw them in {len(rig.busiest)} runs at 10/s, one with 35 % of requests failing"),
+            note=f"seen by the server in {len(rig.busiest)} runs at 10/s, one of them full of retries"),
         Row("calls to Odoo per 1,000 permits, 10/s", quick.odoo_calls * 1000 / 500, digits=0,
-            note="renewing the lease every 4 s needs most of them"),
+            note="batches leave after 4 s at the latest, however small"),
     ]

@@ -64,9 +64,8 @@ def machine(rig):
               if line.startswith("model name")]
     model = models[0] if models else platform.machine()
     return [
-        f"{sidecar}, Odoo {rig.odoo_version} (one process), PostgreSQL {postgres.split()[0]} (fsync {fsync}), "
-        f"Python {platform.python_version()}, Linux {platform.release()}.",
-        f"{len(os.sched_getaffinity(0))} cores ({model}), {memory:.0f} GiB of memory; sidecar, simulator, Odoo and "
-        "PostgreSQL share them.",
-        "A database with fsync on commits somewhat slower; the sidecar writes a batch in one commit, so little changes.",
+        f"{sidecar}, Odoo {rig.odoo_version} (one process), PostgreSQL {postgres.split()[0]}, "
+        f"Python {platform.python_version()}, Linux {platform.release()}; {len(os.sched_getaffinity(0))} cores "
+        f"({model}), {memory:.0f} GiB of memory, shared by sidecar, simulator, Odoo and PostgreSQL.",
+        f"PostgreSQL runs with fsync {fsync}: its commits are cheaper than those of a server that keeps its data.",
     ]

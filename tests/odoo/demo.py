@@ -176,8 +176,8 @@ def compare(odoo, truth, api_url):
     traffic = json.loads(control(api_url, "log/summary"))
     print(f"{len(dates)} permits have an expiry date in Odoo now; before it was none.")
     print(f"Compared with what is true in SICANTIK: {len(missing)} missing, {len(wrong)} wrong.")
-    print(f"SICANTIK was asked {traffic['requests']} times, never more than {traffic['max_in_any_second']} times in any "
-          f"one second, with up to {traffic['max_in_flight']} questions on their way at once.")
+    print(f"SICANTIK was asked {traffic['requests']} times, at most {traffic['max_in_any_second']} times in any one "
+          f"second,\nwith up to {traffic['max_in_flight']} questions on their way at once.")
     return len(dates) == WANTED and not wrong and not missing
 
 
