@@ -1,0 +1,95 @@
+"""`doctor` where all is well, and `config`: what they say, and what they keep to themselves."""
+
+import re
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from conftest import PROTOCOLS
+
+SECRET = "rahasia-sekali-4711"
+
+
+@pytest.mark.parametrize(("protocol", "path"), list(zip(PROTOCOLS, ("/jsonrpc", "/json/2"), strict=True)))
+def test_a_healthy_installation(place, clerks, protocol, path):
+    clerks(12, name="Kabanjahe")
+    before = place.db.dump()
+    result = place.run("doctor", ODOO_PROTOCOL=protocol)
+    assert result.code == 0, result.stdout + result.stderr
+    assert place.db.dump() == before
+    for pattern in (
+        rf"^ok    Odoo 19\S* answers, over {path}$",
+        rf"^ok    The key of `sidecar` opens the database `{place.settings['ODOO_DB']}`$",
+        r"^ok    The key .*does not expire$",
+        r"^ok    The addon is installed",
+        r"^ok    Connector `Kabanjahe`: 12 permits are due",
+        r"^ok    SICANTIK at 127\.0\.0\.1:\d+ answers in \d+ ms, in JSON$",
+        r"^ok    Its listing carries no expiry dates",
+        r"^All is well\.$",
+    ):
+        assert re.search(pattern, result.stdout, re.MULTILINE), pattern
+    assert "FAIL" not in result.stdout
+    assert place.settings["ODOO_API_KEY"] not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(("flags", "says"), [
+    (["--format", "xml"], "in XML, although JSON was asked for"),
+    (["--upgraded"], "Its listing carries expiry dates: the API is upgraded"),
+    (["--latency", "2100ms", "--listing-latency", "0ms"], "It is slow now"),
+])
+def test_what_kind_of_sicantik_it_is(place, clerks, flags, says):
+    clerks(5, *flags)
+    result = place.run("doctor")
+    assert result.code == 0, result.stdout + result.stderr
+    assert says in result.stdout
+
+
+def test_a_key_that_ends_soon(place, clerks):
+    clerks(5)
+    change = ("UPDATE res_users_apikeys SET expiration_date = %s"
+              " WHERE user_id = (SELECT id FROM res_users WHERE login = 'sidecar')")
+    place.db.rows(change, datetime.now(timezone.utc) + timedelta(days=5, hours=1))
+    try:
+        result = place.run("doctor")
+    finally:
+        place.db.rows(change, None)
+    assert result.code == 0
+    assert re.search(r"^note  The key .*expires on \d{4}-\d\d-\d\d, in [45] days$", result.stdout, re.MULTILINE)
+    assert "Make a new key in Odoo in time" in result.stdout
+
+
+def settings_file(tmp_path, line):
+    file = tmp_path / "sidecar.toml"
+    file.write_text(f'[odoo]\nurl = "http://user:{SECRET}@127.0.0.1:8069"\ndb = "karo"\n{line}\n')
+    return file
+
+
+@pytest.mark.parametrize("source", ["environment", "key file", "settings file", "key file of the settings file"])
+def test_config_hides_the_key(place, tmp_path, source):
+    key_file = tmp_path / "key"
+    key_file.write_text(SECRET + "\n")
+    line, env = "", {"ODOO_API_KEY": "", "ODOO_URL": "", "ODOO_DB": ""}
+    if source == "environment":
+        env["ODOO_API_KEY"] = SECRET
+    elif source == "key file":
+        env["ODOO_API_KEY_FILE"] = str(key_file)
+    elif source == "settings file":
+        line = f'api_key = "{SECRET}"'
+    else:
+        line = f'api_key_file = "{key_file}"'
+    env = {name: value for name, value in env.items() if value or name == "ODOO_API_KEY"}
+    result = place.run("config", "--config", settings_file(tmp_path, line), **env)
+    assert result.code == 0, result.stderr
+    assert "odoo.api_key = (set, hidden)" in result.stdout
+    assert f"odoo.login = {place.settings['ODOO_LOGIN']}" in result.stdout
+    assert SECRET not in result.stdout + result.stderr
+
+
+def test_flags_over_environment_over_file(place, tmp_path):
+    file = tmp_path / "sidecar.toml"
+    file.write_text('[sicantik]\nrequest_rate = 3.0\ntimeout = 7.0\nmax_in_flight = 5\n')
+    result = place.run("config", "--config", file, "--request-rate", "2", SICANTIK_REQUEST_RATE="4",
+                       SICANTIK_TIMEOUT="6")
+    assert "sicantik.request_rate = 2 /s" in result.stdout
+    assert "sicantik.timeout = 6 s" in result.stdout
+    assert "sicantik.max_in_flight = 5" in result.stdout
