@@ -55,7 +55,15 @@ pub(super) fn read(path: &Path) -> Result<File, Error> {
     toml::from_str(&text).map_err(|error| {
         // Of the error only where and what: its long form repeats the line, which may hold a secret.
         let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
-        let what = error.message().lines().collect::<Vec<_>>().join(" ");
+        let what = without_value(&error.message().lines().collect::<Vec<_>>().join(" "));
         Error(format!("The settings file {}, line {line}: {what}.", path.display()))
     })
+}
+
+/// The parser's words without the value that was found, which may be a secret on the wrong line.
+fn without_value(message: &str) -> String {
+    match (message.starts_with("invalid "), message.rfind(", expected ")) {
+        (true, Some(place)) => format!("the value is not what belongs here{}", &message[place..]),
+        _ => message.to_owned(),
+    }
 }

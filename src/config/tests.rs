@@ -48,6 +48,19 @@ fn an_unknown_key_is_named_with_its_line_and_no_secret_is_repeated() {
 }
 
 #[test]
+fn a_value_of_the_wrong_type_is_not_repeated() {
+    for (text, expected) in [
+        ("[odoo]\napi_key = 4711\n", "expected a string"),
+        ("[sicantik]\ntimeout = \"4711\"\n", "expected f64"),
+    ] {
+        let file = written(text);
+        let error = Config::load(&flags(&file), no_variable).unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains(expected), "{error}");
+        assert!(!error.contains("4711"), "{error}");
+    }
+}
+
+#[test]
 fn a_secret_comes_from_the_environment_before_the_file_and_never_shows() {
     let key_file = written("of_key_file\n");
     let file = written(&format!("[odoo]\napi_key_file = '{}'\n", key_file.path().display()));
