@@ -198,6 +198,9 @@ async fn rights(
 async fn sicantik(config: &Config, url: &str, connector: &Connector, report: &mut Report) {
     let settings = match config.sicantik(url, connector) {
         Ok(settings) => settings,
+        Err(error) if url == connector.api_url => {
+            return report.broken(format_args!("Connector `{}`: {error}", connector.name), "");
+        }
         Err(error) => return report.broken(error, ""),
     };
     let host = host(&settings);
