@@ -1,5 +1,8 @@
 """What each group may do, and above all what it may not."""
 
+from datetime import timedelta
+
+from odoo import fields
 from odoo.exceptions import AccessError
 from odoo.tests import tagged
 
@@ -24,6 +27,16 @@ class TestRights(SicantikCase):
         return {
             operation for operation in ("read", "write", "create", "unlink") if model.has_access(operation)
         }
+
+    def test_the_sidecar_sees_when_its_own_keys_end_and_no_others(self):
+        keys = self.env["res.users.apikeys"]
+        end = fields.Datetime.now() + timedelta(days=20)
+        for user in (self.users["sidecar"], self.users["manager"]):
+            keys.with_user(user).sudo()._generate("rpc", "a key", end)
+        seen = keys.with_user(self.users["sidecar"]).search_read([], ["user_id", "expiration_date"])
+        self.assertEqual([key["user_id"][0] for key in seen], self.users["sidecar"].ids)
+        self.assertEqual(seen[0]["expiration_date"], end)
+        self.assertEqual(self.allowed(self.users["sidecar"], "res.users.apikeys"), {"read"})
 
     def test_table_of_rights(self):
         read, keep, everything = {"read"}, {"read", "write", "create"}, {"read", "write", "create", "unlink"}
