@@ -38,6 +38,12 @@ class Broken:
     # Has to be on stderr: what is wrong, and what to do.
     says: tuple = ()
     code: int = 2
+    # What `doctor` says of it, where that is something else.
+    to_doctor: str = None
+
+    @property
+    def shown(self):
+        return self.to_doctor or self.says[0]
 
 
 def unknown_database(_):
@@ -88,7 +94,8 @@ def no_connector(scene):
 def connector_without_address(scene):
     scene.connector(name="Kabanjahe")
     scene.place.db.rows("UPDATE sicantik_connector SET api_url = ''")
-    return Broken(says=("`Kabanjahe` has no API address", "API Base URL"))
+    return Broken(says=("`Kabanjahe` has no API address", "API Base URL"),
+                  to_doctor="Connector `Kabanjahe`: The address of SICANTIK's API is empty")
 
 
 def address_of_another_kind(scene):

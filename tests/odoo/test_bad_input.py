@@ -57,7 +57,7 @@ def test_doctor_finds_it(scene, breakage, protocol):
     place.db.connection.close()
     assert result.code == 1, result.stdout + result.stderr
     failures = result.stdout[result.stdout.index("FAIL  "):]
-    assert broken.says[0] in failures
+    assert broken.shown in failures
     assert "All is well" not in result.stdout
     assert "not well" in result.stderr
     check_talk(result, place.settings, broken.secrets)
@@ -78,7 +78,7 @@ def test_a_number_of_permits_that_is_none(place, clerks, number):
     ('[odoo]\npasswort = "{secret}"\n', ("line 2", "passwort")),
     ('[odooo]\napi_key = "{secret}"\n', ("line 1", "odooo")),
     ('[odoo]\napi_key = "{secret}\n', ("line 2",)),
-    ('[sicantik]\nrequest_rate = "{secret}"\n', ("line 2", "string")),
+    ('[sicantik]\nrequest_rate = "{secret}"\n', ("line 2", "expected f64")),
 ], ids=["key", "section", "syntax", "type"])
 def test_a_settings_file_that_cannot_be_used(place, clerks, tmp_path, text, says):
     clerks(5)
@@ -99,7 +99,7 @@ def test_a_settings_file_that_cannot_be_used(place, clerks, tmp_path, text, says
     ("ODOO_API_KEY", "", "ODOO_API_KEY or ODOO_API_KEY_FILE"),
     ("ODOO_URL", "odoo.example", "http:// or https://"),
     ("ODOO_URL", "ftp://odoo.example", "http:// or https://"),
-    ("ODOO_PROTOCOL", "xmlrpc", "ODOO_PROTOCOL"),
+    ("ODOO_PROTOCOL", "xmlrpc", "--odoo-protocol"),
     ("ODOO_API_KEY_FILE", "/nonexistent/key", "/nonexistent/key"),
     ("SICANTIK_REQUEST_RATE", "-3", "request"),
     ("SICANTIK_MAX_IN_FLIGHT", "0", "SICANTIK_MAX_IN_FLIGHT"),

@@ -94,7 +94,7 @@ def test_another_address_than_the_connectors(place, clerks, simulate):
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_dry_run_asks_and_writes_nothing_at_all(place, simulate, protocol):
-    simulator = simulate("--permits", 300, "--fault", "redirect=0.02")
+    simulator = simulate("--permits", 1000)
     truth = simulator.truth()
     place.odoo.load(truth, place.odoo.connector(simulator.api_url))
     before = place.db.dump()

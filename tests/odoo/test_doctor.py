@@ -35,7 +35,7 @@ def test_a_healthy_installation(place, clerks, protocol, path):
 @pytest.mark.parametrize(("flags", "says"), [
     (["--format", "xml"], "in XML, although JSON was asked for"),
     (["--upgraded"], "Its listing carries expiry dates: the API is upgraded"),
-    (["--latency", "2100ms", "--listing-latency", "0ms"], "It is slow now"),
+    (["--latency", "2050ms", "--listing-latency", "0ms"], "It is slow now"),
 ])
 def test_what_kind_of_sicantik_it_is(place, clerks, flags, says):
     clerks(5, *flags)

@@ -114,6 +114,29 @@ def test_after_a_kill_the_lease_runs_out_and_the_next_run_goes_on(place, clerks,
     assert "ended without finishing" in killed[0]["message"]
 
 
+def test_sicantik_dies_in_the_middle(place, clerks, processes):
+    simulator, connector = clerks(400)
+    process = place.start("--json", SICANTIK_REQUEST_RATE="150")
+    processes.append(process)
+    when_asked(simulator, 150)
+    simulator.post("set?fault=error-500%3D1")
+    code, stdout, stderr = ended(process)
+    assert code == 1
+    assert "SICANTIK stopped answering" in stderr and "a second run continues" in stderr
+    kept = json.loads(stdout)["found"]
+    assert 100 < kept < 400
+    run = place.odoo.call("sicantik.sync.run", "search_read", [], fields=["state", "found_count", "message"])
+    assert [(one["state"], one["found_count"]) for one in run] == [("failed", kept)]
+    assert "stopped answering" in run[0]["message"]
+    simulator.post("set?fault=none")
+    simulator.post("reset-log")
+    stored = stored_numbers(place)
+    assert place.sync().json["found"] == 400 - kept == 400 - len(stored)
+    assert not stored & set(asked_numbers(simulator))
+    check_all(place.odoo, simulator.truth())
+    check_total(place, connector, 400)
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_two_runs_at_once(place, clerks, processes, protocol):
     simulator, connector = clerks(200, name="Kabanjahe")
@@ -154,6 +177,8 @@ def test_odoo_dies_in_the_middle_and_the_run_goes_on(place, clerks, processes, p
     processes.append(process)
     when_stored(place, 100)
     servers.kill(servers.env("main"))
+    # More than a batch, so that the sidecar meets an Odoo that is not there.
+    when_asked(simulator, simulator.traffic()["requests"] + 150)
     again = servers.up("main")
     assert again["ODOO_URL"] == place.settings["ODOO_URL"]
     code, stdout, stderr = ended(process, 90)

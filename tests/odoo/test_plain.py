@@ -39,7 +39,7 @@ def check_dates(plain, truth, refused=None):
 def test_every_date_and_the_statistics(plain, simulate, protocol):
     faults = ["--fault", "error-500=0.05", "--fault", "empty=0.03", "--fault", "php-warning=0.03",
               "--fault", "broken=0.02"]
-    simulator, truth, connector = office(plain, simulate, *faults)
+    _, truth, connector = office(plain, simulate, *faults)
     plain.odoo.call("sicantik.connector", "write", connector, {"total_expiry_synced": 7})
     result = plain.sync(ODOO_PROTOCOL=protocol)
     found = check_dates(plain, truth)
@@ -61,7 +61,7 @@ def test_every_date_and_the_statistics(plain, simulate, protocol):
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_date_that_odoo_refuses_stops_no_other(plain, simulate, protocol):
-    simulator, truth, connector = office(plain, simulate)
+    _, truth, connector = office(plain, simulate)
     dates = plain_expected(truth)
     often = Counter(dates[permit["no_surat"]] for permit in truth if dates[permit["no_surat"]])
     refused, times = often.most_common(1)[0]
@@ -93,7 +93,7 @@ def test_a_dry_run_writes_nothing(plain, simulate, protocol):
 
 
 def test_a_limit_and_an_address_of_ones_own(plain, simulate):
-    simulator, truth, connector = office(plain, simulate)
+    simulator, _, connector = office(plain, simulate)
     plain.odoo.call("sicantik.connector", "write", connector, {"api_url": "http://127.0.0.1:9/gone"})
     result = plain.sync("--max-permits", 40, "--api-url", simulator.api_url)
     assert result.json["total"] == 40

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import threading
@@ -32,8 +33,10 @@ class Simulator:
         self.process = subprocess.Popen(
             [SIDECAR, "simulate", "--listen", "127.0.0.1:0", *map(str, flags)],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment())
-        self.api_url = self.process.stdout.readline().strip()
+        ready, _, _ = select.select([self.process.stdout], [], [], 10)
+        self.api_url = self.process.stdout.readline().strip() if ready else ""
         if not self.api_url.startswith("http"):
+            self.process.kill()
             raise RuntimeError("the simulator did not start")
         self.control = self.api_url.removesuffix("/backoffice/api") + "/_simulator"
 

@@ -15,7 +15,7 @@ def expected(permit):
     return permit["expected"], permit["expiry_date"] if permit["obtainable"] else False
 
 
-def differences(odoo, truth, permits_without_answer=()):
+def differences(odoo, truth):
     """Permits in Odoo whose date or answer is not the true one, as `{registration: (is, should be)}`."""
     stored = {permit["registration_id"]: (permit["expiry_check_state"], permit["expiry_date"])
               for permit in odoo.permits(["registration_id", "expiry_check_state", "expiry_date"])}
@@ -24,7 +24,6 @@ def differences(odoo, truth, permits_without_answer=()):
         permit["pendaftaran_id"]: (stored[permit["pendaftaran_id"]], expected(permit))
         for permit in truth
         if stored[permit["pendaftaran_id"]] != expected(permit)
-        and permit["pendaftaran_id"] not in permits_without_answer
     }
 
 

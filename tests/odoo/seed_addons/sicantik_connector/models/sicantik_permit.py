@@ -26,6 +26,6 @@ class SicantikPermit(models.Model):
 
     @api.constrains("expiry_date")
     def _check_expiry_date(self):
-        refused = self.env["ir.config_parameter"].sudo().get_param(REFUSED)
-        if refused and any(fields.Date.to_string(permit.expiry_date) == refused for permit in self if permit.expiry_date):
+        refused = fields.Date.to_date(self.env["ir.config_parameter"].sudo().get_param(REFUSED))
+        if refused and refused in self.mapped("expiry_date"):
             raise ValidationError(f"The office is closed for good on {refused}.")
