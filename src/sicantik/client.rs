@@ -52,6 +52,7 @@ pub struct Pong {
 
 /// A complete answer whose status is worth reading.
 struct Answer {
+    status: StatusCode,
     body: Vec<u8>,
     elapsed: Duration,
 }
@@ -202,8 +203,9 @@ impl Client {
         most_tries: u32,
     ) -> Result<(T, Duration), Error> {
         let mut tries = 0;
+        let mut accept = JSON;
         loop {
-            let error = match self.attempt(url, read, tries > 0).await {
+            let error = match self.attempt(url, read, &mut accept, tries > 0).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -223,26 +225,35 @@ impl Client {
         }
     }
 
-    /// Asks for JSON and, where PHP fails to encode it, once more for XML.
+    /// Asks for JSON and, where PHP fails to encode it, at once for XML; from then on `accept` is XML.
     async fn attempt<T>(
         &self,
         url: &Url,
         read: fn(&[u8]) -> Result<T, Unreadable>,
+        accept: &mut &'static str,
         is_retry: bool,
     ) -> Result<(T, Duration), Error> {
-        let mut answer = self.send(url, JSON, is_retry).await?;
+        let mut answer = self.send(url, accept, is_retry).await?;
         let mut reply = read(&answer.body);
-        if matches!(reply, Err(Unreadable::Empty)) {
+        if answer.status.is_success() && *accept == JSON && matches!(reply, Err(Unreadable::Empty))
+        {
+            *accept = XML;
             answer = self.send(url, XML, true).await?;
             reply = read(&answer.body);
         }
-        Ok((reply?, answer.elapsed))
+        match reply {
+            Ok(reply) => Ok((reply, answer.elapsed)),
+            // With data, 404 and 400 are answers; with a page or nothing they are what they say.
+            Err(_) if !answer.status.is_success() => Err(Error::Refused { status: answer.status }),
+            Err(unreadable) => Err(unreadable.into()),
+        }
     }
 
     /// Sends one request through the gate, and those to which it is redirected on the same host.
     async fn send(&self, url: &Url, accept: &str, is_retry: bool) -> Result<Answer, Error> {
         let mut url = url.clone();
-        for _ in 0..=MAX_REDIRECTS {
+        let mut redirects = 0;
+        loop {
             let place = tokio::select! {
                 // Who has to stop does not send one more because the gate happens to be open.
                 biased;
@@ -261,8 +272,14 @@ impl Client {
                 .await
                 .map_err(|error| self.transport(&error))
                 .inspect_err(|error| count(error.word(), started))?;
-            if response.status().is_redirection() {
-                url = redirect(&url, response.headers(), response.status())?;
+            let status = response.status();
+            if status.is_redirection() {
+                count("redirected", started);
+                if redirects == MAX_REDIRECTS {
+                    return Err(Error::Refused { status });
+                }
+                redirects += 1;
+                url = redirect(&url, response.headers(), status)?;
                 drop(place);
                 continue;
             }
@@ -270,7 +287,6 @@ impl Client {
             count(answer.as_ref().map_or_else(Error::word, |_| "answered"), started);
             return answer;
         }
-        Err(Error::Connection { reason: "the server redirects in a circle".to_owned() })
     }
 
     /// Reads an answer to its end; the request stays in flight until then.
@@ -296,9 +312,11 @@ impl Client {
             status if status.is_server_error() => Err(Error::Trouble { status, retry_after }),
             // "Not found" and "past the end" come as 404, with the server's words in the body.
             StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST => {
-                Ok(Answer { body, elapsed: started.elapsed() })
+                Ok(Answer { status, body, elapsed: started.elapsed() })
             }
-            status if status.is_success() => Ok(Answer { body, elapsed: started.elapsed() }),
+            status if status.is_success() => {
+                Ok(Answer { status, body, elapsed: started.elapsed() })
+            }
             status => Err(Error::Refused { status }),
         }
     }

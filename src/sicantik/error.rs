@@ -27,7 +27,8 @@ pub enum Error {
         /// How long the server asked to be left alone (`Retry-After`).
         retry_after: Option<Duration>,
     },
-    /// A status that asking again will not change: 401, 403 and the like.
+    /// A status that asking again will not change: 401, 403 and the like, 404 and 400 without data, a redirect that
+    /// leads nowhere.
     #[error("the server refused with {status}")]
     Refused {
         /// The HTTP status.

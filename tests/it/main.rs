@@ -5,11 +5,13 @@
 //! - `odoo_models`: connectors, permits and the schema, as Odoo answers them.
 //! - `odoo_ledger`: the ledger of runs: what is sent to it and what its answers become.
 //! - `odoo_secrecy`: the API key is in no log, no error and no `Debug`.
-//! - `support`: an Odoo that answers what a test says, and deadlines.
+//! - `sicantik_client`: what is sent to SICANTIK, what is sent again, and what is not read.
+//! - `support`: an Odoo and a web server that answer what a test says, and deadlines.
 
 mod odoo_errors;
 mod odoo_ledger;
 mod odoo_models;
 mod odoo_secrecy;
 mod odoo_wire;
+mod sicantik_client;
 mod support;
