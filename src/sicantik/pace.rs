@@ -84,8 +84,15 @@ impl Gate {
         match &self.pace {
             Some(pace) => {
                 let mut pace = pace.lock().await;
-                self.wait_until_quiet_is_over().await;
-                pace.wait_for_turn().await;
+                loop {
+                    pace.wait_for_turn().await;
+                    // The server may have asked for quiet while the turn was waited for.
+                    if !self.is_quiet() {
+                        break;
+                    }
+                    self.wait_until_quiet_is_over().await;
+                }
+                pace.take_turn();
             }
             None => self.wait_until_quiet_is_over().await,
         }
@@ -123,14 +130,18 @@ impl Gate {
         }
     }
 
+    fn is_quiet(&self) -> bool {
+        self.quiet_until().is_some_and(|until| until > Instant::now())
+    }
+
     async fn wait_until_quiet_is_over(&self) {
-        loop {
-            let until = *self.quiet_until.lock().expect("nothing panics while it is held");
-            match until {
-                Some(until) if until > Instant::now() => tokio::time::sleep_until(until).await,
-                _ => return,
-            }
+        while let Some(until) = self.quiet_until().filter(|until| *until > Instant::now()) {
+            tokio::time::sleep_until(until).await;
         }
+    }
+
+    fn quiet_until(&self) -> Option<Instant> {
+        *self.quiet_until.lock().expect("nothing panics while it is held")
     }
 }
 
@@ -165,15 +176,21 @@ impl Pace {
         }
     }
 
-    async fn wait_for_turn(&mut self) {
-        let mut due = self.next.unwrap_or_else(Instant::now);
-        if self.taken.len() == self.per_window
-            && let Some(&oldest) = self.taken.front()
-        {
-            due = due.max(oldest + self.window);
+    /// When the next turn is, unless it is now.
+    fn due(&self) -> Option<Instant> {
+        let oldest = self.taken.front().filter(|_| self.taken.len() == self.per_window);
+        self.next.max(oldest.map(|&oldest| oldest + self.window))
+    }
+
+    async fn wait_for_turn(&self) {
+        if let Some(due) = self.due() {
+            tokio::time::sleep_until(due).await;
         }
-        tokio::time::sleep_until(due).await;
+    }
+
+    fn take_turn(&mut self) {
         let now = Instant::now();
+        let due = self.due().unwrap_or(now);
         if self.taken.len() == self.per_window {
             self.taken.pop_front();
         }
@@ -267,6 +284,18 @@ mod tests {
         gate.keep_quiet(Duration::from_secs(3));
         let start = Instant::now();
         assert_eq!(pass(&gate).await - start, Duration::from_secs(7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_turn_already_keeps_quiet_too() {
+        let gate = gate(0.5, 4);
+        let start = pass(&gate).await;
+        let quiet = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            gate.keep_quiet(Duration::from_secs(9));
+        };
+        let (next, ()) = tokio::join!(pass(&gate), quiet);
+        assert_eq!(next - start, Duration::from_secs(10));
     }
 
     #[tokio::test(start_paused = true)]
