@@ -205,9 +205,9 @@ impl Run {
             Err(error) => return self.fail(held, &format!("TLS cannot be set up: {error}.")).await,
         };
         let mut events = Events { shared: &self.shared, run_id: held.payload.run_id, last: None };
-        let ended = held.work(&client, &self.stop, &mut events).await;
+        let mut ended = held.work(&client, &self.stop, &mut events).await;
+        let state = self.end(held, &mut ended).await;
         figures::count_permits(held.payload.counts, ended.progress.counts);
-        let state = self.end(held, &ended).await;
         events.send(&ended.progress, state);
         state
     }
@@ -218,11 +218,12 @@ impl Run {
         if let Err(error) = run::check(held.odoo, run_id, held.worker).await {
             return self.fail(held, &error.to_string()).await;
         }
-        self.end(held, &Ended { progress: Progress::default(), imported: None, halt: None }).await
+        let mut ended = Ended { progress: Progress::default(), imported: None, halt: None };
+        self.end(held, &mut ended).await
     }
 
     /// Writes the end into the ledger, or gives the run back.
-    async fn end(&self, held: &Held<'_>, ended: &Ended) -> &'static str {
+    async fn end(&self, held: &Held<'_>, ended: &mut Ended) -> &'static str {
         let state = match &ended.halt {
             None => "done",
             Some(Halt::Cancelled) => "cancelled",

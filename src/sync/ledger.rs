@@ -138,12 +138,12 @@ impl Held<'_> {
         expiry::run(work, sicantik, &mut sink, stop, reporter).await
     }
 
-    /// Writes the run's end into the ledger, if it is still held.
+    /// Writes the run's end into the ledger, if it is still held, and takes over what the ledger has counted.
     ///
     /// # Errors
     ///
     /// What Odoo answers. Then the run's lease runs out, and whoever claims it next continues it.
-    pub async fn finish(&self, ended: &Ended) -> Result<(), Error> {
+    pub async fn finish(&self, ended: &mut Ended) -> Result<(), Error> {
         let (end, message) = match &ended.halt {
             None => (End::Done, String::new()),
             Some(Halt::Lost) => return Ok(()),
@@ -156,7 +156,11 @@ impl Held<'_> {
         };
         let progress = (&ended.progress).into();
         let run_id = self.payload.run_id;
-        run::finish(self.odoo, run_id, self.worker, end, &message, progress).await.map(drop)
+        let counts = run::finish(self.odoo, run_id, self.worker, end, &message, progress).await?;
+        if let Some(counts) = counts {
+            ended.progress.counts = counts;
+        }
+        Ok(())
     }
 }
 

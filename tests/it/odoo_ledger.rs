@@ -34,7 +34,7 @@ async fn a_run_is_claimed_worked_on_and_finished() {
             Answer::Value(json!(false)),
             Answer::Value(payload()),
             Answer::Value(json!({ "answer": "stop", "applied": true, "rejected": 1 })),
-            Answer::Value(json!({ "answer": "ok" })),
+            Answer::Value(json!({ "answer": "ok", "counts": { "found": 7, "failed": 1 } })),
             Answer::Value(json!({ "answer": "lost" })),
         ]);
         assert_eq!(within(run::claim(&client, "w", 30, None)).await.expect("an answer"), None);
@@ -78,7 +78,8 @@ async fn a_run_is_claimed_worked_on_and_finished() {
             })
         );
         let finished = run::finish(&client, 12, "w", run::End::Cancelled, "stopped", progress);
-        assert!(within(finished).await.expect("an answer"));
+        let counts = within(finished).await.expect("an answer");
+        assert_eq!(counts, Some(run::Counts { found: 7, failed: 1, ..run::Counts::default() }));
         assert_eq!(odoo.seen()[3].kwargs["state"], "cancelled");
         assert!(!within(run::release(&client, 12, "w")).await.expect("an answer"));
     }

@@ -172,12 +172,12 @@ class SicantikSyncRun(models.Model):
             raise ValidationError(self.env._("A synchronisation cannot end as “%s”.", state))
         run = self._lock(run_id)
         if run and run.state in ENDED_STATES and worker and run.worker == worker:
-            return {"answer": "ok"}
+            return run._finished()
         if not run or not run._is_held_by(worker):
             return {"answer": "lost"}
         run.write(run._progress_values(progress))
         run._end(state, message or False)
-        return {"answer": "ok"}
+        return run._finished()
 
     @api.model
     def release(self, run_id, worker):

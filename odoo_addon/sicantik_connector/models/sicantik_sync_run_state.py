@@ -205,6 +205,14 @@ class SicantikSyncRun(models.Model):
 
     # What a caller is told
 
+    def _counts(self):
+        self.ensure_one()
+        return {outcome: self[f"{outcome}_count"] for outcome in OUTCOMES}
+
+    def _finished(self):
+        """What the run has recorded, so that the worker reports no answer that Odoo refused to save."""
+        return {"answer": "ok", "counts": self._counts()}
+
     def _payload(self):
         """All that a worker has to know, as plain JSON values."""
         self.ensure_one()
@@ -220,7 +228,7 @@ class SicantikSyncRun(models.Model):
             "total": self.total,
             "last_batch": self.last_batch,
             "answered": self.answered_count,
-            "counts": {outcome: self[f"{outcome}_count"] for outcome in OUTCOMES},
+            "counts": self._counts(),
             "started_at": fields.Datetime.to_string(self.started_at),
             "domains": self._domains(),
             "connector": {

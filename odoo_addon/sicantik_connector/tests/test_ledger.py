@@ -3,6 +3,7 @@
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests import tagged
 
+from ..models.sicantik_sync_run import OUTCOMES
 from ..models.sicantik_sync_run_ledger import MAX_ATTEMPTS
 from .common import OTHER_ADDRESS, SicantikCase, failed, found, no_date
 
@@ -248,7 +249,10 @@ class TestLedger(SicantikCase):
                 self.ledger.finish(
                     run_id=run.id, worker="one", state="done", message="Well.", progress={"requests": 9}
                 ),
-                {"answer": "ok"},
+                {
+                    "answer": "ok",
+                    "counts": {"found": 2, "no_date": 1, "not_registered": 0, "failed": 0},
+                },
             )
         self.assertEqual(self.connector.total_expiry_synced, 102)
         self.assertEqual(self.connector.last_expiry_sync_date, run.finished_at)
@@ -264,7 +268,7 @@ class TestLedger(SicantikCase):
                 self.ledger.finish(run_id=run.id, worker="one", state=state)
         self.assertEqual(
             self.ledger.finish(run_id=run.id, worker="one", state="failed", message="Away."),
-            {"answer": "ok"},
+            {"answer": "ok", "counts": dict.fromkeys(OUTCOMES, 0)},
         )
         self.assertEqual(run.message, "Away.")
         # Nothing was answered: the connector's last synchronisation is still the one before.

@@ -120,12 +120,12 @@ async fn with_ledger(
     let mut display = Display::new(payload.total);
     let held =
         Held { odoo, schema: &setup.schema, worker: &worker, payload, nudge: Arc::default() };
-    let ended = held.work(&setup.sicantik, stop, &mut display).await;
+    let mut ended = held.work(&setup.sicantik, stop, &mut display).await;
     display.end();
     let written = match &ended.halt {
         // Nothing was asked: the run never was.
         Some(Halt::Away(_)) => run::abandon(odoo, run_id, &worker).await.map(drop),
-        _ => held.finish(&ended).await,
+        _ => held.finish(&mut ended).await,
     };
     match written {
         // What is stored is stored: the lease runs out, and the next run ends this one.

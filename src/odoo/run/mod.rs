@@ -94,7 +94,9 @@ pub async fn record(
     client.call_idempotent(MODEL, "record", kwargs).await
 }
 
-/// Ends a run. `false`: another holds it now.
+/// Ends a run, and answers what it has recorded in all; `None`: another holds it now.
+///
+/// The ledger's own counts: Odoo may have refused an answer, of any kind, that was counted when it was sent.
 pub async fn finish(
     client: &Client,
     run_id: i64,
@@ -102,11 +104,20 @@ pub async fn finish(
     end: End,
     message: &str,
     progress: Progress,
-) -> Result<bool, Error> {
+) -> Result<Option<Counts>, Error> {
+    #[derive(Deserialize)]
+    #[serde(tag = "answer", rename_all = "lowercase")]
+    enum Finished {
+        Ok { counts: Counts },
+        Lost,
+    }
     let kwargs = json!({
         "run_id": run_id, "worker": worker, "state": end, "message": message, "progress": progress,
     });
-    held(client, "finish", kwargs).await
+    Ok(match client.call_idempotent(MODEL, "finish", kwargs).await? {
+        Finished::Ok { counts } => Some(counts),
+        Finished::Lost => None,
+    })
 }
 
 /// Takes back a run in which nothing has been recorded, as if it had not been made. `false`: another holds it now.
