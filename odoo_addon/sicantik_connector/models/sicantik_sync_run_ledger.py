@@ -202,6 +202,25 @@ class SicantikSyncRun(models.Model):
         )
         return {"answer": "ok"}
 
+    @api.model
+    def abandon(self, run_id, worker):
+        """Take back a run of one's own in which nothing was recorded, as if it had not been started.
+
+        For the command line, which learns only after starting that SICANTIK is not there. A run that somebody else
+        asked for stays, and is finished as failed instead.
+        """
+        self._check_is_sidecar()
+        run = self._lock(run_id)
+        if not run:
+            return {"answer": "ok"}
+        if not run._is_held_by(worker):
+            return {"answer": "lost"}
+        if run.trigger != "cli" or run.last_batch:
+            raise ValidationError(self.env._("A run with recorded answers is finished, not taken back."))
+        run._end("cancelled", "")
+        run.unlink()
+        return {"answer": "ok"}
+
     # Who may
 
     @api.model

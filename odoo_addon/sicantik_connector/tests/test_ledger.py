@@ -219,6 +219,25 @@ class TestLedger(SicantikCase):
         self.ledger.release(run_id=run.id, worker="one")
         self.assertEqual(run.state, "cancelled")
 
+    def test_abandon_leaves_no_trace(self):
+        run = self.started("one", trigger="cli")
+        self.record(run, 0, [])
+        self.assertEqual(self.ledger.abandon(run_id=run.id, worker="two"), {"answer": "lost"})
+        self.assertEqual(self.ledger.abandon(run_id=run.id, worker="one"), {"answer": "ok"})
+        self.assertFalse(run.exists())
+        self.assertEqual(self.ledger.abandon(run_id=run.id, worker="one"), {"answer": "ok"})
+
+    def test_abandon_is_for_untouched_runs_of_the_command_line(self):
+        pressed = self.started("one", trigger="button")
+        with self.assertRaises(ValidationError):
+            self.ledger.abandon(run_id=pressed.id, worker="one")
+        self.ledger.finish(run_id=pressed.id, worker="one", state="cancelled", message="")
+        run = self.started("one", trigger="cli")
+        self.record(run, 1, [found(self.permits[0])])
+        with self.assertRaises(ValidationError):
+            self.ledger.abandon(run_id=run.id, worker="one")
+        self.assertEqual(run.state, "running")
+
     def test_cancel_of_a_waiting_run(self):
         run_id = self.start()["run_id"]
         self.assertEqual(self.ledger.cancel(run_id=run_id), {"state": "cancelled"})
