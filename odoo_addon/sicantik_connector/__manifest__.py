@@ -8,12 +8,13 @@
     "depends": ["mail"],
     "data": [
         "security/sicantik_groups.xml",
+        "security/sicantik_setup.xml",
         "security/ir.model.access.csv",
         "views/sicantik_permit_views.xml",
         "views/sicantik_sync_run_views.xml",
         "views/sicantik_connector_views.xml",
+        "views/sicantik_listing_views.xml",
         "views/sicantik_menus.xml",
     ],
-    "post_init_hook": "post_init_hook",
     "application": True,
 }

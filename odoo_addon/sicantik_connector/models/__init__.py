@@ -5,4 +5,8 @@ from . import sicantik_sync_run_plan
 from . import sicantik_sync_run_state
 from . import sicantik_sync_run_ledger
 from . import sicantik_sync_run_record
+from . import sicantik_sync_run_listing
+from . import sicantik_sync_run_rows
 from . import sicantik_sync_run_line
+from . import sicantik_connector_listing
+from . import sicantik_takeover

@@ -22,7 +22,8 @@ class SicantikPermit(models.Model):
     _rec_names_search = ["permit_number", "registration_id", "applicant_name"]
 
     # Field tracking is left off on purpose: it reads and compares every value of every write, and
-    # thousands of permits are written a night. A changed date is noted in the chatter by the ledger.
+    # thousands of permits are written a night. Only a date changed by hand is tracked: the ledger
+    # writes without tracking, and notes in the chatter itself which dates it has changed.
     registration_id = fields.Char(
         index=True,
         copy=False,
@@ -39,7 +40,11 @@ class SicantikPermit(models.Model):
     issue_date = fields.Date("Issued On")
     received_date = fields.Date("Received On", help="When the application was received.")
     expiry_date = fields.Date(
-        "Expires On", index=True, copy=False, help="Empty: not known, or the permit has no end."
+        "Expires On",
+        index=True,
+        copy=False,
+        tracking=True,
+        help="Empty: not known, or the permit has no end.",
     )
     days_left = fields.Integer(compute="_compute_days_left")
     status = fields.Selection(
@@ -61,6 +66,22 @@ class SicantikPermit(models.Model):
         default=lambda self: self.env["sicantik.connector"].search([], limit=1),
     )
     last_sync_date = fields.Datetime("Last Synchronised", readonly=True, copy=False)
+    listed = fields.Boolean(
+        "In SICANTIK's Listing",
+        default=True,
+        readonly=True,
+        copy=False,
+        help="Off: the last listing that was read to its end did not hold this permit any more.",
+    )
+    listing_run_id = fields.Many2one(
+        "sicantik.sync.run",
+        "Last Changed By",
+        readonly=True,
+        copy=False,
+        ondelete="set null",
+        index="btree_not_null",
+        help="The synchronisation that brought this permit from the listing, or last changed it so.",
+    )
     expiry_check_state = fields.Selection(
         CHECK_STATES,
         "Last Answer",
@@ -121,6 +142,15 @@ class SicantikPermit(models.Model):
             CREATE INDEX IF NOT EXISTS sicantik_permit_dated_index
                 ON sicantik_permit (connector_id, id)
              WHERE status = 'active' AND expiry_date IS NOT NULL
+            """
+        )
+        # The listing holds nearly all of them, and nearly all have a registration.
+        self.env.cr.execute(
+            """
+            CREATE INDEX IF NOT EXISTS sicantik_permit_unlisted_index
+                ON sicantik_permit (connector_id) WHERE listed IS NOT TRUE;
+            CREATE INDEX IF NOT EXISTS sicantik_permit_unregistered_index
+                ON sicantik_permit (connector_id, permit_number) WHERE registration_id IS NULL;
             """
         )
 

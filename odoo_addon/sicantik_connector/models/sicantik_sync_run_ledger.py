@@ -41,7 +41,7 @@ class SicantikSyncRun(models.Model):
             self._check_is_sidecar()
         self._check_may_start()
         connector = self._plan_connector(connector_id)
-        limits = self._plan_limits(include_not_due, refresh_older_than, max_permits, permit_ids)
+        limits = self._plan_limits(include_not_due, refresh_older_than, max_permits, permit_ids, connector)
         self._check_choice("kind", kind)
         self._check_choice("trigger", trigger)
         lease_seconds = self._lease_length(lease_seconds)

@@ -27,5 +27,6 @@ class SicantikSyncRunLine(models.Model):
     permit_name = fields.Char(
         "Permit Number", help="The number as it was then; it stays when the permit is deleted."
     )
+    registration_id = fields.Char(help="For what the listing held: its registration, be it in Odoo or not.")
     reason = fields.Selection(REASONS, required=True)
     detail = fields.Char("Said by the Server")

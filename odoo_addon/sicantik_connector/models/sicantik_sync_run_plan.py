@@ -26,7 +26,7 @@ class SicantikSyncRun(models.Model):
         """
         self._check_may_start()
         connector = self._plan_connector(connector_id)
-        limits = self._plan_limits(include_not_due, refresh_older_than, max_permits, permit_ids)
+        limits = self._plan_limits(include_not_due, refresh_older_than, max_permits, permit_ids, connector)
         domains = self._expiry_domains(connector, **limits)
         return {"domains": domains, "total": self._plan_total(domains, limits["max_permits"])}
 
@@ -42,8 +42,10 @@ class SicantikSyncRun(models.Model):
         return connector
 
     @api.model
-    def _plan_limits(self, include_not_due, refresh_older_than, max_permits, permit_ids):
+    def _plan_limits(self, include_not_due, refresh_older_than, max_permits, permit_ids, connector):
         """The wishes of a caller in one form; `null` and `false` say “not given”."""
+        if refresh_older_than is None or refresh_older_than is False:
+            refresh_older_than = connector.refresh_older_than
         if permit_ids in (None, False):
             permit_ids = None
         elif not isinstance(permit_ids, list):

@@ -203,12 +203,14 @@ class SicantikSyncRun(models.Model):
     def _note_changes(self, permits, changes):
         """Keep an old date that has been replaced in the permit's history."""
         if changes:
+            run_name = self.with_env(self._reader_env()).display_name
             permits.browse(list(changes))._message_log_batch(
                 bodies={
                     permit_id: self._reader_env()._(
-                        "SICANTIK changed the expiry date: %(old)s → %(new)s.",
+                        "SICANTIK changed the expiry date: %(old)s → %(new)s (%(run)s).",
                         old=fields.Date.to_string(old),
                         new=fields.Date.to_string(new),
+                        run=run_name,
                     )
                     for permit_id, (old, new) in changes.items()
                 }

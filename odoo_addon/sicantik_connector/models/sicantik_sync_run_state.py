@@ -191,17 +191,27 @@ class SicantikSyncRun(models.Model):
         if not by_worker:
             values["worker"] = False
         self.write(values)
+        statistics = self._expiry_statistics(state, now)
+        if statistics:
+            self.connector_id.write(statistics)
+
+    def _expiry_statistics(self, state, now):
+        """What the connector remembers of this run, which has just ended."""
+        answered = self.answered_count
         if self.kind not in ("expiry", "all") or not (answered or state == "done"):
-            return
-        connector = self.connector_id
+            return {}
         statistics = {
             "last_expiry_sync_date": now,
-            "last_expiry_sync_duration": duration,
-            "total_expiry_synced": connector.total_expiry_synced + self.found_count,
+            "last_expiry_sync_duration": self.duration,
+            "total_expiry_synced": self.connector_id.total_expiry_synced + self.found_count,
         }
-        if state == "done" and answered >= MEASURED_FROM and duration:
-            statistics["last_expiry_rate"] = answered / duration
-        connector.write(statistics)
+        if self._is_measure(state, answered, self.duration):
+            statistics["last_expiry_rate"] = answered / self.duration
+        return statistics
+
+    @api.model
+    def _is_measure(self, state, answered, seconds):
+        return state == "done" and answered >= MEASURED_FROM and seconds > 0
 
     # What a caller is told
 

@@ -1,0 +1,389 @@
+"""Writing the listing's rows: what is new is created, what differs is written, the rest is left alone.
+
+A page holds hundreds of rows and mostly nothing new. So the permits are looked up by one statement,
+compared as plain values, and handed to the ORM only where there is something to write.
+"""
+
+import logging
+from datetime import date, timedelta
+
+import psycopg2
+import pytz
+
+from odoo import api, models
+from odoo.exceptions import ValidationError
+
+from .sicantik_sync_run import OUTCOMES
+from .sicantik_sync_run_record import DETAIL_LENGTH
+
+_logger = logging.getLogger(__name__)
+
+# Before the name of a row without a registration: no registration begins so.
+NAMELESS = "\0"
+TEXTS = ("permit_number", "applicant_name", "permit_type_name")
+# Nothing is told to followers, tracked or logged for rows: what matters is noted in `_note_changes`.
+QUIET = {
+    "tracking_disable": True,
+    "mail_notrack": True,
+    "mail_create_nolog": True,
+    "mail_create_nosubscribe": True,
+}
+
+
+class Entry:
+    """What one row means for one permit."""
+
+    __slots__ = ("changes", "date_before", "known", "marks", "outcome", "row", "rest")
+
+    def __init__(self, row, known):
+        self.row, self.known = row, known
+        self.changes, self.marks, self.rest = {}, {}, 0
+        self.outcome = self.date_before = None
+
+
+# One part of the model; `sicantik_sync_run_record` says why.
+# pylint: disable=consider-merging-classes-inherited
+class SicantikSyncRun(models.Model):
+    _inherit = "sicantik.sync.run"
+
+    # Reading the page
+
+    @api.model
+    def _check_rows(self, rows):
+        """The rows by registration, proved to be well-formed, and what is wrong with some of them.
+
+        A registration that comes more than once counts once; its dates have to agree.
+        """
+        if not isinstance(rows or [], list):
+            raise ValidationError(self.env._("“rows” must be a list."))
+        checked, failures = {}, {}
+        for row in rows or []:
+            row = self._check_row(row)
+            registration = row["registration_id"]
+            if not registration:
+                name = row.get("permit_number") or row.get("applicant_name") or "?"
+                failures[NAMELESS + name] = self.env._("The listing names no registration for it.")
+                continue
+            first = checked.setdefault(registration, row)
+            if first is not row and first.get("expiry_date") != row.get("expiry_date"):
+                failures.setdefault(
+                    registration,
+                    self.env._(
+                        "The listing has this registration more than once, with different dates: "
+                        "%(one)s and %(two)s.",
+                        one=first.get("expiry_date") or "–",
+                        two=row.get("expiry_date") or "–",
+                    ),
+                )
+        return checked, failures
+
+    @api.model
+    def _check_row(self, row):
+        try:
+            clean = {"registration_id": row["registration_id"].replace("\0", "").strip()}
+            for name in TEXTS:
+                # PostgreSQL cannot store a NUL, and what is only spaces says nothing.
+                if text := (row.get(name) or "").replace("\0", "").strip():
+                    clean[name] = text
+            if received := row.get("received_date"):
+                clean["received_date"] = date.fromisoformat(received)
+            if "expiry_date" in row:
+                expiry = row["expiry_date"]
+                clean["expiry_date"] = date.fromisoformat(expiry) if expiry else False
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValidationError(self.env._("This is not a row of the listing: %s", row)) from error
+        return clean
+
+    # Comparing
+
+    def _record_rows(self, rows, failures):
+        """Write `rows` (by registration) of this run, which is locked by the caller."""
+        self.ensure_one()
+        now = self._now()
+        known = self._known_permits(list(rows))
+        known.update(self._adoptable_permits(rows, known))
+        stale = now - timedelta(days=self.refresh_older_than) if self.refresh_older_than else None
+        today = pytz.utc.localize(now).astimezone(pytz.timezone(self.connector_id.tz or "UTC")).date()
+        entries, unchanged = [], 0
+        for registration, row in rows.items():
+            permit = known.get(registration)
+            entry = Entry(row, permit)
+            self._compare(entry, today)
+            if registration in failures:
+                entry.outcome, entry.marks = "failed", self._failed_values(now)
+            elif "expiry_date" in row:
+                self._compare_date(entry, now, stale)
+            if permit and not entry.changes and permit["listing_run_id"] != self.id:
+                unchanged += 1
+            if entry.changes or entry.marks:
+                entries.append(entry)
+        refused = self._write_or_refuse_rows(entries, now)
+        return self._count_rows(known, entries, unchanged, failures, refused)
+
+    def _known_permits(self, registrations):
+        """The permits of the connector with these registrations, as they are stored."""
+        return {
+            permit["registration_id"]: permit
+            for permit in self._stored_permits("registration_id = ANY(%s)", registrations)
+        }
+
+    def _adoptable_permits(self, rows, known):
+        """Permits without a registration whose number stands for one single row and one single permit.
+
+        Permits written by hand, or by another module, know their number only.
+        """
+        by_number = {}
+        for registration, row in rows.items():
+            if number := row.get("permit_number"):
+                by_number.setdefault(number, []).append(registration)
+        wanted = {
+            number: found[0]
+            for number, found in by_number.items()
+            if len(found) == 1 and found[0] not in known
+        }
+        if not wanted:
+            return {}
+        adopted = self._stored_permits(
+            "registration_id IS NULL AND permit_number = ANY(%s)", list(wanted)
+        )
+        if not adopted:
+            return {}
+        numbers = [permit["permit_number"] for permit in adopted]
+        often = {
+            number
+            for number, count in self.env["sicantik.permit"]
+            .sudo()
+            ._read_group(
+                [("connector_id", "=", self.connector_id.id), ("permit_number", "in", numbers)],
+                ["permit_number"],
+                ["__count"],
+            )
+            if count > 1
+        }
+        return {
+            wanted[permit["permit_number"]]: permit
+            for permit in adopted
+            if permit["permit_number"] not in often
+        }
+
+    def _stored_permits(self, condition, values):
+        self.env["sicantik.permit"].flush_model()
+        self.env.cr.execute(
+            # `condition` is one of the two texts above.
+            # pylint: disable=sql-injection
+            """
+            SELECT id, registration_id, permit_number, applicant_name, permit_type_name,
+                   received_date, expiry_date, status, listed, expiry_check_state,
+                   expiry_checked_at, expiry_next_check_at, expiry_check_count,
+                   expiry_run_id, listing_run_id
+              FROM sicantik_permit
+             WHERE connector_id = %s AND """
+            + condition,
+            [self.connector_id.id, values],
+        )
+        return self.env.cr.dictfetchall()
+
+    def _compare(self, entry, today):
+        """What the row says otherwise than Odoo. What it does not say is kept."""
+        row, known = entry.row, entry.known
+        if known is None:
+            entry.changes = {
+                **row,
+                "connector_id": self.connector_id.id,
+                "status": "active",
+                "listed": True,
+            }
+            entry.changes.pop("expiry_date", None)
+            return
+        changes = {
+            name: value
+            for name, value in row.items()
+            if value != known[name] and value and name != "expiry_date"
+        }
+        if not known["listed"]:
+            changes["listed"] = True
+        expiry = row.get("expiry_date")
+        if expiry and known["status"] == "expired" and expiry >= today and expiry != known["expiry_date"]:
+            # It was renewed; nobody would be warned of its end otherwise.
+            changes["status"] = "active"
+        entry.changes = changes
+
+    def _compare_date(self, entry, now, stale):
+        """The row's date, by the rules of `_write_permits`; written only where it says something new."""
+        known, expiry = entry.known or {}, entry.row["expiry_date"]
+        before = known.get("expiry_date")
+        state = known.get("expiry_check_state")
+        if expiry:
+            checked = known.get("expiry_checked_at")
+            old = stale and (not checked or checked < stale)
+            if expiry == before and state == "found" and not old:
+                return
+            entry.outcome = "found"
+            if expiry != before:
+                entry.changes["expiry_date"] = expiry
+                entry.date_before = before
+            entry.marks = {
+                **self._checked_values("found", now),
+                "expiry_check_count": 0,
+                "expiry_next_check_at": False,
+            }
+            return
+        if self.kind == "all" and self.include_not_due:
+            # Whoever wants all of them asked will have them asked one by one.
+            return
+        due = known.get("expiry_next_check_at")
+        if state and due and due > now:
+            return
+        entry.outcome = "no_date"
+        entry.rest = (known.get("expiry_check_count") or 0) + 1
+        entry.marks = {
+            **self._checked_values("no_date", now),
+            "expiry_check_count": entry.rest,
+            "expiry_next_check_at": self._rest_until(now, entry.rest),
+        }
+
+    def _rest_until(self, now, count):
+        return self.env["sicantik.permit"]._next_check_at(self.connector_id, now, count)
+
+    # Writing
+
+    def _write_or_refuse_rows(self, entries, now):
+        """Write all at once or, where Odoo refuses one of them, one by one.
+
+        Returns why rows were refused, by registration.
+        """
+        if not entries:
+            return {}
+        try:
+            with self.env.cr.savepoint():
+                self._write_rows(entries, now)
+                return {}
+        except psycopg2.OperationalError:
+            # A conflict with another transaction: Odoo repeats the whole call.
+            raise
+        except Exception as error:
+            _logger.info("A page of run %d was refused, writing rows singly: %s", self.id, error)
+        refused = {}
+        permits = self._quiet_permits()
+        for entry in entries:
+            try:
+                with self.env.cr.savepoint():
+                    self._write_rows([entry], now)
+            except psycopg2.OperationalError:
+                raise
+            except Exception as error:
+                registration = entry.row["registration_id"]
+                _logger.warning("Odoo refused the row of registration %s: %s", registration, error)
+                refused[registration] = self._error_text(error)[:DETAIL_LENGTH]
+                if entry.known and entry.outcome:
+                    self._mark_refused(permits.browse(entry.known["id"]), now)
+        return refused
+
+    def _quiet_permits(self):
+        return self.env["sicantik.permit"].sudo().with_context(**QUIET)
+
+    def _write_rows(self, entries, now):
+        """As few writes as there are different values, and one creation."""
+        permits = self._quiet_permits()
+        new, marks, changes, dates = [], {}, {}, {}
+        for entry in entries:
+            own = {"listing_run_id": self.id, **entry.changes} if entry.changes else {}
+            if not entry.known:
+                new.append({**own, **entry.marks, "last_sync_date": now})
+                continue
+            permit_id = entry.known["id"]
+            marks.setdefault((entry.outcome, entry.rest), (entry.marks, []))[1].append(permit_id)
+            if own:
+                changes.setdefault(tuple(own.items()), []).append(permit_id)
+            if entry.date_before:
+                dates[permit_id] = (entry.date_before, entry.changes["expiry_date"])
+        for values, ids in marks.values():
+            permits.browse(ids).write({**values, "last_sync_date": now})
+        for values, ids in changes.items():
+            permits.browse(ids).write(dict(values))
+        permits.create(new)
+        self._note_changes(permits, dates)
+
+    # Counting
+
+    def _count_rows(self, known, entries, unchanged, failures, refused):
+        """Add up what this page brought; what another page of this run has counted is not counted again."""
+        counts = {"rejected": len(refused), "created": 0, "updated": 0, "unchanged": unchanged, "dated": 0}
+        outcomes, changed = {}, 0
+        for entry in entries:
+            registration = entry.row["registration_id"]
+            if registration in refused:
+                continue
+            if entry.outcome:
+                outcomes[registration] = entry.outcome
+                counts["dated"] += entry.outcome == "found"
+                changed += bool(entry.date_before)
+            if not entry.known:
+                counts["created"] += 1
+            elif entry.changes and entry.known["listing_run_id"] != self.id:
+                counts["updated"] += 1
+        outcomes.update(dict.fromkeys([*failures, *refused], "failed"))
+        before = self._row_outcomes_before(known, outcomes)
+        if failures or refused:
+            self._write_row_lines(known, entries, failures, refused)
+        values = {f"{outcome}_count": self[f"{outcome}_count"] for outcome in OUTCOMES}
+        for outcome in outcomes.values():
+            values[f"{outcome}_count"] += 1
+        for outcome in before.values():
+            values[f"{outcome}_count"] -= 1
+        values["changed_count"] = self.changed_count + changed
+        values["listing_answered"] = self.listing_answered + len(outcomes) - len(before)
+        for name in ("created", "updated", "unchanged"):
+            values[f"{name}_count"] = self[f"{name}_count"] + counts[name]
+        self.write(values)
+        return counts
+
+    def _row_outcomes_before(self, known, outcomes):
+        """What this run has counted before for the rows of this page, where that no longer holds.
+
+        Lines about failures that are over, or about to be written anew, go away.
+        """
+        marked = {
+            registration: permit["expiry_check_state"]
+            for registration, permit in known.items()
+            if permit["expiry_run_id"] == self.id and permit["expiry_check_state"]
+        }
+        before = {name: outcome for name, outcome in marked.items() if name in outcomes}
+        if not self.failed_count:
+            return before
+        rows = self._rows_of_lines(known, outcomes)
+        for line, name in rows.items():
+            # Odoo had refused the row: the permit does not know of it, its line does.
+            if name in outcomes or name not in marked:
+                before.setdefault(name, "failed")
+                line.unlink()
+        return before
+
+    def _rows_of_lines(self, known, outcomes):
+        """The lines of this run about the rows of this page."""
+        permits = {permit["id"]: registration for registration, permit in known.items()}
+        names = {*known, *outcomes}
+        found = {}
+        for line in self.line_ids:
+            name = line.registration_id or permits.get(line.permit_id.id) or NAMELESS + (line.permit_name or "")
+            if name in names:
+                found[line] = name
+        return found
+
+    def _write_row_lines(self, known, entries, failures, refused):
+        rows = {entry.row["registration_id"]: entry.row for entry in entries}
+        lines = []
+        for name, detail in {**failures, **refused}.items():
+            permit = known.get(name) or {}
+            number = rows.get(name, {}).get("permit_number") or permit.get("permit_number")
+            lines.append(
+                {
+                    "run_id": self.id,
+                    "permit_id": permit.get("id") or False,
+                    "permit_name": name[1:] if name.startswith(NAMELESS) else number or name,
+                    "registration_id": False if name.startswith(NAMELESS) else name,
+                    "reason": "rejected_by_odoo" if name in refused else "unreadable",
+                    "detail": detail[:DETAIL_LENGTH],
+                }
+            )
+        self.env["sicantik.sync.run.line"].sudo().create(lines)
