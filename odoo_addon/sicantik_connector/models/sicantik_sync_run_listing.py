@@ -47,7 +47,7 @@ class SicantikSyncRun(models.Model):
     skipped_count = fields.Integer(
         "Not Readable", help="Entries of the listing that SICANTIK did not give, even one by one."
     )
-    listing_done = fields.Boolean("Listing Read to Its End")
+    listing_read = fields.Boolean("Listing Read to Its End")
     listing_seconds = fields.Float("Duration of the Listing (seconds)", digits=(12, 1))
     # Of those answered, how many the listing answered: they say nothing about the speed of asking.
     listing_answered = fields.Integer("Answered by the Listing")
@@ -98,9 +98,9 @@ class SicantikSyncRun(models.Model):
         gone = run._mark_listed(missing, False) if complete else 0
         run._mark_listed(again, True)
         values = {"unlisted_count": run.unlisted_count + gone, "lease_until": run._lease_end()}
-        if not run.listing_done:
-            values["listing_done"] = bool(complete)
-            values["listing_seconds"] = (run._now() - run.started_at).total_seconds()
+        if not run.listing_read:
+            values["listing_read"] = bool(complete)
+            values["listing_seconds"] = max(0.1, (run._now() - run.started_at).total_seconds())
         run.write(values)
         self.env.flush_all()
         return {**run._go_on(), "applied": True}
@@ -190,13 +190,13 @@ class SicantikSyncRun(models.Model):
 
     def _take(self, worker, lease_seconds):
         taken = super()._take(worker, lease_seconds)
-        if taken and self.kind in LISTING_KINDS and not self.listing_done:
+        if taken and self.kind in LISTING_KINDS and not self.listing_read:
             # What an earlier attempt has written, this one finds unchanged.
             self.write(dict.fromkeys([*LISTING_PROGRESS.values(), "unchanged_count"], 0))
         return taken
 
     def _payload(self):
-        return {**super()._payload(), "listing_done": self.listing_done}
+        return {**super()._payload(), "listing_done": self.listing_read}
 
     def _progress_values(self, progress):
         values = super()._progress_values(progress)
@@ -238,17 +238,18 @@ class SicantikSyncRun(models.Model):
             statistics["listing_way"] = self.way
         connector.write(statistics)
 
-    @api.depends("kind", "listed_count", "listing_expected", "listing_done")
+    @api.depends("kind", "listed_count", "listing_expected", "listing_seconds")
     def _compute_progress(self):
         super()._compute_progress()
         for run in self.filtered(lambda run: run.kind in LISTING_KINDS and run.state != "done"):
             # The listing says nowhere how long it is; what was known before is a fair guess.
             share = 100.0 * run.listed_count / run.listing_expected if run.listing_expected else 0.0
-            listing = 100.0 if run.listing_done else min(99.0, share)
+            over = bool(run.listing_seconds)
+            listing = 100.0 if over else min(99.0, share)
             if run.kind == "permits":
                 run.progress = listing
             else:
-                run.progress = (listing + (run.progress if run.listing_done else 0.0)) / 2
+                run.progress = (listing + (run.progress if over else 0.0)) / 2
 
     def action_view_listing_permits(self):
         self.ensure_one()
