@@ -3,18 +3,19 @@
 use std::collections::HashSet;
 use std::sync::Mutex;
 
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::future::{Fuse, FusedFuture};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Halt, ListingUse};
-use crate::odoo::run::{Answer, Outcome};
+use crate::odoo::run::{Answer, Outcome, Reason};
 use crate::odoo::{self, Permit};
 use crate::sicantik::{Client, Error};
 use crate::sync::ask::{ask, failed};
 use crate::sync::progress::{Progress, Reporter, Tally};
 
-/// After so many permits in a row that met a passing trouble the server is asked whether it is there at all.
+/// After so many permits in a row that met trouble or a refusal the server is asked whether it is there at all.
 const TROUBLES_IN_A_ROW: usize = 20;
 
 /// So many permits are remembered to be asked once more at the end; the trouble of further ones is final, until the
@@ -118,32 +119,40 @@ impl<'a, 'r, F: Fn() -> Progress> Asker<'a, 'r, F> {
             // Twice as many as may be in flight, so that those who wait to try again do not keep others waiting.
             .buffer_unordered(client.gate().limits().max_in_flight.saturating_mul(2));
         let mut asked = std::pin::pin!(asked);
+        // Asked beside the permits, never instead of them: those in flight keep their places at the gate until they
+        // are polled, and the probe needs one too.
+        let mut probe = std::pin::pin!(Fuse::terminated());
         let mut in_a_row = 0;
-        while let Some(next) = asked.next().await {
+        loop {
+            let next = tokio::select! {
+                answer = &mut probe, if !probe.is_terminated() => {
+                    answer?;
+                    continue;
+                }
+                next = asked.next() => next,
+            };
+            let Some(next) = next else { return Ok(()) };
             let (permit, result) = next?;
-            let outcome = match result {
-                Ok(outcome) => {
-                    in_a_row = 0;
-                    outcome
-                }
+            // A refusal is an outcome, but who refuses everybody is to be left alone as well.
+            in_a_row = match &result {
                 Err(Error::Stopped) => continue,
-                Err(error) => {
-                    in_a_row += 1;
-                    if in_a_row % TROUBLES_IN_A_ROW == 0 {
-                        is_there(self.client, self.state).await?;
-                    }
-                    match &mut deferred {
-                        Some(deferred) if deferred.len() < MOST_DEFERRED => {
-                            deferred.push(permit);
-                            continue;
-                        }
-                        _ => failed(&error),
-                    }
+                Err(_) | Ok(Outcome::Failed { reason: Reason::Unavailable, .. }) => in_a_row + 1,
+                Ok(_) => 0,
+            };
+            if in_a_row >= TROUBLES_IN_A_ROW && probe.is_terminated() {
+                in_a_row = 0;
+                probe.set(is_there(client, self.state).fuse());
+            }
+            let outcome = match (result, &mut deferred) {
+                (Ok(outcome), _) => outcome,
+                (Err(_), Some(deferred)) if deferred.len() < MOST_DEFERRED => {
+                    deferred.push(permit);
+                    continue;
                 }
+                (Err(error), _) => failed(&error),
             };
             self.answer(permit.id, outcome).await;
         }
-        Ok(())
     }
 
     /// Passes an outcome on.
