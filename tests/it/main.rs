@@ -6,7 +6,9 @@
 //! - `odoo_ledger`: the ledger of runs: what is sent to it and what its answers become.
 //! - `odoo_secrecy`: the API key is in no log, no error and no `Debug`.
 //! - `sicantik_client`: what is sent to SICANTIK, what is sent again, and what is not read.
-//! - `support`: an Odoo and a web server that answer what a test says, and deadlines.
+//! - `sync_expiry`: the pipeline: batches, back-pressure, and every way to end before its end.
+//! - `sync_truth`: the pipeline against the simulator's truth, with every quirk and every trouble.
+//! - `support`: an Odoo and a web server that answer what a test says, the simulator, and deadlines.
 
 mod odoo_errors;
 mod odoo_ledger;
@@ -15,3 +17,5 @@ mod odoo_secrecy;
 mod odoo_wire;
 mod sicantik_client;
 mod support;
+mod sync_expiry;
+mod sync_truth;

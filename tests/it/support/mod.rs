@@ -1,6 +1,7 @@
 //! What several tests share.
 
 pub(crate) mod odoo;
+pub(crate) mod sicantik;
 pub(crate) mod web;
 
 use std::time::Duration;
