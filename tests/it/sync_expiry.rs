@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::sicantik::{Kept, Page, Simulator, unlimited, work, worked};
+use crate::support::sicantik::{Kept, Page, Simulator, from, unlimited, work, worked};
 
 async fn clean(permits: u32, latency: Duration) -> Simulator {
     Simulator::start(Options { permits, latency, clean: true, ..Options::default() }).await
@@ -108,13 +108,15 @@ async fn a_source_is_read_only_as_far_as_odoo_takes_what_comes_of_it() {
     let simulator = clean(500, Duration::ZERO).await;
     let permits = simulator.permits().await;
     let pulled = AtomicUsize::new(0);
-    let pages = stream::iter(0..1_000).map(|page: usize| {
-        pulled.fetch_add(PAGE, Ordering::Relaxed);
-        let start = page * PAGE;
-        let page = (start..start + PAGE)
-            .map(|place| Permit { id: place as i64, ..permits[place % permits.len()].clone() });
-        Page::Ok(page.collect())
-    });
+    let pages = || {
+        stream::iter(0..1_000).map(|page: usize| {
+            pulled.fetch_add(PAGE, Ordering::Relaxed);
+            let start = page * PAGE;
+            let page = (start..start + PAGE)
+                .map(|place| Permit { id: place as i64, ..permits[place % permits.len()].clone() });
+            Page::Ok(page.collect())
+        })
+    };
     let work = from(pages, 100_000);
     let stop = CancellationToken::new();
     let client = simulator.client(unlimited(32), &stop);
@@ -134,10 +136,6 @@ async fn a_source_is_read_only_as_far_as_odoo_takes_what_comes_of_it() {
     let most = most_held.load(Ordering::Relaxed);
     assert!((400..3_000).contains(&most), "{most} permits held at once");
     assert!(pulled.load(Ordering::Relaxed) < 6_000);
-}
-
-fn from<P>(pages: P, total: u64) -> Work<P> {
-    Work { pages, total, earlier: Counts::default(), nudge: Arc::default() }
 }
 
 #[tokio::test(start_paused = true)]
@@ -243,12 +241,16 @@ async fn a_lost_run_and_an_odoo_that_fails_end_the_work_at_once() {
 async fn permits_that_cannot_be_read_end_the_run_after_those_that_could() {
     let simulator = clean(150, Duration::ZERO).await;
     let permits = simulator.permits().await;
-    let away = Error::Rejected { sentence: "No.".to_owned() };
-    let pages: Vec<Page> = vec![Ok(permits[..100].to_vec()), Err(away), Ok(permits[100..].into())];
+    let pages = || {
+        let away = Error::Rejected { sentence: "No.".to_owned() };
+        let pages: Vec<Page> =
+            vec![Ok(permits[..100].to_vec()), Err(away), Ok(permits[100..].into())];
+        stream::iter(pages)
+    };
     let stop = CancellationToken::new();
     let client = simulator.client(unlimited(4), &stop);
     let mut kept = Kept::all();
-    let work = from(stream::iter(pages), 150);
+    let work = from(pages, 150);
     let ended = worked(work, &client, &mut kept, &stop).await;
     assert!(matches!(ended.halt, Some(Halt::Odoo(_))), "{:?}", ended.halt);
     let (answered, stored) = answered_and_stored(&simulator, &permits, &kept).await;

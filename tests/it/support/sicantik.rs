@@ -9,7 +9,7 @@ use serde_json::Value;
 use sicantik_sidecar::odoo::{Error, Permit, run};
 use sicantik_sidecar::sicantik::simulator::{self, Options};
 use sicantik_sidecar::sicantik::{Client, Gate, Limits};
-use sicantik_sidecar::sync::{self, Ended, Progress, Recorded, Reporter, Sink, Work};
+use sicantik_sidecar::sync::{self, Ended, ListingUse, Progress, Recorded, Reporter, Sink, Work};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant};
@@ -168,13 +168,26 @@ impl Sink for Kept<'_> {
     }
 }
 
-/// Pages of at most a hundred.
-pub(crate) fn work(permits: &[Permit]) -> Work<impl Stream<Item = Page> + Send + Unpin + use<>> {
-    let pages: Vec<Page> = permits.chunks(100).map(|page| Ok(page.to_vec())).collect();
+/// Pages of at most a hundred, to be asked for one by one.
+pub(crate) fn work(
+    permits: &[Permit],
+) -> Work<impl Fn() -> stream::Iter<std::vec::IntoIter<Page>> + Send + use<>> {
+    let permits = permits.to_vec();
+    let total = permits.len() as u64;
+    let pages = move || {
+        let pages: Vec<Page> = permits.chunks(100).map(|page| Ok(page.to_vec())).collect();
+        stream::iter(pages)
+    };
+    from(pages, total)
+}
+
+/// Permits of `pages`, to be asked for one by one.
+pub(crate) fn from<F>(pages: F, total: u64) -> Work<F> {
     Work {
-        pages: stream::iter(pages),
-        total: permits.len() as u64,
+        pages,
+        total,
         earlier: run::Counts::default(),
+        listing: ListingUse::Done,
         nudge: Arc::default(),
     }
 }
@@ -182,8 +195,8 @@ pub(crate) fn work(permits: &[Permit]) -> Work<impl Stream<Item = Page> + Send +
 pub(crate) type Page = Result<Vec<Permit>, Error>;
 
 /// Works with nobody watching, and not for ever.
-pub(crate) async fn worked(
-    work: Work<impl Stream<Item = Page> + Send + Unpin>,
+pub(crate) async fn worked<P: Stream<Item = Page> + Send + Unpin>(
+    work: Work<impl Fn() -> P + Send>,
     client: &Client,
     sink: &mut impl Sink,
     stop: &CancellationToken,
