@@ -142,9 +142,10 @@ fn two(number: &str) -> Vec<Permit> {
 
 #[tokio::test(start_paused = true)]
 async fn what_met_a_passing_trouble_is_asked_once_more_at_the_end() {
-    // `0001` in base64 is MDAwMQ==. It fails for the tries of the first pass, or of both.
+    // `0001` in base64 is MDAwMQ==. It fails for the tries of the first pass, or of both; between them the server is
+    // asked whether it is there.
     for (troubles, requests, outcome) in
-        [(3, 5, "2031-01-02"), (5, 7, "2031-01-02"), (99, 7, "failed/unavailable")]
+        [(3, 6, "2031-01-02"), (5, 8, "2031-01-02"), (99, 8, "failed/unavailable")]
     {
         let left = std::sync::Mutex::new(troubles);
         let web = Web::start(move |asked| {
