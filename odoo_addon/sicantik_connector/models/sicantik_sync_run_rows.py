@@ -323,7 +323,7 @@ class SicantikSyncRun(models.Model):
             elif entry.changes and entry.known["listing_run_id"] != self.id:
                 counts["updated"] += 1
         outcomes.update(dict.fromkeys([*failures, *refused], "failed"))
-        before = self._row_outcomes_before(known, outcomes)
+        before = self._row_outcomes_before(known, entries, outcomes)
         if failures or refused:
             self._write_row_lines(known, entries, failures, refused)
         values = {f"{outcome}_count": self[f"{outcome}_count"] for outcome in OUTCOMES}
@@ -338,7 +338,7 @@ class SicantikSyncRun(models.Model):
         self.write(values)
         return counts
 
-    def _row_outcomes_before(self, known, outcomes):
+    def _row_outcomes_before(self, known, entries, outcomes):
         """What this run has counted before for the rows of this page, where that no longer holds.
 
         Lines about failures that are over, or about to be written anew, go away.
@@ -351,18 +351,17 @@ class SicantikSyncRun(models.Model):
         before = {name: outcome for name, outcome in marked.items() if name in outcomes}
         if not self.failed_count:
             return before
-        rows = self._rows_of_lines(known, outcomes)
-        for line, name in rows.items():
+        names = {*known, *outcomes, *(entry.row["registration_id"] for entry in entries)}
+        for line, name in self._lines_of_rows(known, names).items():
             # Odoo had refused the row: the permit does not know of it, its line does.
             if name in outcomes or name not in marked:
                 before.setdefault(name, "failed")
                 line.unlink()
         return before
 
-    def _rows_of_lines(self, known, outcomes):
-        """The lines of this run about the rows of this page."""
+    def _lines_of_rows(self, known, names):
+        """The lines of this run about the rows of a page, with the names of the rows."""
         permits = {permit["id"]: registration for registration, permit in known.items()}
-        names = {*known, *outcomes}
         found = {}
         for line in self.line_ids:
             name = line.registration_id or permits.get(line.permit_id.id) or NAMELESS + (line.permit_name or "")
