@@ -8,13 +8,14 @@
     "depends": ["mail"],
     "data": [
         "security/sicantik_groups.xml",
-        "security/sicantik_setup.xml",
         "security/ir.model.access.csv",
         "views/sicantik_permit_views.xml",
         "views/sicantik_sync_run_views.xml",
         "views/sicantik_connector_views.xml",
         "views/sicantik_listing_views.xml",
         "views/sicantik_menus.xml",
+        "data/set_up.xml",
     ],
+    "post_init_hook": "post_init_hook",
     "application": True,
 }

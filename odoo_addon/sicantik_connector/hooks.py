@@ -3,7 +3,7 @@
 from odoo import Command
 
 
-def set_up_groups(env):
+def post_init_hook(env):
     """Show the three groups as one choice on the user form, and let the administrator in."""
     user, officer, manager = (
         env.ref(f"sicantik_connector.group_{name}") for name in ("user", "officer", "manager")
@@ -23,10 +23,8 @@ def set_up_groups(env):
         groups.privilege_id = privilege
     else:
         groups.category_id = category
-    # Renamed from `users` and `groups_id` in Odoo 19.
-    members = manager["user_ids" if "user_ids" in manager._fields else "users"]
     admin = env.ref("base.user_admin", raise_if_not_found=False)
-    # An update must not bring back an administrator who was sent away.
-    if admin and not members - env.ref("base.user_root"):
+    if admin:
+        # Renamed from `groups_id` in Odoo 19.
         field = "group_ids" if "group_ids" in admin._fields else "groups_id"
         admin.write({field: [Command.link(manager.id)]})

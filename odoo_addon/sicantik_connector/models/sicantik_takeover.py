@@ -11,7 +11,7 @@ from odoo import api, models
 from odoo.exceptions import AccessError
 from odoo.tools import sql
 
-from ..hooks import set_up_groups
+from ..hooks import post_init_hook
 
 _logger = logging.getLogger(__name__)
 
@@ -34,12 +34,15 @@ class SicantikConnector(models.Model):
         return None
 
     @api.model
-    def set_up_groups(self):
-        """Called while the module's data is loaded, on an installation and on each update."""
+    def set_up_after_update(self):
+        """Called when the module's data has been loaded, on an installation and on each update."""
         # Public, as Odoo calls nothing else from data files; of use to nobody else.
         if not self.env.su:
             raise AccessError(self.env._("You are not allowed to set up the groups of SICANTIK."))
-        set_up_groups(self.env)
+        manager = self.env.ref("sicantik_connector.group_manager")
+        # Renamed from `users` in Odoo 19.
+        if not manager["user_ids" if "user_ids" in manager._fields else "users"]:
+            post_init_hook(self.env)
         return True
 
 

@@ -337,7 +337,7 @@ class TestListing(ListingCase):
         with self.assertRaises(AccessError):
             self.connector.with_user(self.users["user"]).action_sync_permits()
         with self.assertRaises(AccessError):
-            self.connector.with_user(self.users["manager"]).set_up_groups()
+            self.connector.with_user(self.users["manager"]).set_up_after_update()
         self.assertEqual(run.last_batch, 0)
 
     def test_another_attempt_starts_from_the_front(self):
