@@ -94,7 +94,7 @@ def update(offline):
 
 KEPT = {
     "sicantik_connector": "id, name, api_url, active, last_sync_date, last_expiry_sync_date, total_permits_synced,"
-                          " total_expiry_synced, last_sync_duration, last_expiry_sync_duration, write_date",
+                          " total_expiry_synced, last_sync_duration, last_expiry_sync_duration",
     "sicantik_permit": "id, permit_number, expiry_date, coalesce(status, 'active'), last_sync_date, write_date",
 }
 
