@@ -240,7 +240,7 @@ class SicantikSyncRun(models.Model):
 
     @api.depends("kind", "listed_count", "listing_expected", "listing_seconds")
     def _compute_progress(self):
-        super()._compute_progress()
+        result = super()._compute_progress()
         for run in self.filtered(lambda run: run.kind in LISTING_KINDS and run.state != "done"):
             # The listing says nowhere how long it is; what was known before is a fair guess.
             share = 100.0 * run.listed_count / run.listing_expected if run.listing_expected else 0.0
@@ -250,6 +250,7 @@ class SicantikSyncRun(models.Model):
                 run.progress = listing
             else:
                 run.progress = (listing + (run.progress if over else 0.0)) / 2
+        return result
 
     def action_view_listing_permits(self):
         self.ensure_one()

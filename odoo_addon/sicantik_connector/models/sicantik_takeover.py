@@ -105,11 +105,10 @@ class SicantikPermit(models.Model):
              WHERE registration_id IS DISTINCT FROM NULLIF(btrim(registration_id), '')
             """
         )
-        # The column may be missing in a module that has never heard of dates.
-        dated = "expiry_date IS NULL," if sql.column_exists(cr, self._table, "expiry_date") else ""
+        if not sql.column_exists(cr, self._table, "expiry_date"):
+            sql.create_column(cr, self._table, "expiry_date", "date")
         cr.execute(
-            # pylint: disable=sql-injection
-            f"""
+            """
             WITH ranked AS (
                 SELECT id, registration_id,
                        first_value(id) OVER best AS keeper,
@@ -118,7 +117,7 @@ class SicantikPermit(models.Model):
                  WHERE registration_id IS NOT NULL
                 WINDOW best AS (
                     PARTITION BY connector_id, registration_id
-                        ORDER BY {dated} write_date DESC NULLS LAST, id)
+                        ORDER BY expiry_date IS NULL, write_date DESC NULLS LAST, id)
             )
             UPDATE sicantik_permit permit
                SET registration_id = NULL
@@ -146,7 +145,8 @@ class SicantikPermit(models.Model):
                 bodies={
                     permit_id: self.env._(
                         "This permit had the registration %(registration)s, which the permit with "
-                        "the id %(keeper)d has too. It was taken from this one: delete whichever is one too many.",
+                        "the id %(keeper)d has too. It was taken from this one: delete whichever "
+                        "is one too many.",
                         registration=registration,
                         keeper=keeper,
                     )
