@@ -364,7 +364,8 @@ class SicantikSyncRun(models.Model):
         permits = {permit["id"]: registration for registration, permit in known.items()}
         found = {}
         for line in self.line_ids:
-            name = line.registration_id or permits.get(line.permit_id.id) or NAMELESS + (line.permit_name or "")
+            name = line.registration_id or permits.get(line.permit_id.id)
+            name = name or NAMELESS + (line.permit_name or "")
             if name in names:
                 found[line] = name
         return found

@@ -3,6 +3,7 @@ from . import test_connector
 from . import test_ledger
 from . import test_listing
 from . import test_listing_dates
+from . import test_listing_run
 from . import test_permit
 from . import test_plan
 from . import test_record
