@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc};
 
-use super::page;
+use super::page::{self, PageRead};
 use super::seen::Seen;
 use super::sweep::{Sweep, sweep};
 use crate::odoo::Client;
@@ -145,33 +145,41 @@ impl Importer<'_, '_> {
     }
 
     async fn sweep_once(&mut self) -> Result<(), Halt> {
-        let (sender, mut pages) = mpsc::channel(WAITING_PAGES);
+        let (sender, pages) = mpsc::channel(WAITING_PAGES);
         let sicantik = self.job.sicantik.clone();
         let how = self.job.how;
-        // The sender goes with the sweep's end, and so ends the receiving.
+        // The sender goes with the sweep's end, which ends the receiving; the receiver goes with the end of the receiving,
+        // which ends the sweep.
         let sweeping = async move { sweep(&sicantik, how, &sender).await };
-        let receiving = async {
-            loop {
-                let nudge = Arc::clone(&self.job.nudge);
-                let page = tokio::select! {
-                    page = pages.recv() => page,
-                    () = nudge.notified() => {
-                        self.store().await?;
-                        continue;
-                    }
-                    () = tokio::time::sleep(LONGEST_SILENCE) => {
-                        self.store().await?;
-                        continue;
-                    }
-                };
-                let Some(page) = page else { return Ok::<_, Halt>(()) };
-                let news = self.seen.take(&page, how);
-                self.passed_on(news).await?;
-            }
-        };
+        let importer = &mut *self;
+        let receiving = async move { importer.receive(pages, how).await };
         let (swept, received) = tokio::join!(sweeping, receiving);
         received?;
         swept.map_err(|error| self.halt(error))
+    }
+
+    async fn receive(
+        &mut self,
+        mut pages: mpsc::Receiver<PageRead>,
+        how: Sweep,
+    ) -> Result<(), Halt> {
+        let nudge = Arc::clone(&self.job.nudge);
+        loop {
+            let page = tokio::select! {
+                page = pages.recv() => page,
+                () = nudge.notified() => {
+                    self.store().await?;
+                    continue;
+                }
+                () = tokio::time::sleep(LONGEST_SILENCE) => {
+                    self.store().await?;
+                    continue;
+                }
+            };
+            let Some(page) = page else { return Ok(()) };
+            let news = self.seen.take(&page, how);
+            self.passed_on(news).await?;
+        }
     }
 
     /// Looks at the front again, and at what stands behind it as long as it is all new, until the front shows nothing
