@@ -22,6 +22,7 @@ const EVENTS: usize = 64;
 /// A connection to Odoo that has been proved.
 #[derive(Debug)]
 pub(super) struct Connected {
+    /// Without patience: who asks a question wants to know at once. A run has more.
     pub(super) odoo: odoo::Client,
     pub(super) schema: Schema,
 }

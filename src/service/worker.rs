@@ -47,6 +47,8 @@ pub(super) async fn work(shared: Arc<Shared>, stop: CancellationToken) {
             }
             Err(error) => note_trouble(&shared, &error),
         }
+        // Without it the latencies of all requests are kept until somebody asks for the figures.
+        shared.metrics.run_upkeep();
         tokio::select! {
             () = stop.cancelled() => {}
             () = shared.wake.notified() => {}
@@ -67,8 +69,7 @@ async fn look(
 ) -> Result<(), odoo::Error> {
     let connected = connect(shared).await?;
     while runs.len() < MOST_RUNS && !stop.is_cancelled() {
-        let impatient = connected.odoo.with_patience(Duration::ZERO);
-        let claimed = run::claim(&impatient, &shared.worker, LEASE_SECONDS, None).await?;
+        let claimed = run::claim(&connected.odoo, &shared.worker, LEASE_SECONDS, None).await?;
         looked(shared, claimed.is_some());
         let Some(payload) = claimed else { break };
         tracing::info!(
@@ -105,7 +106,7 @@ async fn connect(shared: &Shared) -> Result<Arc<Connected>, odoo::Error> {
         odoo.protocol = odoo.protocol().path(),
         "Connected to Odoo; waiting for runs"
     );
-    let connected = Arc::new(Connected { odoo: odoo.with_patience(PATIENCE), schema });
+    let connected = Arc::new(Connected { odoo: odoo.with_patience(Duration::ZERO), schema });
     let mut health = shared.health();
     health.connected = Some(Arc::clone(&connected));
     health.trouble = None;
@@ -127,8 +128,7 @@ fn note_trouble(shared: &Shared, error: &odoo::Error) {
 
 async fn note_key_expiry(shared: &Shared) {
     let Some(connected) = shared.connected() else { return };
-    let impatient = connected.odoo.with_patience(Duration::ZERO);
-    let keys = match odoo::own_keys(&impatient).await {
+    let keys = match odoo::own_keys(&connected.odoo).await {
         Ok(keys) => keys.unwrap_or_default(),
         Err(error) => return tracing::debug!(%error, "when the key expires is not known"),
     };
@@ -160,8 +160,9 @@ impl Run {
         let nudge = shared.begin(run_id);
         metrics::gauge!("sidecar_runs_running").increment(1.0);
         let run = Self { shared, connected, stop };
+        let patient = run.connected.odoo.with_patience(PATIENCE);
         let held = Held {
-            odoo: &run.connected.odoo,
+            odoo: &patient,
             schema: &run.connected.schema,
             worker: &run.shared.worker,
             payload,
