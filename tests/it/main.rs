@@ -5,16 +5,19 @@
 //! - `odoo_models`: connectors, permits and the schema, as Odoo answers them.
 //! - `odoo_ledger`: the ledger of runs: what is sent to it and what its answers become.
 //! - `odoo_secrecy`: the API key is in no log, no error and no `Debug`.
+//! - `service_work`: the service finds Odoo, claims runs, works on them and gives them back.
 //! - `sicantik_client`: what is sent to SICANTIK, what is sent again, and what is not read.
 //! - `sync_expiry`: the pipeline: batches, back-pressure, and every way to end before its end.
 //! - `sync_truth`: the pipeline against the simulator's truth, with every quirk and every trouble.
-//! - `support`: an Odoo and a web server that answer what a test says, the simulator, and deadlines.
+//! - `support`: an Odoo (with or without a ledger) and a web server that answer what a test says, the
+//!   simulator, the service, and deadlines.
 
 mod odoo_errors;
 mod odoo_ledger;
 mod odoo_models;
 mod odoo_secrecy;
 mod odoo_wire;
+mod service_work;
 mod sicantik_client;
 mod support;
 mod sync_expiry;

@@ -1,6 +1,9 @@
 //! What several tests share.
 
+mod answer;
+pub(crate) mod ledger;
 pub(crate) mod odoo;
+pub(crate) mod service;
 pub(crate) mod sicantik;
 pub(crate) mod web;
 

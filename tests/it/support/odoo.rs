@@ -1,7 +1,8 @@
 //! An Odoo on loopback that answers what a test tells it to, over both protocols.
 //!
 //! It knows the login and the version by itself. Every other call takes the next answer from the
-//! script; a call that finds none is answered 500 "was not expected" and fails the test at the end.
+//! script, or what a test's handler says; a call that finds none is answered 500 "was not expected" and
+//! fails the test at the end.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -9,9 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{HeaderMap, Request, Response};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::{Bytes, Frame, Incoming};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -21,31 +21,14 @@ use sicantik_sidecar::odoo::{Client, Protocol, Settings};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+pub(crate) use super::answer::Answer;
+use super::answer::{Body, Closed, page, respond};
 use super::within;
 
 pub(crate) const KEY: &str = "key-1f9d0c";
 pub(crate) const LOGIN: &str = "sidecar";
 pub(crate) const DB: &str = "permits";
 pub(crate) const BOTH: [Protocol; 2] = [Protocol::Jsonrpc, Protocol::Json2];
-
-/// What the next call gets.
-#[derive(Debug, Clone)]
-pub(crate) enum Answer {
-    /// A result.
-    Value(Value),
-    /// An exception: its status over `/json/2`, its name and what it says.
-    Fault(u16, &'static str, &'static str),
-    /// Something that is no answer of an API: status, content type, body.
-    Raw(u16, &'static str, &'static str),
-    /// A JSON-RPC envelope without `result` and `error`, and `null` over `/json/2`.
-    Nothing,
-    /// The connection is closed; what was asked has been read.
-    Drop,
-    /// Half of the answer, then the connection is closed.
-    Half,
-    /// No answer, for longer than any test waits.
-    Silence,
-}
 
 /// One call as it came.
 #[derive(Debug, Clone)]
@@ -58,8 +41,11 @@ pub(crate) struct Seen {
     pub(crate) headers: HeaderMap,
 }
 
+type Handler = Arc<dyn Fn(&Seen) -> Option<Answer> + Send + Sync>;
+
 #[derive(Default)]
 struct State {
+    handler: Option<Handler>,
     script: VecDeque<Answer>,
     login: VecDeque<Answer>,
     version: Option<Answer>,
@@ -76,7 +62,11 @@ pub(crate) struct FakeOdoo {
 
 impl FakeOdoo {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::start_at("127.0.0.1:0").await
+    }
+
+    pub(crate) async fn start_at(address: &str) -> Self {
+        let listener = TcpListener::bind(address).await.expect("a free port");
         let addr = listener.local_addr().expect("its address");
         let state = Arc::new(Mutex::new(State::default()));
         let mut server = JoinSet::new();
@@ -87,6 +77,15 @@ impl FakeOdoo {
     /// The answers of the next calls, in order.
     pub(crate) fn answers(&self, answers: impl IntoIterator<Item = Answer>) -> &Self {
         self.state().script.extend(answers);
+        self
+    }
+
+    /// Answers the calls for which the script has nothing.
+    pub(crate) fn handle(
+        &self,
+        handler: impl Fn(&Seen) -> Option<Answer> + Send + Sync + 'static,
+    ) -> &Self {
+        self.state().handler = Some(Arc::new(handler));
         self
     }
 
@@ -163,18 +162,6 @@ async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
     }
 }
 
-type Body = UnsyncBoxBody<Bytes, Closed>;
-
-/// Closes the connection: hyper does so when a service or a body fails.
-#[derive(Debug)]
-struct Closed;
-impl std::fmt::Display for Closed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("closed on purpose")
-    }
-}
-impl std::error::Error for Closed {}
-
 async fn answer(
     request: Request<Incoming>,
     state: Arc<Mutex<State>>,
@@ -212,8 +199,9 @@ async fn answer(
                 }
             };
             let what = format!("{} {path} {}.{}", parts.method, seen.model, seen.method);
-            state.seen.push(seen);
-            match state.script.pop_front() {
+            state.seen.push(seen.clone());
+            let handler = state.handler.clone();
+            match state.script.pop_front().or_else(|| handler.and_then(|handler| handler(&seen))) {
                 Some(answer) => answer,
                 None => {
                     let text = format!("{what} was not expected");
@@ -227,58 +215,6 @@ async fn answer(
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
     respond(rpc, &body, next)
-}
-
-/// An answer as the protocol has it: `/jsonrpc` says 200 to all and wraps it.
-fn respond(rpc: bool, question: &Value, answer: Answer) -> Result<Response<Body>, Closed> {
-    let envelope = |name: &str, value: Value| {
-        json!({ "jsonrpc": "2.0", "id": question["id"], name: value }).to_string()
-    };
-    let bare = |value: Value| {
-        if rpc { envelope("result", value) } else { value.to_string() }
-    };
-    Ok(match answer {
-        Answer::Value(value) => page(200, JSON, bare(value)),
-        Answer::Fault(status, name, message) => {
-            let data = json!({
-                "name": name, "message": message, "arguments": [message], "context": {},
-                "debug": "Traceback (most recent call last): …",
-            });
-            if rpc {
-                let error = json!({ "code": 0, "message": "Odoo Server Error", "data": data });
-                page(200, JSON, envelope("error", error))
-            } else {
-                page(status, JSON, data.to_string())
-            }
-        }
-        Answer::Raw(status, content_type, body) => page(status, content_type, body.to_owned()),
-        Answer::Nothing if rpc => {
-            page(200, JSON, json!({ "jsonrpc": "2.0", "id": question["id"] }).to_string())
-        }
-        Answer::Nothing => page(200, JSON, "null".to_owned()),
-        Answer::Half => {
-            let text = bare(json!(["as long as this is, it ends in the middle"]));
-            let half = Bytes::from(text[..text.len() / 2].to_owned());
-            let frames = futures::stream::iter([Ok(Frame::data(half)), Err(Closed)]);
-            Response::builder()
-                .header("content-type", JSON)
-                .header("content-length", text.len())
-                .body(StreamBody::new(frames).boxed_unsync())
-                .expect("a response")
-        }
-        Answer::Drop | Answer::Silence => return Err(Closed),
-    })
-}
-
-const JSON: &str = "application/json; charset=utf-8";
-
-fn page(status: u16, content_type: &str, body: String) -> Response<Body> {
-    let body = Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed_unsync();
-    let mut response = Response::builder().status(status).header("content-type", content_type);
-    if (300..400).contains(&status) {
-        response = response.header("location", "/elsewhere");
-    }
-    response.body(body).expect("a response")
 }
 
 fn expect_login(args: &Value) {

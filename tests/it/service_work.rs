@@ -1,0 +1,187 @@
+//! The service at work: it finds Odoo, claims runs, works on them and gives them back.
+
+use serde_json::json;
+use sicantik_sidecar::odoo::Protocol;
+use sicantik_sidecar::sicantik::simulator::Options;
+use tokio::net::TcpListener;
+use tokio::time::Duration;
+
+use crate::support::ledger::Ledger;
+use crate::support::odoo::{Answer, FakeOdoo, settings};
+use crate::support::service::{Service, until};
+use crate::support::sicantik::Simulator;
+use crate::support::web::{Reply, Web};
+
+/// An Odoo with a ledger about the permits of a simulator.
+async fn office(permits: u32, latency_ms: u64) -> (Simulator, FakeOdoo, Ledger) {
+    let latency = Duration::from_millis(latency_ms);
+    let options = Options { permits, latency, clean: true, ..Options::default() };
+    let simulator = Simulator::start(options).await;
+    let odoo = FakeOdoo::start().await;
+    let ledger = Ledger::behind(&odoo, simulator.permits().await);
+    (simulator, odoo, ledger)
+}
+
+async fn serving(odoo: &FakeOdoo) -> Service {
+    Service::start(odoo.settings(Protocol::Json2).url.as_str()).await
+}
+
+async fn until_in(ledger: &Ledger, run: i64, state: &str) {
+    until(&format!("run {run} is {state}"), async || ledger.run(run).state == state).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_is_claimed_worked_on_and_finished() {
+    let (simulator, odoo, ledger) = office(120, 5).await;
+    let run = ledger.queue("expiry", simulator.base.as_str(), 1_000.0);
+    let check = ledger.queue("check", simulator.base.as_str(), 10.0);
+    let unknown = ledger.queue("paint", simulator.base.as_str(), 10.0);
+    let service = serving(&odoo).await;
+    until_in(&ledger, run, "done").await;
+    until_in(&ledger, check, "done").await;
+    until_in(&ledger, unknown, "failed").await;
+    let done = ledger.run(run);
+    assert_eq!(done.outcomes.len(), 120);
+    assert!(done.outcomes.iter().all(|one| one["outcome"] == "found"), "{:?}", done.outcomes);
+    assert_eq!(done.message, "");
+    let sentence = "This sidecar does not know runs of the kind \"paint\": update it.";
+    assert_eq!(ledger.run(unknown).message, sentence);
+    let health = service.health().await;
+    assert_eq!((health["status"].as_str(), &health["running"]), (Some("ok"), &json!([])));
+    assert!(health["last_claim_at"].is_string() && health["last_look_at"].is_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_sicantik_cannot_serve_fails_with_a_sentence() {
+    let (_simulator, odoo, ledger) = office(1, 0).await;
+    let free = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let nobody = format!("http://{}/api", free.local_addr().expect("its address"));
+    drop(free);
+    let cases = [
+        (nobody.as_str(), "cannot be used now"),
+        ("", "is empty"),
+        ("ftp://127.0.0.1/", "is not an http address"),
+    ];
+    let _service = serving(&odoo).await;
+    for (address, part) in cases {
+        let run = ledger.queue("expiry", address, 10.0);
+        until_in(&ledger, run, "failed").await;
+        let message = ledger.run(run).message;
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_odoo_that_is_away_is_waited_for() {
+    let free = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = free.local_addr().expect("its address").to_string();
+    drop(free);
+    let service = Service::start(&format!("http://{address}")).await;
+    until("it says that Odoo is away", async || service.health().await["trouble"].is_string())
+        .await;
+    assert_eq!(service.health().await["status"], "waiting");
+    let refused = service.call("sync.list", json!({})).await;
+    assert_eq!(refused["error"]["code"], 1001);
+    let simulator =
+        Simulator::start(Options { permits: 20, clean: true, ..Options::default() }).await;
+    let odoo = FakeOdoo::start_at(&address).await;
+    let ledger = Ledger::behind(&odoo, simulator.permits().await);
+    let run = ledger.queue("expiry", simulator.base.as_str(), 1_000.0);
+    until_in(&ledger, run, "done").await;
+    let health = service.health().await;
+    assert_eq!((health["status"].as_str(), health.get("trouble")), (Some("ok"), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_refused_is_said_and_tried_again() {
+    let (simulator, odoo, ledger) = office(5, 0).await;
+    for _ in 0..3 {
+        odoo.login(Answer::Fault(401, "odoo.exceptions.AccessDenied", "Access Denied"));
+    }
+    let service = serving(&odoo).await;
+    until("it says so", async || service.health().await["trouble"].is_string()).await;
+    let trouble = service.health().await["trouble"].clone();
+    assert!(trouble.as_str().expect("text").contains("expired or revoked"), "{trouble}");
+    let run = ledger.queue("expiry", simulator.base.as_str(), 1_000.0);
+    until_in(&ledger, run, "done").await;
+    assert_eq!(service.health().await.get("trouble"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wake_starts_a_run_at_once_and_a_stop_is_heard_at_once() {
+    let (simulator, odoo, ledger) = office(100, 100).await;
+    let service = serving(&odoo).await;
+    until("it is connected", async || service.health().await["last_look_at"].is_string()).await;
+    let run = ledger.queue("expiry", simulator.base.as_str(), 10.0);
+    let start = tokio::time::Instant::now();
+    service.call("sync.wake", json!({})).await;
+    until("permits are recorded", async || !ledger.run(run).outcomes.is_empty()).await;
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert_eq!(service.health().await["running"], json!([run]));
+    ledger.cancel(run);
+    let start = tokio::time::Instant::now();
+    service.call("sync.wake", json!({})).await;
+    until_in(&ledger, run, "cancelled").await;
+    assert!(start.elapsed() < Duration::from_millis(2_500), "{:?}", start.elapsed());
+    let recorded = ledger.run(run).outcomes.len();
+    assert_eq!(simulator.requests().await, recorded as u64 + 1, "every answer was kept");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_being_worked_on_is_given_back_at_the_end() {
+    let (simulator, odoo, ledger) = office(500, 100).await;
+    let run = ledger.queue("expiry", simulator.base.as_str(), 10.0);
+    let mut service = serving(&odoo).await;
+    until("permits are recorded", async || !ledger.run(run).outcomes.is_empty()).await;
+    service.stop().await;
+    let given_back = ledger.run(run);
+    assert_eq!((given_back.state.as_str(), given_back.released), ("released", 1));
+    assert_eq!(simulator.requests().await, given_back.outcomes.len() as u64 + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_runs_for_one_host_share_its_gate() {
+    let (_simulator, odoo, ledger) = office(60, 0).await;
+    let web = Web::start(|_| Some(Reply::status(404, r#"{"error":"Unknown method."}"#))).await;
+    for _ in 0..2 {
+        ledger.queue("expiry", web.base().as_str(), 10.0);
+    }
+    let _service = serving(&odoo).await;
+    until_in(&ledger, 1, "done").await;
+    until_in(&ledger, 2, "done").await;
+    let times: Vec<_> = web.asked().iter().map(|one| one.at).collect();
+    assert!(times.len() > 120, "{}", times.len());
+    for window in times.windows(11) {
+        let span = window[10] - window[0];
+        assert!(span >= Duration::from_secs(1), "eleven within {span:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_calls_while_odoo_goes_away_hears_it_soon() {
+    let (_simulator, odoo, _ledger) = office(1, 0).await;
+    let service = serving(&odoo).await;
+    until("it is connected", async || service.health().await["last_look_at"].is_string()).await;
+    drop(odoo);
+    let start = tokio::time::Instant::now();
+    let refused = service.call("sync.list", json!({})).await;
+    assert_eq!(refused["error"]["code"], 1001, "{refused}");
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn the_service_is_for_this_machine_alone() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let ended = runtime.block_on(async {
+        let listener = TcpListener::bind("0.0.0.0:0").await.expect("a port");
+        let config = sicantik_sidecar::config::Config::load(&Default::default(), |_| None);
+        let settings = settings("http://127.0.0.1:1", Protocol::Json2);
+        let options = sicantik_sidecar::service::Options {
+            config: config.expect("defaults"),
+            odoo: Box::new(move || Ok(settings.clone())),
+            token: "0123456789abcdef".into(),
+        };
+        sicantik_sidecar::service::serve(options, listener, std::future::ready(())).await
+    });
+    assert!(ended.is_err());
+}

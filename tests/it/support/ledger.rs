@@ -1,0 +1,195 @@
+//! A ledger of runs in memory, as the addon keeps it, behind the fake Odoo.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use serde_json::{Value, json};
+use sicantik_sidecar::odoo::Permit;
+
+use super::odoo::{Answer, FakeOdoo, Seen};
+
+/// One run.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    pub(crate) id: i64,
+    pub(crate) kind: &'static str,
+    pub(crate) api_url: String,
+    pub(crate) rate: f64,
+    pub(crate) state: String,
+    pub(crate) worker: Option<String>,
+    pub(crate) message: String,
+    pub(crate) outcomes: Vec<Value>,
+    pub(crate) last_batch: u64,
+    pub(crate) cancel_requested: bool,
+    pub(crate) released: u32,
+}
+
+#[derive(Default)]
+struct Tables {
+    runs: Vec<Run>,
+    permits: Vec<Permit>,
+}
+
+/// Cheap to clone; clones are the same ledger.
+#[derive(Clone, Default)]
+pub(crate) struct Ledger(Arc<Mutex<Tables>>);
+
+impl Ledger {
+    /// Answers the calls of `odoo` about `permits`.
+    pub(crate) fn behind(odoo: &FakeOdoo, permits: Vec<Permit>) -> Self {
+        let ledger = Self::default();
+        ledger.tables().permits = permits;
+        let answering = ledger.clone();
+        odoo.handle(move |seen| answering.answer(seen));
+        ledger
+    }
+
+    /// A run that waits.
+    pub(crate) fn queue(&self, kind: &'static str, api_url: &str, rate: f64) -> i64 {
+        let mut tables = self.tables();
+        let id = tables.runs.len() as i64 + 1;
+        tables.runs.push(Run {
+            id,
+            kind,
+            api_url: api_url.to_owned(),
+            rate,
+            state: "queued".to_owned(),
+            worker: None,
+            message: String::new(),
+            outcomes: Vec::new(),
+            last_batch: 0,
+            cancel_requested: false,
+            released: 0,
+        });
+        id
+    }
+
+    pub(crate) fn run(&self, id: i64) -> Run {
+        self.tables().runs[id as usize - 1].clone()
+    }
+
+    pub(crate) fn cancel(&self, id: i64) {
+        self.tables().runs[id as usize - 1].cancel_requested = true;
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.0.lock().expect("no test thread panicked with it")
+    }
+
+    fn answer(&self, seen: &Seen) -> Option<Answer> {
+        let mut tables = self.tables();
+        let kwargs = &seen.kwargs;
+        let value = match (seen.model.as_str(), seen.method.as_str()) {
+            (_, "fields_get") => json!({
+                "permit_number": {}, "registration_id": {}, "expiry_date": {}, "status": {},
+                "name": {}, "api_url": {}, "state": {},
+            }),
+            ("res.users.apikeys", _) => json!([]),
+            ("sicantik.permit", "search_read") => tables.page(kwargs),
+            ("sicantik.sync.run", method) => tables.ledger(method, kwargs)?,
+            ("sicantik.connector", "search_read") => json!([
+                { "id": 1, "name": "Karo", "api_url": tables.runs.first()?.api_url },
+            ]),
+            _ => return None,
+        };
+        Some(Answer::Value(value))
+    }
+}
+
+impl Tables {
+    fn page(&self, kwargs: &Value) -> Value {
+        let domain = kwargs["domain"].as_array().cloned().unwrap_or_default();
+        let after = domain.last().and_then(|term| term[2].as_i64()).expect("a domain by id");
+        let limit = kwargs["limit"].as_u64().expect("a limit") as usize;
+        let rows = self.permits.iter().filter(|permit| permit.id > after).take(limit);
+        rows.map(|permit| {
+            json!({
+                "id": permit.id, "permit_number": permit.permit_number,
+                "registration_id": permit.registration_id, "expiry_date": false,
+            })
+        })
+        .collect()
+    }
+
+    fn ledger(&mut self, method: &str, kwargs: &Value) -> Option<Value> {
+        let worker = kwargs["worker"].as_str().map(str::to_owned);
+        let total = self.permits.len();
+        if method == "claim" {
+            let Some(run) = self.runs.iter_mut().find(|run| run.state == "queued") else {
+                return Some(json!(false));
+            };
+            run.state = "running".to_owned();
+            run.worker = worker;
+            return Some(payload(run, total));
+        }
+        if method == "search_read" {
+            return Some(self.runs.iter().rev().map(summary).collect());
+        }
+        if method == "plan" {
+            return Some(json!({ "domains": [], "total": total, "estimated_seconds": 50.0 }));
+        }
+        if method == "start" {
+            return Some(json!({
+                "run_id": 1, "created": false, "state": "queued", "trigger": "button",
+                "worker": false, "requested_by": "Rina", "run": false,
+            }));
+        }
+        let run = self.runs.iter_mut().find(|run| kwargs["run_id"] == run.id)?;
+        if method == "cancel" {
+            run.cancel_requested = true;
+            return Some(json!({ "state": run.state }));
+        }
+        if run.worker != worker || run.state != "running" {
+            return Some(json!({ "answer": "lost", "applied": false }));
+        }
+        Some(match method {
+            "record" => {
+                let batch = kwargs["batch"].as_u64().expect("a number");
+                let applied = batch > run.last_batch;
+                if applied {
+                    run.last_batch = batch;
+                    run.outcomes.extend(kwargs["outcomes"].as_array().expect("a list").clone());
+                }
+                let answer = if run.cancel_requested { "stop" } else { "continue" };
+                json!({ "answer": answer, "applied": applied })
+            }
+            "check" => json!({ "expired": 2 }),
+            "finish" => {
+                run.state = kwargs["state"].as_str().expect("a state").to_owned();
+                run.message = kwargs["message"].as_str().expect("a message").to_owned();
+                json!({ "answer": "ok" })
+            }
+            "release" => {
+                // Not queued again: the test looks at what was given back.
+                run.state = "released".to_owned();
+                run.released += 1;
+                json!({ "answer": "ok" })
+            }
+            _ => return None,
+        })
+    }
+}
+
+fn payload(run: &Run, total: usize) -> Value {
+    json!({
+        "run_id": run.id, "kind": run.kind, "trigger": "button", "attempt": 1, "max_permits": 0,
+        "include_not_due": false, "refresh_older_than": 0, "total": total,
+        "last_batch": run.last_batch, "answered": 0,
+        "counts": { "found": 0, "no_date": 0, "not_registered": 0, "failed": 0 },
+        "started_at": "2025-11-23 07:00:00", "domains": [[["status", "=", "active"]]],
+        "connector": {
+            "id": 1, "name": "Karo", "api_url": run.api_url, "request_rate": run.rate,
+            "request_timeout": 10.0, "max_in_flight": 32, "page_size": 100, "tz": "Asia/Jakarta",
+        },
+    })
+}
+
+fn summary(run: &Run) -> Value {
+    json!({
+        "id": run.id, "connector_id": [1, "Karo"], "kind": run.kind, "state": run.state,
+        "trigger": "button", "user_id": [7, "Rina"], "total": 500, "found_count": 250,
+        "no_date_count": 30, "not_registered_count": 15, "failed_count": 5, "rate": 9.5,
+        "eta_seconds": 20, "duration": 0.0, "cancel_requested": run.cancel_requested, "attempt": 1,
+        "worker": "host:1:abc", "started_at": "2025-11-23 07:00:00", "finished_at": false,
+        "message": false,
+    })
+}
