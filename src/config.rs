@@ -5,8 +5,8 @@
 //! everybody on the machine.
 
 mod file;
+mod show;
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,14 +30,14 @@ const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOS
 const SHORTEST_TOKEN: usize = 16;
 
 /// Settings that flags and the environment give; what they leave open comes from the file.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Clone, Default, clap::Args)]
 #[command(next_help_heading = "Settings")]
 pub struct Flags {
     /// Read settings from this TOML file
     #[arg(long, env = "SIDECAR_CONFIG", value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Odoo's address, as http://127.0.0.1:8069
-    #[arg(long, env = "ODOO_URL", value_name = "URL", global = true)]
+    #[arg(long, env = "ODOO_URL", hide_env_values = true, value_name = "URL", global = true)]
     pub odoo_url: Option<String>,
     /// The name of Odoo's database
     #[arg(long, env = "ODOO_DB", value_name = "NAME", global = true)]
@@ -69,7 +69,7 @@ pub struct Flags {
 pub struct Error(String);
 
 /// All settings, resolved.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     /// The file that was read, if any.
     pub file: Option<PathBuf>,
@@ -253,59 +253,6 @@ pub struct Sicantik {
     pub limits: Limits,
     /// How long to wait for one answer.
     pub timeout: Duration,
-}
-
-/// The settings as lines `name = value`, with where they come from left out and secrets hidden.
-impl fmt::Display for Config {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unset = "(not set)";
-        let from_connector = |value: Option<String>, default: &dyn fmt::Display| {
-            value.unwrap_or_else(|| format!("(the connector's, or {default})"))
-        };
-        if let Some(file) = &self.file {
-            writeln!(out, "# settings file: {}", file.display())?;
-        }
-        writeln!(
-            out,
-            "odoo.url = {}",
-            shown_url(self.odoo_url.as_deref()).as_deref().unwrap_or(unset)
-        )?;
-        writeln!(out, "odoo.db = {}", self.odoo_db.as_deref().unwrap_or(unset))?;
-        writeln!(out, "odoo.login = {}", self.odoo_login.as_deref().unwrap_or(unset))?;
-        let key = if self.odoo_api_key.is_some() { "(set, hidden)" } else { unset };
-        writeln!(out, "odoo.api_key = {key}")?;
-        let protocol = format!("{:?}", self.odoo_protocol).to_lowercase();
-        writeln!(out, "odoo.protocol = {protocol}")?;
-        let rate = self
-            .request_rate
-            .map(|rate| if rate == 0.0 { "no limit".to_owned() } else { format!("{rate} /s") });
-        writeln!(
-            out,
-            "sicantik.request_rate = {}",
-            from_connector(rate, &format!("{DEFAULT_RATE} /s"))
-        )?;
-        let timeout = self.timeout.map(|seconds| format!("{seconds} s"));
-        writeln!(
-            out,
-            "sicantik.timeout = {}",
-            from_connector(timeout, &format!("{DEFAULT_TIMEOUT} s"))
-        )?;
-        let in_flight = self.max_in_flight.map(|number| number.to_string());
-        write!(
-            out,
-            "sicantik.max_in_flight = {}",
-            from_connector(in_flight, &DEFAULT_MAX_IN_FLIGHT)
-        )
-    }
-}
-
-/// The address without a user and password that somebody wrote into it.
-fn shown_url(url: Option<&str>) -> Option<String> {
-    let mut url = Url::parse(url?).ok()?;
-    // Both fail only for addresses that can have neither.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    Some(url.to_string())
 }
 
 /// A secret from the variable `name`, from the file that the variable `name_FILE` names, or the settings file's.
