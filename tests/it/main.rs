@@ -1,10 +1,13 @@
 //! The sidecar against its neighbours, on loopback: no Odoo and no SICANTIK is needed.
 //!
+//! - `cli`: the program itself: its help, its exit codes, and what it shows of its settings.
 //! - `odoo_errors`: every row of the table of errors, over both protocols, as a typed error.
 //! - `odoo_wire`: what goes over the wire, and what is sent again when an answer is lost.
 //! - `odoo_models`: connectors, permits and the schema, as Odoo answers them.
 //! - `odoo_ledger`: the ledger of runs: what is sent to it and what its answers become.
 //! - `odoo_secrecy`: the API key is in no log, no error and no `Debug`.
+//! - `service_door`: whom the service lets in, what it tells to whom, and who cannot keep others out.
+//! - `service_wire`: each method of the JSON-RPC API, as a snapshot.
 //! - `service_work`: the service finds Odoo, claims runs, works on them and gives them back.
 //! - `sicantik_client`: what is sent to SICANTIK, what is sent again, and what is not read.
 //! - `sync_expiry`: the pipeline: batches, back-pressure, and every way to end before its end.
@@ -12,11 +15,14 @@
 //! - `support`: an Odoo (with or without a ledger) and a web server that answer what a test says, the
 //!   simulator, the service, and deadlines.
 
+mod cli;
 mod odoo_errors;
 mod odoo_ledger;
 mod odoo_models;
 mod odoo_secrecy;
 mod odoo_wire;
+mod service_door;
+mod service_wire;
 mod service_work;
 mod sicantik_client;
 mod support;
