@@ -1,5 +1,7 @@
 //! The service's door: who is let in, what is told to whom, and who cannot keep others out.
 
+use std::io::ErrorKind;
+
 use http::Method;
 use serde_json::{Value, json};
 use sicantik_sidecar::odoo::Protocol;
@@ -229,6 +231,12 @@ async fn who_says_nothing_cannot_keep_others_out() {
     let start = Instant::now();
     assert_eq!(service.say(&version()).await["result"]["name"], "sicantik-sidecar");
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    // Nor do they fill the process's table of open files.
+    let open = silent.iter().filter(|stream| {
+        matches!(stream.try_read(&mut [0; 64]), Err(error) if error.kind() == ErrorKind::WouldBlock)
+    });
+    let open = open.count();
+    assert!(open <= 130, "{open} of 1,000 are open still");
     // Nor who shows a wrong token and begins a body that never ends.
     let head = format!(
         "POST / HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer wrong\r\nContent-Type: \
