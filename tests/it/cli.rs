@@ -33,11 +33,13 @@ fn printed(arguments: &[&str], variables: &[(&str, &str)], code: i32) -> String 
 
 #[test]
 fn the_help_is_what_was_agreed_on() {
-    let commands: [&[&str]; 11] = [
+    let commands: [&[&str]; 13] = [
         &[],
         &["serve"],
         &["sync"],
         &["sync", "expiry"],
+        &["sync", "permits"],
+        &["sync", "all"],
         &["runs"],
         &["runs", "list"],
         &["runs", "show"],
