@@ -9,13 +9,21 @@
     "data": [
         "security/sicantik_groups.xml",
         "security/ir.model.access.csv",
+        "data/cron_data.xml",
+        "data/cron_set_up.xml",
+        "data/mail_activity_type_data.xml",
+        "wizard/sicantik_expiry_sync_wizard_views.xml",
         "views/sicantik_permit_views.xml",
         "views/sicantik_sync_run_views.xml",
         "views/sicantik_connector_views.xml",
         "views/sicantik_listing_views.xml",
+        "views/res_config_settings_views.xml",
         "views/sicantik_menus.xml",
         "data/set_up.xml",
     ],
+    "assets": {
+        "web.assets_backend": ["sicantik_connector/static/src/**/*"],
+    },
     "post_init_hook": "post_init_hook",
     "application": True,
 }

@@ -1,4 +1,8 @@
+from . import sicantik_sidecar
 from . import sicantik_connector
+from . import sicantik_connector_sync
+from . import sicantik_connector_wait
+from . import sicantik_connector_cron
 from . import sicantik_permit
 from . import sicantik_sync_run
 from . import sicantik_sync_run_plan
@@ -10,3 +14,5 @@ from . import sicantik_sync_run_rows
 from . import sicantik_sync_run_line
 from . import sicantik_connector_listing
 from . import sicantik_takeover
+from . import sicantik_sync_run_care
+from . import res_config_settings

@@ -202,6 +202,12 @@ class SicantikPermit(models.Model):
         due = zone.localize(morning + relativedelta(days=days))
         return due.astimezone(pytz.utc).replace(tzinfo=None)
 
+    @api.model
+    def cron_check_expiring_permits(self):
+        """Queue the morning's check of every active connector."""
+        self.env["sicantik.connector"]._queue_daily("check")
+        return True
+
     def action_view_expiry_run(self):
         self.ensure_one()
         return {

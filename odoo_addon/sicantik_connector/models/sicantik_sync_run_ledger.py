@@ -51,7 +51,7 @@ class SicantikSyncRun(models.Model):
             raise UserError(
                 self.env._("The connector “%s” is archived: nothing can be started on it.", connector.name)
             )
-        run = self.sudo()._open_run(connector)
+        run = self.sudo()._open_run(connector, kind, any_running=bool(worker))
         if run and run._is_abandoned_command():
             # Its row is locked and changed by this: whoever does the same has to try again.
             run._end(
@@ -60,6 +60,8 @@ class SicantikSyncRun(models.Model):
                 by_worker=False,
             )
             run = run.browse()
+        if trigger in ("button", "cron"):
+            self.env["sicantik.sidecar"]._wake_after_commit()
         if run:
             own = bool(worker) and run.worker == worker and run.state == "running"
             return run._describe(created=False, payload=own and run._payload())
@@ -102,6 +104,8 @@ class SicantikSyncRun(models.Model):
                 )
             else:
                 run.cancel_requested = True
+                # Its worker asks when it reports next; this lets it report now.
+                self.env["sicantik.sidecar"]._wake_after_commit()
         return {"state": run.state}
 
     # Working
@@ -116,6 +120,9 @@ class SicantikSyncRun(models.Model):
         self._check_worker(worker)
         lease_seconds = self._lease_length(lease_seconds)
         run_id = self._whole_number(run_id, "run_id")
+        if not run_id:
+            # The command line claims the run that it made; the service takes what there is.
+            self.env["sicantik.sidecar"]._heard_from(worker)
         tried = [0]
         # A candidate that somebody else was quicker to take, or that ends here, makes way for the next.
         while candidate := self.sudo()._next_claimable(run_id, tried):
@@ -147,7 +154,10 @@ class SicantikSyncRun(models.Model):
             raise ValidationError(self.env._("Batch 0 only renews the lease: it cannot hold answers."))
         run = self._lock(run_id)
         if not run or not run._is_held_by(worker):
-            return {"answer": "lost", "applied": False}
+            return {"answer": "lost", "applied": False, "rejected": 0}
+        if run.trigger != "cli":
+            self.env["sicantik.sidecar"]._heard_from(worker)
+        rejected = 0
         applied = batch > run.last_batch
         if applied:
             if batch != run.last_batch + 1:
@@ -158,11 +168,12 @@ class SicantikSyncRun(models.Model):
                         next=run.last_batch + 1,
                     )
                 )
-            run._record_outcomes(outcomes)
+            rejected = run._record_outcomes(outcomes)
             run.last_batch = batch
         run.write({**run._progress_values(progress), "lease_until": run._lease_end()})
         self.env.flush_all()
-        return {"answer": "stop" if run.cancel_requested else "continue", "applied": applied}
+        answer = "stop" if run.cancel_requested else "continue"
+        return {"answer": answer, "applied": applied, "rejected": rejected}
 
     @api.model
     def finish(self, run_id, worker, state, message=None, progress=None):

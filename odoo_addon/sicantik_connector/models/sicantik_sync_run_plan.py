@@ -28,7 +28,12 @@ class SicantikSyncRun(models.Model):
         connector = self._plan_connector(connector_id)
         limits = self._plan_limits(include_not_due, refresh_older_than, max_permits, permit_ids, connector)
         domains = self._expiry_domains(connector, **limits)
-        return {"domains": domains, "total": self._plan_total(domains, limits["max_permits"])}
+        total = self._plan_total(domains, limits["max_permits"])
+        return {
+            "domains": domains,
+            "total": total,
+            "estimated_seconds": connector._expected_seconds(total),
+        }
 
     @api.model
     def _plan_connector(self, connector_id):

@@ -62,10 +62,13 @@ class SicantikSyncRun(models.Model):
         return checked
 
     def _record_outcomes(self, outcomes):
-        """Write `outcomes` (by permit id) of this run, which is locked by the caller."""
+        """Write `outcomes` (by permit id) of this run, which is locked by the caller.
+
+        Returns how many dates Odoo refused.
+        """
         self.ensure_one()
         if not outcomes:
-            return
+            return 0
         # Bulk writes say nothing to followers; what matters is noted in `_note_changes`.
         # `active_test` and the language are of no concern to plain columns either.
         permits = (
@@ -78,6 +81,7 @@ class SicantikSyncRun(models.Model):
                 order="id",
             )
         )
+        dated = {permit_id for permit_id, outcome in outcomes.items() if outcome["outcome"] == "found"}
         outcomes = dict(outcomes)
         for missing in outcomes.keys() - set(permits.ids):
             outcomes[missing] = self._rejected(self.env._("The permit is not among those of the connector."))
@@ -87,6 +91,7 @@ class SicantikSyncRun(models.Model):
         outcomes.update(refused)
         self._count(outcomes, before, changed)
         self._write_lines(permits, outcomes, before)
+        return sum(1 for permit_id in dated if outcomes[permit_id]["outcome"] == "failed")
 
     @api.model
     def _rejected(self, detail):

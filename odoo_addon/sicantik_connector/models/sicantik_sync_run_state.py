@@ -30,9 +30,20 @@ class SicantikSyncRun(models.Model):
         return self.with_context(lang=lang).env
 
     @api.model
-    def _open_run(self, connector):
+    def _open_run(self, connector, kind, any_running=False):
+        """The run that one of `kind` would only repeat.
+
+        A check asks SICANTIK nothing: it neither keeps a run of questions from being queued nor the
+        other way round; with `any_running`, whatever is being worked on counts.
+        """
+        same = ("kind", "=" if kind == "check" else "!=", "check")
         return self.search(
-            [("connector_id", "=", connector.id), ("state", "in", OPEN_STATES)],
+            [
+                ("connector_id", "=", connector.id),
+                "|",
+                *("&", same, ("state", "in", OPEN_STATES)),
+                *([("state", "=", "running")] if any_running else [("id", "=", 0)]),
+            ],
             order="state desc, id",
             limit=1,
         )

@@ -40,7 +40,7 @@ class TestRecord(SicantikCase):
             retries=1,
             total=6,
         )
-        self.assertEqual(answer, {"answer": "continue", "applied": True})
+        self.assertEqual(answer, {"answer": "continue", "applied": True, "rejected": 0})
         self.assertEqual(self.counters(run), (1, 1, 1, 1))
         self.assertEqual((run.rate, run.eta_seconds, run.requests, run.retries), (9.5, 42, 6, 1))
         self.assertEqual((run.answered_count, run.total), (4, 6))
@@ -66,7 +66,7 @@ class TestRecord(SicantikCase):
         batch = [found(self.permits[0]), no_date(self.permits[1]), failed(self.permits[2])]
         self.assertTrue(self.record(run, 1, batch)["applied"])
         for _again in range(3):
-            self.assertEqual(self.record(run, 1, batch), {"answer": "continue", "applied": False})
+            self.assertEqual(self.record(run, 1, batch), {"answer": "continue", "applied": False, "rejected": 0})
         self.assertEqual(self.counters(run), (1, 1, 0, 1))
         self.assertEqual(self.permits[1].expiry_check_count, 1)
         self.assertEqual(len(run.line_ids), 1)
@@ -80,7 +80,7 @@ class TestRecord(SicantikCase):
     def test_batch_zero_renews_the_lease_only(self):
         run = self.started(lease_seconds=90)
         self.expire(run)
-        self.assertEqual(self.record(run, 0, [], rate=3.0), {"answer": "continue", "applied": False})
+        self.assertEqual(self.record(run, 0, [], rate=3.0), {"answer": "continue", "applied": False, "rejected": 0})
         self.assertGreater((run.lease_until - run._now()).total_seconds(), 60)
         self.assertEqual((run.rate, run.last_batch), (3.0, 0))
         with self.assertRaises(ValidationError):
