@@ -91,7 +91,7 @@ class SicantikConnector(models.Model):
         """
         self.ensure_one()
         if request and request.httprequest.path.startswith("/web/dataset/"):
-            return self._start_by_hand(max_permits=TEST_PERMITS, include_not_due=True)._action_open()
+            return self._start_test()._action_open()
         result = self.sync_expiry_dates_workaround(max_permits=TEST_PERMITS)
         return self._notify(
             self.env._("Expiry Sync Test Completed"),
@@ -115,6 +115,18 @@ class SicantikConnector(models.Model):
     def action_view_current_run(self):
         self.ensure_one()
         return self.current_run_id._action_open() if self.current_run_id else False
+
+    def _start_test(self):
+        run = self.env["sicantik.sync.run"]
+        wishes = self._wishes(run, TEST_PERMITS)
+        if not run.plan(connector_id=self.id, **wishes)["total"] and not run._open_run(self, "expiry"):
+            raise UserError(self.env._("No permits to sync"))
+        return self._start_by_hand(**wishes)
+
+    def _wishes(self, run, max_permits=None):
+        """All permits without a date; where only some are wanted, rather those whose turn it is."""
+        due = max_permits and run.plan(connector_id=self.id)["total"]
+        return {"max_permits": max_permits, "include_not_due": not due}
 
     def _start_by_hand(self, **wishes):
         """The run that a press of a button makes, or the one that is there already."""

@@ -64,7 +64,7 @@ class SicantikConnector(models.Model):
                     if not env[self._name].browse(self.id).exists():
                         raise UserError(self._say_commit_first())
                     run = env["sicantik.sync.run"]
-                    wishes = {"include_not_due": True, "max_permits": max_permits}
+                    wishes = env[self._name].browse(self.id)._wishes(run, max_permits)
                     plan = run.plan(connector_id=self.id, **wishes)
                     if not plan["total"]:
                         return None

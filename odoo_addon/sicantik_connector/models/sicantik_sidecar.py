@@ -1,6 +1,7 @@
 """The sidecar as Odoo sees it: where it answers, and when it was last heard of."""
 
 import logging
+from datetime import timedelta
 
 import psycopg2
 
@@ -24,15 +25,9 @@ class SicantikSidecar(models.Model):
     _name = "sicantik.sidecar"
     _description = "SICANTIK Sidecar"
 
-    # One record, made by `init`: any sidecar will do to take up a run.
+    # One record: any sidecar will do to take up a run. Two made at the same moment do no harm.
     last_seen = fields.Datetime("Last Heard Of", readonly=True)
     worker = fields.Char(readonly=True)
-
-    def init(self):
-        self.env.cr.execute(
-            "INSERT INTO sicantik_sidecar (last_seen) SELECT NULL"
-            " WHERE NOT EXISTS (SELECT FROM sicantik_sidecar)"
-        )
 
     # Signs of life
 
@@ -40,26 +35,24 @@ class SicantikSidecar(models.Model):
     def _heard_from(self, worker):
         """Note that a sidecar is there. Never in the way of its work, nor of another sidecar's."""
         cr = self.env.cr
-        cr.execute(
-            """
-            SELECT FROM sicantik_sidecar
-             WHERE last_seen IS NULL
-                OR last_seen < timezone('UTC', clock_timestamp()) - %s * interval '1 second'
-            """,
-            [SIGN_EVERY_SECONDS],
-        )
-        if not cr.rowcount:
+        cr.execute("SELECT max(last_seen), timezone('UTC', clock_timestamp()) FROM sicantik_sidecar")
+        last_seen, now = cr.fetchone()
+        if last_seen and last_seen > now - timedelta(seconds=SIGN_EVERY_SECONDS):
             return
         try:
             with cr.savepoint(flush=False):
                 cr.execute(
                     """
-                    UPDATE sicantik_sidecar SET last_seen = timezone('UTC', now()), worker = %s
+                    UPDATE sicantik_sidecar SET last_seen = %s, worker = %s
                      WHERE id IN (SELECT id FROM sicantik_sidecar FOR NO KEY UPDATE SKIP LOCKED)
                     """,
-                    [worker],
+                    [now, worker],
                     log_exceptions=False,
                 )
+                if not last_seen and not cr.rowcount:
+                    cr.execute(
+                        "INSERT INTO sicantik_sidecar (last_seen, worker) VALUES (%s, %s)", [now, worker]
+                    )
         except psycopg2.errors.SerializationFailure:
             # Somebody has noted one since this transaction began: as good as this one.
             return
@@ -67,7 +60,7 @@ class SicantikSidecar(models.Model):
 
     @api.model
     def _last_seen(self):
-        return self.sudo().search([], limit=1).last_seen
+        return self.sudo().search([], order="last_seen desc nulls last", limit=1).last_seen
 
     @api.model
     def _is_silent(self):

@@ -187,6 +187,9 @@ class SicantikSyncRun(models.Model):
         if not run or not run._is_held_by(worker):
             return {"answer": "lost"}
         run.write(run._progress_values(progress))
+        if state == "cancelled" and run.cancel_requested:
+            # In the language of who reads it.
+            message = run._reader_env()._("Stopped.")
         run._end(state, message or False)
         return run._finished()
 

@@ -1,5 +1,7 @@
+from . import test_buttons
 from . import test_concurrency
 from . import test_connector
+from . import test_crons
 from . import test_ledger
 from . import test_listing
 from . import test_listing_dates
@@ -8,5 +10,8 @@ from . import test_permit
 from . import test_plan
 from . import test_record
 from . import test_rights
+from . import test_settings
+from . import test_sidecar
 from . import test_translations
 from . import test_views
+from . import test_wait

@@ -17,8 +17,7 @@ from .common import ADDRESS
 THREADS = 20
 
 
-@tagged("post_install", "-at_install")
-class TestConcurrency(BaseCase):
+class CommittedCase(BaseCase):
     """Commits on purpose: threads see only what has been committed. `tearDown` takes it away."""
 
     def setUp(self):
@@ -84,6 +83,9 @@ class TestConcurrency(BaseCase):
         self.assertEqual(len(answers), len(calls))
         return answers
 
+
+@tagged("post_install", "-at_install")
+class TestConcurrency(CommittedCase):
     @mute_logger("odoo.sql_db")
     def test_many_presses_make_one_run(self):
         answers = self.at_once(

@@ -40,7 +40,7 @@ export class SicantikLiveRun extends Component {
             running: "progress-bar-striped progress-bar-animated",
             done: "bg-success",
             failed: "bg-danger",
-            cancelled: "bg-secondary",
+            cancelled: "bg-dark opacity-50",
         }[this.runState];
     }
 
