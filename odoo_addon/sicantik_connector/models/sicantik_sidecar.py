@@ -25,9 +25,17 @@ class SicantikSidecar(models.Model):
     _name = "sicantik.sidecar"
     _description = "SICANTIK Sidecar"
 
-    # One record: any sidecar will do to take up a run. Two made at the same moment do no harm.
+    # One record: any sidecar will do to take up a run.
     last_seen = fields.Datetime("Last Heard Of", readonly=True)
     worker = fields.Char(readonly=True)
+
+    def init(self):
+        self.env.cr.execute(
+            """
+            CREATE UNIQUE INDEX IF NOT EXISTS sicantik_sidecar_single ON sicantik_sidecar ((true));
+            INSERT INTO sicantik_sidecar (last_seen) VALUES (NULL) ON CONFLICT DO NOTHING;
+            """
+        )
 
     # Signs of life
 
@@ -51,7 +59,12 @@ class SicantikSidecar(models.Model):
                 )
                 if not last_seen and not cr.rowcount:
                     cr.execute(
-                        "INSERT INTO sicantik_sidecar (last_seen, worker) VALUES (%s, %s)", [now, worker]
+                        """
+                        INSERT INTO sicantik_sidecar (last_seen, worker) VALUES (%s, %s)
+                            ON CONFLICT DO NOTHING
+                        """,
+                        [now, worker],
+                        log_exceptions=False,
                     )
         except psycopg2.errors.SerializationFailure:
             # Somebody has noted one since this transaction began: as good as this one.
@@ -60,7 +73,7 @@ class SicantikSidecar(models.Model):
 
     @api.model
     def _last_seen(self):
-        return self.sudo().search([], order="last_seen desc nulls last", limit=1).last_seen
+        return self.sudo().search([], limit=1).last_seen
 
     @api.model
     def _is_silent(self):

@@ -1,0 +1,236 @@
+"""Buttons as people press them, many at once and whatever the sidecar's port does: over HTTP, in a real Odoo."""
+
+import contextlib
+import socket
+import threading
+import time
+
+import pytest
+import requests
+
+from kit.odoo import Odoo
+from kit.processes import SIDECAR, environment
+
+# What may keep an Odoo worker busy, seconds.
+HELD = 1.0
+PEOPLE, PRESSES = 5, 20
+PASSWORD = "a-password-of-the-tests"
+TOKEN = "a-token-of-the-tests-0123456789"
+WIZARD = "sicantik.expiry.sync.wizard"
+
+
+class Browser:
+    """A person who is logged in to Odoo's pages."""
+
+    def __init__(self, settings, login):
+        self.url = settings["ODOO_URL"]
+        self.http = requests.Session()
+        answer = self.post("/web/session/authenticate", db=settings["ODOO_DB"], login=login, password=PASSWORD)
+        assert answer["uid"]
+
+    def post(self, path, **params):
+        answer = self.http.post(self.url + path, json={"jsonrpc": "2.0", "params": params}, timeout=60).json()
+        assert "error" not in answer, answer["error"]["data"]["message"]
+        return answer["result"]
+
+    def call(self, model, method, *args, **kwargs):
+        return self.post("/web/dataset/call_kw", model=model, method=method, args=args, kwargs=kwargs)
+
+    def press(self, model, method, record):
+        return self.post("/web/dataset/call_button", model=model, method=method, args=[[record]], kwargs={})
+
+
+@pytest.fixture
+def people(place):
+    """Officers who are logged in."""
+    odoo = place.odoo
+    group = odoo.call("ir.model.data", "search_read", [
+        ("module", "=", "sicantik_connector"), ("name", "=", "group_officer")], fields=["res_id"])[0]["res_id"]
+    made = []
+    for number in range(PEOPLE):
+        login = f"officer{number}"
+        known = odoo.call("res.users", "search", [("login", "=", login)])
+        values = {"name": login, "login": login, "password": PASSWORD, "group_ids": [(4, group)]}
+        if known:
+            odoo.call("res.users", "write", known, values)
+        else:
+            odoo.call("res.users", "create", [values])
+        made.append(Browser(place.settings, login))
+    return made
+
+
+@contextlib.contextmanager
+def hanging():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def nobody():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    yield address
+
+
+def serve(place, processes):
+    """Starts the service on a free port; gives its address."""
+    import subprocess
+    process = subprocess.Popen(
+        [SIDECAR, "serve"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        env=environment(place.settings, SIDECAR_LISTEN="127.0.0.1:0", SIDECAR_TOKEN=TOKEN))
+    processes.append(process)
+    return process.stdout.readline().strip()
+
+
+def point_to(odoo, address):
+    odoo.call("ir.config_parameter", "set_param", "sicantik_connector.sidecar_url", address)
+    odoo.call("ir.config_parameter", "set_param", "sicantik_connector.sidecar_token", TOKEN)
+
+
+def wait_for(odoo, run, *states, seconds=20):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = odoo.call("sicantik.sync.run", "read", [run])[0]
+        if found["state"] in states:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"after {seconds} s the run is {found['state']}")
+
+
+def start(person, connector):
+    wizard = person.call(WIZARD, "create", {"connector_id": connector})
+    began = time.monotonic()
+    action = person.press(WIZARD, "action_sync", wizard)
+    return action["res_id"], time.monotonic() - began
+
+
+def test_twenty_presses_of_five_people_make_one_run(place, clerks, people):
+    _, connector = clerks(50)
+    with nobody() as address:
+        point_to(place.odoo, address)
+    wizards = [people[n % PEOPLE].call(WIZARD, "create", {"connector_id": connector}) for n in range(PRESSES)]
+    barrier = threading.Barrier(PRESSES)
+    opened, troubles = [], []
+
+    def press(number):
+        person = people[number % PEOPLE]
+        barrier.wait(30)
+        try:
+            if number % 4 == 3:
+                action = person.press("sicantik.connector", "action_test_expiry_sync", connector)
+            else:
+                action = person.press(WIZARD, "action_sync", wizards[number])
+            opened.append((action["res_model"], action["res_id"]))
+        except Exception as error:
+            troubles.append(error)
+
+    threads = [threading.Thread(target=press, args=(number,)) for number in range(PRESSES)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not troubles
+    assert len(opened) == PRESSES
+    runs = place.odoo.call("sicantik.sync.run", "search", [])
+    assert len(runs) == 1
+    assert set(opened) == {("sicantik.sync.run", runs[0])}
+
+
+@pytest.mark.parametrize("port", ["up", "down", "hanging"])
+def test_no_worker_is_held(place, clerks, people, processes, port, record_property):
+    _, connector = clerks(50, "--latency", "200ms")
+    odoo = place.odoo
+    with contextlib.ExitStack() as stack:
+        if port == "up":
+            address = serve(place, processes)
+        else:
+            address = stack.enter_context(nobody() if port == "down" else hanging())
+        point_to(odoo, address)
+        times = {}
+        run, times["start"] = start(people[0], connector)
+        began = time.monotonic()
+        people[0].press("sicantik.sync.run", "action_cancel", run)
+        times["stop"] = time.monotonic() - began
+        if port == "up":
+            wait_for(odoo, run, "cancelled", "done")
+        for name, model in (("cron_sync_expiry_dates", "sicantik.connector"),
+                            ("cron_check_expiring_permits", "sicantik.permit")):
+            began = time.monotonic()
+            odoo.call(model, name)
+            times[name] = time.monotonic() - began
+        assert len(odoo.call("sicantik.sync.run", "search", [])) == 3
+    print(port, {name: round(seconds, 3) for name, seconds in times.items()})
+    record_property("held", times)
+    assert max(times.values()) <= HELD, times
+
+
+def test_pressed_while_the_sidecar_is_down_it_runs_when_it_is_up(place, clerks, people, processes):
+    simulator, connector = clerks(40)
+    odoo = place.odoo
+    with nobody() as address:
+        point_to(odoo, address)
+    run, _ = start(people[0], connector)
+    silent = people[1].call("sicantik.connector", "read", [connector], ["sidecar_silent", "current_run_id"])[0]
+    assert silent["sidecar_silent"] and silent["current_run_id"][0] == run
+    point_to(odoo, serve(place, processes))
+    ended = wait_for(odoo, run, "done", seconds=30)
+    assert (ended["answered_count"], ended["attempt"], ended["failed_count"]) == (40, 1, 0)
+    connector_now = people[1].call("sicantik.connector", "read", [connector], ["sidecar_silent"])[0]
+    assert not connector_now["sidecar_silent"]
+    assert odoo.call("sicantik.sync.run", "search", []) == [run]
+
+
+def test_quick_to_start_and_to_stop(place, clerks, people, processes):
+    _, connector = clerks(400, "--latency", "100ms")
+    odoo = place.odoo
+    point_to(odoo, serve(place, processes))
+    time.sleep(2)
+    began = time.monotonic()
+    run, _ = start(people[0], connector)
+    while not odoo.permits(["id"], [("expiry_check_state", "!=", False)]):
+        assert time.monotonic() - began < 10
+    first = time.monotonic() - began
+    time.sleep(3)
+    began = time.monotonic()
+    people[0].press("sicantik.connector", "action_stop", connector)
+    ended = wait_for(odoo, run, "cancelled")
+    stopped = time.monotonic() - began
+    print(f"first permit written after {first:.2f} s, stopped after {stopped:.2f} s")
+    assert first <= 2 and stopped <= 5
+    assert 0 < ended["answered_count"] < 400
+    assert ended["answered_count"] == len(odoo.permits(["id"], [("expiry_check_state", "!=", False)]))
+
+
+def test_connection_test_of_a_real_sicantik(place, clerks, people, processes):
+    _, connector = clerks(5)
+    point_to(place.odoo, serve(place, processes))
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        params = people[0].press("sicantik.connector", "action_test_connection", connector)["params"]
+        if params["type"] == "success":
+            break
+        time.sleep(0.3)
+    assert params["type"] == "success" and "JSON" in params["message"], params
+
+
+def test_from_code_it_waits_and_reports(place, clerks, processes):
+    simulator, connector = clerks(30)
+    point_to(place.odoo, serve(place, processes))
+    result = place.odoo.call("sicantik.connector", "sync_expiry_dates_workaround", [connector], max_permits=20)
+    assert result["success"] and result["total"] == 20 == result["synced"] + result["failed"]
+    answer = place.odoo.call("sicantik.connector", "action_test_expiry_sync", [connector])
+    assert answer["tag"] == "display_notification" and answer["params"]["message"].startswith("Synced: ")
+
+
+def test_the_owner_of_no_group_sees_nothing(place, clerks):
+    clerks(1)
+    odoo = place.odoo
+    values = {"name": "nobody", "login": "nobody", "password": PASSWORD}
+    if not odoo.call("res.users", "search", [("login", "=", "nobody")]):
+        odoo.call("res.users", "create", [values])
+    stranger = Odoo({**place.settings, "ODOO_ADMIN_LOGIN": "nobody", "ODOO_ADMIN_PASSWORD": PASSWORD})
+    with pytest.raises(Exception, match="sicantik"):
+        stranger.call("sicantik.connector", "search_read", [])
