@@ -44,7 +44,9 @@ class ResConfigSettings(models.TransientModel):
                 continue
             if not is_usable_token(token):
                 raise ValidationError(
-                    self.env._("The token must consist of letters, digits and signs without spaces or accents.")
+                    self.env._(
+                        "The token must consist of letters, digits and signs, without spaces or accents."
+                    )
                 )
             self.env["ir.config_parameter"].set_param(TOKEN_PARAMETER, token)
 
@@ -54,8 +56,11 @@ class ResConfigSettings(models.TransientModel):
             url = settings.sicantik_sidecar_url
             if url and not is_usable_address(url.strip()):
                 raise ValidationError(
-                    self.env._("“%(url)s” is not an address of a sidecar, as %(example)s is one.",
-                               url=url, example=DEFAULT_URL)
+                    self.env._(
+                        "“%(url)s” is not an address of a sidecar, as %(example)s is one.",
+                        url=url,
+                        example=DEFAULT_URL,
+                    )
                 )
             if settings.sicantik_run_retention_days < 0:
                 raise ValidationError(self.env._("Synchronisations are kept for one day at least."))

@@ -80,8 +80,7 @@ class SicantikConnector(models.Model):
 
     def _say_commit_first(self):
         return self.env._(
-            "The connector “%s” has changes that are not committed yet, so the sidecar cannot work on it.",
-            self.name,
+            "The connector “%s” has uncommitted changes: the sidecar cannot see them.", self.name
         )
 
     def _wake_or_refuse(self, run_id):

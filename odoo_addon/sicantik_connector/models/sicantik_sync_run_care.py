@@ -1,4 +1,4 @@
-"""What a run does besides asking: mark expired permits, tell of its failure, ask again, and go away in time."""
+"""What a run does besides asking: mark expired permits, tell of its failure, and go away in time."""
 
 import logging
 from datetime import timedelta
@@ -39,7 +39,9 @@ class SicantikSyncRun(models.Model):
                 run.status_display = dict(self._fields["state"]._description_selection(self.env))[run.state]
             else:
                 parts = [
-                    self.env._("%(answered)d of %(total)d permits", answered=run.answered_count, total=run.total)
+                    self.env._(
+                        "%(answered)d of %(total)d permits", answered=run.answered_count, total=run.total
+                    )
                 ]
                 if run.state == "running" and run.rate:
                     parts.append(self.env._("%.1f per second", run.rate))
@@ -101,12 +103,13 @@ class SicantikSyncRun(models.Model):
     # Telling of a failure
 
     def _end(self, state, message, by_worker=True):
-        super()._end(state, message, by_worker)
+        result = super()._end(state, message, by_worker)
         if state == "failed":
             self._tell_responsible()
+        return result
 
     def _tell_responsible(self):
-        """One activity for who looks after the connector; an older one that is still open is brought up to date.
+        """One activity for who looks after the connector, or an older one that is open brought up to date.
 
         No e-mail is sent: the sidecar waits for this call.
         """

@@ -166,7 +166,10 @@ class TestLedger(SicantikCase):
             self.env["sicantik.permit"].search(payload["domains"][0], order="id"),
             self.permits[2:],
         )
-        self.assertEqual(self.record(run, 2, [found(self.permits[2])]), {"answer": "lost", "applied": False, "rejected": 0})
+        self.assertEqual(
+            self.record(run, 2, [found(self.permits[2])]),
+            {"answer": "lost", "applied": False, "rejected": 0},
+        )
         self.assertFalse(self.permits[2].expiry_date)
         self.assertEqual(self.ledger.finish(run_id=run.id, worker="one", state="done"), {"answer": "lost"})
         self.assertEqual(self.ledger.release(run_id=run.id, worker="one"), {"answer": "lost"})
@@ -247,7 +250,10 @@ class TestLedger(SicantikCase):
     def test_cancel_of_a_running_run_is_told_to_its_worker(self):
         run = self.started("one")
         self.assertEqual(self.ledger.cancel(run_id=run.id), {"state": "running"})
-        self.assertEqual(self.record(run, 1, [found(self.permits[0])]), {"answer": "stop", "applied": True, "rejected": 0})
+        self.assertEqual(
+            self.record(run, 1, [found(self.permits[0])]),
+            {"answer": "stop", "applied": True, "rejected": 0},
+        )
         self.assertTrue(self.permits[0].expiry_date)
         self.ledger.finish(run_id=run.id, worker="one", state="cancelled", message="Stopped.")
         self.assertEqual((run.state, run.total, run.found_count), ("cancelled", 4, 1))

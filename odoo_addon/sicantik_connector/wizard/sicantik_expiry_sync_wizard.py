@@ -16,7 +16,8 @@ class SicantikExpirySyncWizard(models.TransientModel):
     )
     include_not_due = fields.Boolean(
         "Include Those Asked Lately",
-        help="Permits for which SICANTIK had no date are left in peace for some days. Ask about them all the same.",
+        help="Permits for which SICANTIK had no date are left in peace for some days. "
+        "Ask about them all the same.",
     )
     max_permits = fields.Integer("At Most", help="Leave it at 0 to ask about all of them.")
     permits_without_expiry = fields.Integer(compute="_compute_permits")
