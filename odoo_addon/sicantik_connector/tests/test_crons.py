@@ -232,7 +232,7 @@ class TestCare(SicantikCase):
             self.users["user"].active = False
             run = self.started("one")
             answer = self.ledger.finish(run_id=run.id, worker="one", state="failed")
-            self.assertEqual((answer, run.state), ({"answer": "ok"}, "failed"))
+            self.assertEqual((answer["answer"], run.state), ("ok", "failed"))
 
     def old_run(self, days, state="done"):
         run = self.env["sicantik.sync.run"].create(

@@ -144,10 +144,10 @@ class TestWait(CommittedCase):
             connector = env["sicantik.connector"].browse(self.connectors[0])
             connector.name = "Changed"
             env.flush_all()
-            with self.assertRaisesRegex(UserError, "not committed"):
+            with self.assertRaisesRegex(UserError, "uncommitted"):
                 connector.sync_expiry_dates_workaround()
             env.cr.rollback()
             new = env["sicantik.connector"].create({"name": "New", "api_url": "http://127.0.0.1:9/new"})
-            with self.assertRaisesRegex(UserError, "not committed"):
+            with self.assertRaisesRegex(UserError, "uncommitted"):
                 new.sync_expiry_dates_workaround()
             env.cr.rollback()
