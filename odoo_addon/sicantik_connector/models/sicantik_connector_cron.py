@@ -61,7 +61,7 @@ class SicantikConnector(models.Model):
             if cron and cron.nextcall.hour == hour and cron.nextcall.minute == 0:
                 moment = pytz.timezone(BASE_ZONE).localize(cron.nextcall.replace(second=0))
                 cron.nextcall = moment.astimezone(pytz.utc).replace(tzinfo=None)
-        self.search([])._plan_crons()
+        self.search([("active", "=", True)])._plan_crons()
         return True
 
     @api.model
