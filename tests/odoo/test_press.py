@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import subprocess
 import threading
 import time
 
@@ -77,7 +78,6 @@ def nobody():
 
 def serve(place, processes):
     """Starts the service on a free port; gives its address."""
-    import subprocess
     process = subprocess.Popen(
         [SIDECAR, "serve"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         env=environment(place.settings, SIDECAR_LISTEN="127.0.0.1:0", SIDECAR_TOKEN=TOKEN))
