@@ -104,8 +104,10 @@ class SicantikConnector(models.Model):
                 self[marker] = now.date()
                 return None
         run = self.env["sicantik.sync.run"].sudo()
-        answer = run.start(connector_id=self.id, kind=kind, trigger="cron")
-        if not answer["created"] and run.browse(answer["run_id"])._is_partial():
+        wanted = self._nightly_kind() if kind == "expiry" else kind
+        answer = run.start(connector_id=self.id, kind=wanted, trigger="cron")
+        found = run.browse(answer["run_id"])
+        if not answer["created"] and (found._is_partial() or found.kind != wanted):
             # What is under way now is less than the night's work.
             return AGAIN_AFTER_SMALLER_RUN
         if scheduled:

@@ -53,9 +53,4 @@ class SicantikConnector(models.Model):
         answer = self.env["sicantik.sync.run"].start(
             connector_id=self.id, kind="permits", trigger="button"
         )
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": "sicantik.sync.run",
-            "res_id": answer["run_id"],
-            "view_mode": "form",
-        }
+        return self.env["sicantik.sync.run"].browse(answer["run_id"])._action_open()

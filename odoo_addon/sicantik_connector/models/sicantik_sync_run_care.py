@@ -29,12 +29,23 @@ class SicantikSyncRun(models.Model):
     sidecar_silent = fields.Boolean(compute="_compute_sidecar_silent")
 
     @api.depends_context("lang")
-    @api.depends("state", "total", "found_count", "no_date_count", "not_registered_count", "failed_count")
+    @api.depends(
+        "state",
+        "total",
+        "found_count",
+        "no_date_count",
+        "not_registered_count",
+        "failed_count",
+        "listed_count",
+        "listing_seconds",
+    )
     def _compute_status_display(self):
         """How far it is, in one line."""
         for run in self:
             if run.state == "queued":
                 run.status_display = self.env._("Waits for the sidecar")
+            elif run.state == "running" and run.listed_count and not run.listing_seconds:
+                run.status_display = self.env._("%d permits of the listing", run.listed_count)
             elif not run.total:
                 run.status_display = dict(self._fields["state"]._description_selection(self.env))[run.state]
             else:

@@ -135,6 +135,8 @@ class SicantikSyncRun(models.Model):
 
     def _go_on(self):
         self.ensure_one()
+        if self.trigger != "cli":
+            self.env["sicantik.sidecar"]._heard_from(self.worker)
         return {"answer": "stop" if self.cancel_requested else "continue"}
 
     def _check_is_listing(self):

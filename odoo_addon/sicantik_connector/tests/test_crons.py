@@ -31,7 +31,7 @@ class TestCrons(SicantikCase):
             else:
                 self.env["sicantik.permit"].with_context(cron_id=self.cron.id).cron_check_expiring_permits()
 
-    def ended_runs(self, connector=None, kind="expiry"):
+    def ended_runs(self, connector=None, kind="all"):
         """How many runs there are; they are put away so that the next one is not the same."""
         runs = self.env["sicantik.sync.run"].search(
             [("connector_id", "=", (connector or self.connector).id), ("kind", "=", kind), ("state", "=", "queued")]
@@ -117,14 +117,14 @@ class TestCrons(SicantikCase):
         self.assertFalse(self.connector.expiry_cron_date)
         trigger = self.env["ir.cron.trigger"].search([("cron_id", "=", self.cron.id)])
         self.assertIn(JAKARTA_NIGHT + timedelta(minutes=15), trigger.mapped("call_at"))
-        self.ended_runs()
+        self.ended_runs(kind="expiry")
         self.tick(JAKARTA_NIGHT + timedelta(minutes=15))
         self.assertEqual(self.ended_runs(), 1)
         self.assertEqual(self.connector.expiry_cron_date, date(2026, 3, 10))
 
     def test_a_whole_run_stands_for_the_night(self):
         self.make_permits(3)
-        self.start(trigger="button")
+        self.start(trigger="button", kind="all")
         self.tick(JAKARTA_NIGHT)
         self.assertEqual(self.connector.expiry_cron_date, date(2026, 3, 10))
         self.assertEqual(self.ended_runs(), 1)
