@@ -39,6 +39,9 @@ pub struct Client {
     stop: CancellationToken,
     /// Whether `cekperizinanizin` answered that it is unknown: older deployments do not have it.
     lacks_izin: Arc<AtomicBool>,
+    /// Whether a page of the listing could be had as XML only. The value that is not UTF-8 stands in most of its
+    /// pages soon, so that asking for JSON first would double the requests.
+    listing_in_xml: Arc<AtomicBool>,
 }
 
 /// What the server answered to "are you there".
@@ -82,7 +85,8 @@ impl Client {
             .build()
             .map_err(|error| connection(&error))?;
         let lacks_izin = Arc::new(AtomicBool::new(false));
-        Ok(Self { http, base: base.clone(), gate, timeout, stop, lacks_izin })
+        let listing_in_xml = Arc::new(AtomicBool::new(false));
+        Ok(Self { http, base: base.clone(), gate, timeout, stop, lacks_izin, listing_in_xml })
     }
 
     /// The same client, which stops asking when `stop` is cancelled instead.
@@ -104,7 +108,7 @@ impl Client {
     /// [`Error`], after the gate's retries.
     pub async fn ping(&self) -> Result<Pong, Error> {
         let url = self.endpoint("jumlahPerizinan", &[]);
-        let ((_, format), elapsed) = self.get(&url, data, retry::MAX_TRIES).await?;
+        let ((_, format), elapsed) = self.get(&url, data, JSON, retry::MAX_TRIES).await?.0;
         Ok(Pong { elapsed, format })
     }
 
@@ -128,7 +132,12 @@ impl Client {
         // The form with path pairs is the one that production is known to answer.
         let (limit, offset) = (limit.to_string(), offset.to_string());
         let url = self.endpoint("listpermohonanterbit", &["limit", &limit, "offset", &offset]);
-        match self.ask("listpermohonanterbit", &url, tries).await? {
+        let accept = if self.listing_in_xml.load(Ordering::Relaxed) { XML } else { JSON };
+        let (reply, accepted) = self.ask("listpermohonanterbit", &url, accept, tries).await?;
+        if accepted == XML {
+            self.listing_in_xml.store(true, Ordering::Relaxed);
+        }
+        match reply {
             Reply::Rows(rows) => Ok(rows),
             Reply::Error(words) if says(&words, "tidak ada data") => Ok(Vec::new()),
             Reply::Error(words) => Err(message(&words)),
@@ -169,7 +178,7 @@ impl Client {
         // Base64 holds `/`, which the form with path pairs would cut, and `+`, which is a space in a query
         // unless it is percent-encoded, as `append_pair` does.
         url.query_pairs_mut().append_pair("no_izin", &STANDARD.encode(number));
-        match self.ask(endpoint, &url, retry::MAX_TRIES).await? {
+        match self.ask(endpoint, &url, JSON, retry::MAX_TRIES).await?.0 {
             Reply::Rows(rows) => Ok(rows),
             Reply::Error(words) if says(&words, "tidak terdaftar") => Ok(Vec::new()),
             Reply::Error(words) if says(&words, "tidak ada data") => Ok(Vec::new()),
@@ -185,28 +194,35 @@ impl Client {
         url
     }
 
-    async fn ask(&self, endpoint: &'static str, url: &Url, tries: u32) -> Result<Reply, Error> {
-        match self.get(url, decode, tries).await?.0 {
-            Reply::Error(words) if says(&words, "unknown method") => {
+    /// What the server replies, and the form in which it was had at last.
+    async fn ask(
+        &self,
+        endpoint: &'static str,
+        url: &Url,
+        accept: &'static str,
+        tries: u32,
+    ) -> Result<(Reply, &'static str), Error> {
+        match self.get(url, decode, accept, tries).await? {
+            ((Reply::Error(words), _), _) if says(&words, "unknown method") => {
                 Err(Error::UnknownMethod { endpoint })
             }
-            reply => Ok(reply),
+            ((reply, _), accepted) => Ok((reply, accepted)),
         }
     }
 
-    /// Asks until there is an answer that `read` understands, or no more try is due; answers also how long
-    /// the last try took.
+    /// Asks for the form `accept` until there is an answer that `read` understands, or no more try is due; answers
+    /// also how long the last try took, and for which form it asked.
     async fn get<T>(
         &self,
         url: &Url,
         read: fn(&[u8]) -> Result<T, Unreadable>,
+        mut accept: &'static str,
         most_tries: u32,
-    ) -> Result<(T, Duration), Error> {
+    ) -> Result<((T, Duration), &'static str), Error> {
         let mut tries = 0;
-        let mut accept = JSON;
         loop {
             let error = match self.attempt(url, read, &mut accept, tries > 0).await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => return Ok((answer, accept)),
                 Err(error) => error,
             };
             tries += 1;

@@ -7,8 +7,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::expiry::{self, Ended, Halt, ListingUse, Work};
-use super::listing::{self, Import, ImportEnded, Ledger, Sweep};
-use super::progress::{Progress, Reporter};
+use super::listing::{self, Import, ImportEnded, Imported, Ledger, Sweep};
+use super::progress::{Progress, Reporter, Tally};
 use super::sink::LedgerSink;
 use crate::odoo::permit::Pages;
 use crate::odoo::run::{self, End, Payload};
@@ -57,7 +57,10 @@ impl Held<'_> {
             _ => {
                 let ask_undated = payload.include_not_due;
                 let listing = ListingUse::Look { page_size, ask_undated };
-                let due = Due { domains: payload.domains.clone(), total: payload.total };
+                let limit = payload
+                    .max_permits
+                    .map(|most| (most as usize).saturating_sub(payload.answered as usize));
+                let due = Due { domains: payload.domains.clone(), total: payload.total, limit };
                 self.expiry(due, listing, payload.last_batch, sicantik, stop, reporter).await
             }
         }
@@ -71,13 +74,24 @@ impl Held<'_> {
         stop: &CancellationToken,
         reporter: &mut dyn Reporter,
     ) -> Ended {
-        let ImportEnded { imported, last_batch, halt } =
-            self.import(sicantik, page_size, reporter).await;
+        let payload = &self.payload;
+        let ImportEnded { imported, last_batch, halt } = if payload.listing_done {
+            // An earlier attempt has done it.
+            ImportEnded {
+                imported: Imported::default(),
+                last_batch: payload.last_batch,
+                halt: None,
+            }
+        } else {
+            self.import(sicantik, page_size, reporter).await
+        };
         let ended = match halt {
             Some(halt) => Ended { progress: Progress::default(), imported: None, halt: Some(halt) },
             None => match run::remaining(self.odoo, self.payload.run_id, self.worker).await {
                 Ok(rest) => {
-                    let due = Due { domains: rest.domains, total: rest.total };
+                    let limit = (rest.limit > 0).then_some(rest.limit as usize);
+                    let total = payload.counts.answered() + rest.total;
+                    let due = Due { domains: rest.domains, total, limit };
                     self.expiry(due, ListingUse::Done, last_batch, sicantik, stop, reporter).await
                 }
                 Err(error) => Ended {
@@ -90,8 +104,9 @@ impl Held<'_> {
         let mut progress = ended.progress;
         progress.requests += imported.listing.requests;
         progress.retries += imported.listing.retries;
-        progress.upgraded = Some(imported.listing.upgraded);
-        Ended { progress, imported: Some(imported), ..ended }
+        let imported = (!payload.listing_done).then_some(imported);
+        progress.upgraded = imported.map(|imported| imported.listing.upgraded);
+        Ended { progress, imported, ..ended }
     }
 
     async fn import(
@@ -124,11 +139,8 @@ impl Held<'_> {
         reporter: &mut dyn Reporter,
     ) -> Ended {
         let payload = &self.payload;
-        let limit = payload
-            .max_permits
-            .map(|most| (most as usize).saturating_sub(payload.answered as usize));
         let work = Work {
-            pages: || permits(self.odoo, self.schema, due.domains.clone(), limit),
+            pages: || permits(self.odoo, self.schema, due.domains.clone(), due.limit),
             total: due.total,
             earlier: payload.counts,
             listing,
@@ -167,7 +179,10 @@ impl Held<'_> {
 /// Permits to ask for.
 struct Due {
     domains: Vec<Domain>,
+    /// How many they are, with those answered earlier.
     total: u64,
+    /// Ask for so many at most.
+    limit: Option<usize>,
 }
 
 /// Pages of the permits of `domains`, at most `limit` permits.

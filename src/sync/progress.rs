@@ -58,7 +58,6 @@ impl From<&Progress> for run::Progress {
             eta_seconds: progress.remaining().map(|left| left.as_secs()),
             requests: Some(progress.requests),
             retries: Some(progress.retries),
-            total: Some(progress.total),
             upgraded: progress.upgraded,
         }
     }

@@ -57,11 +57,13 @@ class SicantikSyncRun(models.Model):
     def record_listing(self, run_id, worker, batch, rows, progress=None):
         """Write one page of the listing, once, with the counters and the lease.
 
-        `batch` goes on from where `record` was, and the other way round.
+        `batch` goes on from where `record` was, and the other way round; 0 only renews the lease.
         """
         self._check_is_sidecar()
-        batch = self._whole_number(batch, "batch", lowest=1)
+        batch = self._whole_number(batch, "batch")
         rows, failures = self._check_rows(rows)
+        if not batch and (rows or failures):
+            raise ValidationError(self.env._("Batch 0 only renews the lease: it cannot hold answers."))
         counts = dict.fromkeys(("rejected", "created", "updated", "unchanged", "dated"), 0)
         run = self._lock(run_id)
         if not run or not run._is_held_by(worker):

@@ -143,6 +143,15 @@ class TestListing(ListingCase):
         self.assertFalse(self.page(run, 2, [row(2)])["applied"])
         self.assertTrue(self.page(run, 3, [row(2)])["applied"])
 
+    def test_batch_0_only_renews_the_lease(self):
+        run = self.first_page([row(1)])
+        run.lease_until = run._now()
+        self.assertEqual(self.page(run, 0, [])["answer"], "continue")
+        self.assertGreater(run.lease_until, run._now())
+        self.assertEqual(run.last_batch, 1)
+        with self.assertRaisesRegex(ValidationError, "Batch 0"):
+            self.page(run, 0, [row(2)])
+
     def test_pages_that_overlap_count_each_permit_once(self):
         self.make_permits(1)
         run = self.listing()

@@ -82,6 +82,9 @@ pub struct Payload {
     /// When its first attempt began.
     #[serde(default, deserialize_with = "value::moment")]
     pub started_at: Option<DateTime<Utc>>,
+    /// Whether an earlier attempt has read the listing to its end.
+    #[serde(default, deserialize_with = "value::truth")]
+    pub listing_done: bool,
     /// The permits it has still to ask about.
     pub domains: Vec<Domain>,
     /// Whom to ask, and how fast.
@@ -180,9 +183,6 @@ pub struct Progress {
     /// How many of them were repetitions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retries: Option<u64>,
-    /// Permits in all, once known better.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub total: Option<u64>,
     /// Whether the listing's dates were used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upgraded: Option<bool>,
@@ -300,6 +300,9 @@ pub struct Plan {
     pub domains: Vec<Domain>,
     /// How many they are.
     pub total: u64,
+    /// At most so many of them; 0 for all. Only `remaining` says so.
+    #[serde(default)]
+    pub limit: u32,
     /// How long they take at the rate last measured on the connector, in seconds.
     #[serde(default)]
     pub estimated_seconds: f64,
