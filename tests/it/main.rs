@@ -11,6 +11,7 @@
 //! - `service_work`: the service finds Odoo, claims runs, works on them and gives them back.
 //! - `sicantik_client`: what is sent to SICANTIK, what is sent again, and what is not read.
 //! - `sync_expiry`: the pipeline: batches, back-pressure, and every way to end before its end.
+//! - `sync_listing`: the listing, read whole although it moves, and no further than to its end.
 //! - `sync_truth`: the pipeline against the simulator's truth, with every quirk and every trouble.
 //! - `support`: an Odoo (with or without a ledger) and a web server that answer what a test says, the
 //!   simulator, the service, and deadlines.
@@ -27,4 +28,5 @@ mod service_work;
 mod sicantik_client;
 mod support;
 mod sync_expiry;
+mod sync_listing;
 mod sync_truth;

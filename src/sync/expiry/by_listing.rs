@@ -49,7 +49,7 @@ impl<F: Fn() -> Progress> Asker<'_, '_, F> {
         let mut pages_left = wanted.len() + 1;
         let (sender, mut receiver) = mpsc::channel(WAITING_PAGES);
         let client = self.client.clone();
-        let sweeping = async move { sweep(&client, Sweep::of(page_size), &sender).await };
+        let sweeping = async move { sweep(&client, Sweep::of(page_size), None, &sender).await };
         let matching = async {
             // Not receiving any more ends the sweep.
             let mut receiver = std::pin::pin!(&mut receiver);
@@ -61,7 +61,7 @@ impl<F: Fn() -> Progress> Asker<'_, '_, F> {
             receiver.close();
         };
         match tokio::join!(sweeping, matching).0 {
-            Ok(()) | Err(Error::Stopped) => {}
+            Ok(_) | Err(Error::Stopped) => {}
             Err(error) => {
                 tracing::warn!(%error, "The listing cannot be read on; the rest is asked for one by one")
             }

@@ -94,6 +94,7 @@ pub async fn import(job: Import<'_>, report: &mut (dyn FnMut(&Imported) + Send))
         started: Instant::now(),
         seen: Seen::default(),
         waiting: Vec::new(),
+        end: None,
         imported: Imported::default(),
         last_call: Instant::now(),
     };
@@ -110,6 +111,8 @@ struct Importer<'a, 'r> {
     seen: Seen,
     /// Permits on their way to Odoo.
     waiting: Vec<ListedPermit>,
+    /// The index of the first page past the end, in the last sweep.
+    end: Option<u32>,
     imported: Imported,
     last_batch: u64,
     last_call: Instant,
@@ -150,12 +153,14 @@ impl Importer<'_, '_> {
         let how = self.job.how;
         // The sender goes with the sweep's end, which ends the receiving; the receiver goes with the end of the receiving,
         // which ends the sweep.
-        let sweeping = async move { sweep(&sicantik, how, &sender).await };
+        let expected = self.end;
+        let sweeping = async move { sweep(&sicantik, how, expected, &sender).await };
         let importer = &mut *self;
         let receiving = async move { importer.receive(pages, how).await };
         let (swept, received) = tokio::join!(sweeping, receiving);
         received?;
-        swept.map_err(|error| self.halt(error))
+        self.end = Some(swept.map_err(|error| self.halt(error))?);
+        Ok(())
     }
 
     async fn receive(
@@ -294,6 +299,7 @@ impl Importer<'_, '_> {
     fn halt(&self, error: sicantik::Error) -> Halt {
         match error {
             sicantik::Error::Stopped => Halt::Interrupted,
+            error if self.imported.listing.pages == 0 => Halt::Away(error),
             error => Halt::Sicantik(error),
         }
     }

@@ -1,5 +1,7 @@
 //! All pages of the listing, once, several at a time.
 
+use std::ops::RangeInclusive;
+
 use futures::{StreamExt, stream};
 use tokio::sync::{mpsc, watch};
 
@@ -30,8 +32,9 @@ impl Sweep {
     }
 }
 
-/// Reads all pages from the front to the first that is past the end, and sends them on as they come, in any order. Ends
-/// early, without an error, when nobody receives any more.
+/// Reads all pages from the front to the first that is past the end, and sends them on as they come, in any order; returns
+/// that page's index. Pages behind `expected_end`, the index that an earlier sweep returned, are asked for only when the
+/// listing turns out to be longer. Ends early, without an error, when nobody receives any more.
 ///
 /// # Errors
 ///
@@ -39,11 +42,33 @@ impl Sweep {
 pub async fn sweep(
     client: &Client,
     how: Sweep,
+    expected_end: Option<u32>,
     pages: &mpsc::Sender<PageRead>,
-) -> Result<(), Error> {
+) -> Result<u32, Error> {
+    let mut first = 0;
+    let mut last = expected_end.unwrap_or(u32::MAX);
+    loop {
+        let end = sweep_range(client, how, first..=last, pages).await?;
+        if end <= last {
+            return Ok(end);
+        }
+        // It has grown.
+        first = last + 1;
+        last = u32::MAX;
+    }
+}
+
+/// As [`sweep`], only for the pages of `range`; where none is past the end, returns an index behind them.
+async fn sweep_range(
+    client: &Client,
+    how: Sweep,
+    range: RangeInclusive<u32>,
+    pages: &mpsc::Sender<PageRead>,
+) -> Result<u32, Error> {
+    let (first, last) = (*range.start(), *range.end());
     // The lowest index of a page that is known to be past the end; pages behind it are not asked for any more.
-    let (known_end, end) = watch::channel(u32::MAX);
-    let reading = stream::iter(0_u32..)
+    let (known_end, end) = watch::channel(last.saturating_add(1));
+    let reading = stream::iter(first..=last)
         .take_while(|index| {
             let before_end = *index <= *end.borrow();
             async move { before_end }
@@ -57,7 +82,7 @@ pub async fn sweep(
         let end_of_page = if page.is_past_end() {
             index
         } else if !page.in_parts && page.rows.len() < how.step as usize {
-            index + 1
+            index.saturating_add(1)
         } else {
             u32::MAX
         };
@@ -67,10 +92,11 @@ pub async fn sweep(
             earlier
         });
         if !page.is_past_end() && pages.send(page).await.is_err() {
-            return Ok(());
+            return Ok(first);
         }
     }
-    Ok(())
+    let end = *known_end.borrow();
+    Ok(end)
 }
 
 /// Reads the page, or nothing once it is known to be behind the end.

@@ -1,0 +1,112 @@
+//! The listing: read to its end and no further, in parts where a page hangs, and whole although it moves.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use sicantik_sidecar::sicantik::simulator::Options;
+use sicantik_sidecar::sync::Halt;
+use sicantik_sidecar::sync::listing::{Import, ImportEnded, PageRead, Sweep, import, sweep};
+use tokio::sync::mpsc;
+use tokio::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::sicantik::{Simulator, unlimited};
+use crate::support::within;
+
+const HOW: Sweep = Sweep { step: 100, overlap: 10 };
+
+async fn listing(options: Options) -> Simulator {
+    Simulator::start(options).await
+}
+
+/// Sweeps once; answers the end, and the registrations that were seen.
+async fn swept(simulator: &Simulator, expected_end: Option<u32>) -> (u32, BTreeSet<String>) {
+    let client = simulator.client(unlimited(4), &CancellationToken::new());
+    let (sender, mut pages) = mpsc::channel::<PageRead>(2);
+    let sweeping = async move { sweep(&client, HOW, expected_end, &sender).await };
+    let receiving = async {
+        let mut seen = BTreeSet::new();
+        while let Some(page) = pages.recv().await {
+            seen.extend(page.rows.into_iter().map(|row| row.registration_id));
+        }
+        seen
+    };
+    let (end, seen) = within(async { tokio::join!(sweeping, receiving) }).await;
+    (end.expect("a whole sweep"), seen)
+}
+
+async fn imported(simulator: &Simulator) -> ImportEnded {
+    let client = simulator.client(unlimited(8), &CancellationToken::new());
+    let job = Import { sicantik: &client, how: HOW, ledger: None, nudge: Arc::default() };
+    // Of paused time there is plenty.
+    tokio::time::timeout(Duration::from_secs(7_200), import(job, &mut |_| {}))
+        .await
+        .expect("an end")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_ends_at_the_end_whatever_was_expected() {
+    let simulator = listing(Options { permits: 450, clean: true, ..Options::default() }).await;
+    let all: BTreeSet<String> =
+        simulator.truth().await.into_iter().map(|truth| truth.pendaftaran_id).collect();
+    for expected_end in [None, Some(5), Some(2), Some(0), Some(40)] {
+        let (end, seen) = swept(&simulator, expected_end).await;
+        assert_eq!(end, 5, "{expected_end:?}");
+        assert_eq!(seen, all, "{expected_end:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_known_end_costs_no_request_behind_it() {
+    let latency = Duration::from_secs(2);
+    let simulator =
+        listing(Options { permits: 450, clean: true, latency, ..Options::default() }).await;
+    swept(&simulator, Some(5)).await;
+    assert_eq!(simulator.requests().await, 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_missing_although_it_moves() {
+    for seed in 1..=8 {
+        let schedule = ["2:add=120", "3:swap=60", "6:add=40", "9:swap=60"]
+            .map(|change| change.parse().expect("a change"))
+            .to_vec();
+        let options = Options { permits: 700, seed, schedule, ..Options::default() };
+        let simulator = listing(options).await;
+        let ended = imported(&simulator).await;
+        assert!(ended.halt.is_none(), "{:?}", ended.halt);
+        let imported = ended.imported;
+        let summary = simulator.get("truth/summary").await;
+        let expected = summary["listed"].as_u64().expect("a number")
+            - summary["junk"].as_u64().expect("a number");
+        assert!(imported.complete, "seed {seed}");
+        assert_eq!(imported.listing.listed, expected, "seed {seed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_that_hang_are_left_out_and_counted() {
+    let options = Options { permits: 300, clean: true, stuck_rows: 2, ..Options::default() };
+    let simulator = listing(options).await;
+    let ended = imported(&simulator).await;
+    assert!(ended.halt.is_none(), "{:?}", ended.halt);
+    assert_eq!(ended.imported.listing.skipped, 2);
+    assert_eq!(ended.imported.listing.listed, 298);
+    assert!(!ended.imported.complete);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_without_permits_has_not_lost_them() {
+    let simulator = listing(Options { permits: 0, ..Options::default() }).await;
+    let ended = imported(&simulator).await;
+    assert!(ended.halt.is_none(), "{:?}", ended.halt);
+    assert!(!ended.imported.complete);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_away_ends_the_import() {
+    let simulator = listing(Options { permits: 300, ..Options::default() }).await;
+    simulator.set("fault=error-503%3D1").await;
+    let ended = imported(&simulator).await;
+    assert!(matches!(ended.halt, Some(Halt::Away(_))), "{:?}", ended.halt);
+}
