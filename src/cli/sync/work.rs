@@ -9,7 +9,7 @@ use crate::cli::exit::Failure;
 use crate::cli::output::{Display, Summary};
 use crate::cli::setup::{Setup, host, stop_on_signal};
 use crate::config::Config;
-use crate::odoo::run::{self, Selection};
+use crate::odoo::run::{self, Selection, Started};
 use crate::odoo::{Domain, Mode, connector, permit};
 use crate::sync::listing::{self, Import, Sweep};
 use crate::sync::{
@@ -107,15 +107,7 @@ async fn with_ledger(
     .await?;
     let run_id = started.run_id;
     let Some(payload) = started.run else {
-        let who = started.worker.map_or_else(
-            || "waits for a sidecar".to_owned(),
-            |worker| format!("is being worked on by {worker}"),
-        );
-        return Err(Failure::held(format!(
-            "Run {run_id} of connector `{}`, asked for by {}, {who}: wait for its end, or stop it with \
-             `runs cancel {run_id}` or in Odoo.",
-            connector.name, started.requested_by,
-        )));
+        return Err(held_by_another(setup, &started).await);
     };
     let mut display = Display::new(payload.total);
     let held =
@@ -136,6 +128,32 @@ async fn with_ledger(
         Ok(()) => {}
     }
     Ok((ended, run_id))
+}
+
+/// Says who keeps this run from being worked on.
+async fn held_by_another(setup: &Setup, started: &Started) -> Failure {
+    let (run_id, connector) = (started.run_id, &setup.connector.name);
+    if started.created {
+        // The run is ours, but another connector's holds its server. It would wait for a sidecar; who typed a
+        // command waits for nothing.
+        if let Err(error) = run::cancel(&setup.odoo, run_id).await {
+            tracing::warn!(%error, "Run {run_id} could not be taken back and waits in Odoo");
+        }
+        return Failure::held(format!(
+            "SICANTIK at {} is being worked on for another connector: `runs list` shows by which run. Wait for its \
+             end.",
+            host(&setup.settings),
+        ));
+    }
+    let who = started.worker.as_ref().map_or_else(
+        || "waits for a sidecar".to_owned(),
+        |worker| format!("is being worked on by {worker}"),
+    );
+    Failure::held(format!(
+        "Run {run_id} of connector `{connector}`, asked for by {}, {who}: wait for its end, or stop it with \
+         `runs cancel {run_id}` or in Odoo.",
+        started.requested_by,
+    ))
 }
 
 /// Works on an Odoo that has no ledger.
