@@ -92,7 +92,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             println!("{}", config()?);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Simulate(args) => block_on(simulate::run(args)),
+        Command::Simulate(args) => block_on_all_cores(simulate::run(args)),
         Command::Completions { shell } => {
             let mut command = Cli::command();
             clap_complete::generate(
@@ -106,10 +106,22 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Runs a command to its end; the runtime is made only by commands that wait for something.
+/// Runs a command to its end, on one thread: what waits for two servers needs no more, and a request leaves at the very
+/// moment when the gate lets it through, not when another thread wakes up for it.
 fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    run_on(tokio::runtime::Builder::new_current_thread(), command)
+}
+
+/// As [`block_on`], for a server that may have more to do than one core can.
+fn block_on_all_cores<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    run_on(tokio::runtime::Builder::new_multi_thread(), command)
+}
+
+fn run_on<T>(
+    mut runtime: tokio::runtime::Builder,
+    command: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    runtime
         .enable_all()
         .build()
         .map_err(|error| Failure::stuck(format!("The system refuses threads: {error}.")))?
