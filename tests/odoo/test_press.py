@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import subprocess
 import threading
 import time
 
@@ -10,13 +9,12 @@ import pytest
 import requests
 
 from kit.odoo import Odoo
-from kit.processes import SIDECAR, environment
+from kit.service import point_to, serve
 
 # What may keep an Odoo worker busy, seconds.
 HELD = 1.0
 PEOPLE, PRESSES = 5, 20
 PASSWORD = "a-password-of-the-tests"
-TOKEN = "a-token-of-the-tests-0123456789"
 WIZARD = "sicantik.expiry.sync.wizard"
 
 
@@ -76,20 +74,6 @@ def nobody():
     yield address
 
 
-def serve(place, processes):
-    """Starts the service on a free port; gives its address."""
-    process = subprocess.Popen(
-        [SIDECAR, "serve"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        env=environment(place.settings, SIDECAR_LISTEN="127.0.0.1:0", SIDECAR_TOKEN=TOKEN))
-    processes.append(process)
-    return process.stdout.readline().strip()
-
-
-def point_to(odoo, address):
-    odoo.call("ir.config_parameter", "set_param", "sicantik_connector.sidecar_url", address)
-    odoo.call("ir.config_parameter", "set_param", "sicantik_connector.sidecar_token", TOKEN)
-
-
 def wait_for(odoo, run, *states, seconds=20):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -145,7 +129,7 @@ def test_no_worker_is_held(place, clerks, people, processes, port, record_proper
     odoo = place.odoo
     with contextlib.ExitStack() as stack:
         if port == "up":
-            address = serve(place, processes)
+            address = serve(place.settings, processes)
         else:
             address = stack.enter_context(nobody() if port == "down" else hanging())
         point_to(odoo, address)
@@ -175,7 +159,7 @@ def test_pressed_while_the_sidecar_is_down_it_runs_when_it_is_up(place, clerks, 
     run, _ = start(people[0], connector)
     silent = people[1].call("sicantik.connector", "read", [connector], ["sidecar_silent", "current_run_id"])[0]
     assert silent["sidecar_silent"] and silent["current_run_id"][0] == run
-    point_to(odoo, serve(place, processes))
+    point_to(odoo, serve(place.settings, processes))
     ended = wait_for(odoo, run, "done", seconds=30)
     assert (ended["answered_count"], ended["attempt"], ended["failed_count"]) == (40, 1, 0)
     connector_now = people[1].call("sicantik.connector", "read", [connector], ["sidecar_silent"])[0]
@@ -186,7 +170,7 @@ def test_pressed_while_the_sidecar_is_down_it_runs_when_it_is_up(place, clerks, 
 def test_quick_to_start_and_to_stop(place, clerks, people, processes):
     _, connector = clerks(400, "--latency", "100ms")
     odoo = place.odoo
-    point_to(odoo, serve(place, processes))
+    point_to(odoo, serve(place.settings, processes))
     time.sleep(2)
     began = time.monotonic()
     run, _ = start(people[0], connector)
@@ -206,7 +190,7 @@ def test_quick_to_start_and_to_stop(place, clerks, people, processes):
 
 def test_connection_test_of_a_real_sicantik(place, clerks, people, processes):
     _, connector = clerks(5)
-    point_to(place.odoo, serve(place, processes))
+    point_to(place.odoo, serve(place.settings, processes))
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         params = people[0].press("sicantik.connector", "action_test_connection", connector)["params"]
@@ -218,7 +202,7 @@ def test_connection_test_of_a_real_sicantik(place, clerks, people, processes):
 
 def test_from_code_it_waits_and_reports(place, clerks, processes):
     simulator, connector = clerks(30)
-    point_to(place.odoo, serve(place, processes))
+    point_to(place.odoo, serve(place.settings, processes))
     result = place.odoo.call("sicantik.connector", "sync_expiry_dates_workaround", [connector], max_permits=20)
     assert result["success"] and result["total"] == 20 == result["synced"] + result["failed"]
     answer = place.odoo.call("sicantik.connector", "action_test_expiry_sync", [connector])
