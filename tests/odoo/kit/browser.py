@@ -70,7 +70,8 @@ class Desk:
 
     def press(self, label):
         """Presses the button that is called so."""
-        self.page.get_by_role("button", name=label, exact=True).first.click()
+        # Not by the accessible name: the sign of an icon would be part of it.
+        self.page.locator("button:visible").get_by_text(label, exact=True).first.click()
 
     def confirm(self):
         """Says yes to a question."""
@@ -96,13 +97,19 @@ class Desk:
         """How far the bar is, percent."""
         return int(self.page.locator(BAR).get_attribute("aria-valuenow"))
 
-    def watch(self, *ends, seconds):
-        """Looks at a run's page, without a touch, until its state is one of `ends`; gives where the bar has been."""
+    def watch(self, *ends, seconds, halfway=None):
+        """Looks at a run's page, without a touch, until its state is one of `ends`; gives where the bar has been.
+
+        `halfway` is called once when the bar is past a third.
+        """
         self.page.evaluate("window.untouched = true")
         been, deadline = [], time.monotonic() + seconds
         while True:
             if (at := self.bar()) not in been:
                 been.append(at)
+            if halfway and 35 <= at < 100:
+                halfway()
+                halfway = None
             state = self.state()
             if state in ends:
                 break
