@@ -161,6 +161,8 @@ class SicantikSyncRun(models.Model):
     @api.model
     def _format_seconds(self, seconds):
         """A duration as a person would say it."""
+        if 0 < (seconds or 0.0) < 1:
+            return self.env._("under 1 s")
         seconds = round(seconds or 0.0)
         if seconds < 60:
             return self.env._("%d s", seconds)
