@@ -131,14 +131,19 @@ fn the_example_file_can_be_used_and_names_every_setting_with_its_default() {
         .flat_map(|line| [line, "\n"])
         .collect();
     assert_ne!(all, example);
-    let key = |name: &str| (name == "ODOO_API_KEY").then(|| "k".to_owned());
+    let key =
+        |name: &str| ["ODOO_API_KEY", "SIDECAR_TOKEN"].contains(&name).then(|| "k".to_owned());
     let as_it_is = Config::load(&flags(&written(example)), key).unwrap();
     assert!(as_it_is.odoo().is_ok());
     let full = Config::load(&flags(&written(&all)), key).unwrap();
     assert_eq!(full.request_rate, Some(DEFAULT_RATE));
     assert_eq!(full.timeout, Some(DEFAULT_TIMEOUT));
     assert_eq!(full.max_in_flight, Some(DEFAULT_MAX_IN_FLIGHT));
+    assert_eq!(full.sidecar_listen, DEFAULT_LISTEN);
     assert_eq!(full.odoo_protocol, as_it_is.odoo_protocol);
     let without_variable = Config::load(&flags(&written(example)), no_variable);
     assert!(without_variable.unwrap_err().to_string().contains("/etc/sicantik-sidecar.key"));
+    let api_key = |name: &str| (name == "ODOO_API_KEY").then(|| "k".to_owned());
+    let without_token = Config::load(&flags(&written(&all)), api_key);
+    assert!(without_token.unwrap_err().to_string().contains("/etc/sicantik-sidecar.token"));
 }
