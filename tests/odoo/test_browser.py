@@ -95,11 +95,10 @@ def mix_up(odoo, truth):
 
 def start(page, connector):
     """From the connector's page over the wizard to the run's page."""
-    page.open(f"sicantik.connector/{connector}")
+    page.open_connector(connector)
     page.press("Sync All Expiry Dates")
     page.press("Start Sync")
-    expect(page.page.locator(".o_sicantik_live_run")).to_be_visible()
-    page.page.wait_for_url(re.compile(r"/\d+$"))
+    return page.run_opened()
 
 
 def run_of(odoo, run):
@@ -112,7 +111,7 @@ def test_from_the_press_to_the_last_failure(place, office, as_officer, processes
     right = mix_up(odoo, truth)
     point_to(odoo, serve(place.settings, processes))
     with as_officer("day") as page:
-        page.open(f"sicantik.connector/{connector}")
+        page.open_connector(connector)
         page.sees("Nothing has been synchronised yet.")
         page.picture("connector")
         page.press("Sync All Expiry Dates")
@@ -121,9 +120,7 @@ def test_from_the_press_to_the_last_failure(place, office, as_officer, processes
         assert re.fullmatch(r"\d+ s", page.field("estimated_duration"))
         page.picture("wizard", readme="wizard")
         page.press("Start Sync")
-        page.page.wait_for_url(re.compile(r"/\d+$"))
-        run = page.record
-        expect(page.page.locator(".o_sicantik_live_run")).to_be_visible()
+        run = page.run_opened()
         been = page.watch("done", seconds=40, halfway=lambda: page.picture("running", readme="running"))
         # Under nobody's hand, at least twice before it was full, and only forward.
         assert len(been) >= 4 and been == sorted(been) and been[-1] == 100, been
@@ -134,20 +131,19 @@ def test_from_the_press_to_the_last_failure(place, office, as_officer, processes
         assert page.field("found_count") == str(ended["found_count"])
         failures = page.page.locator(".o_field_widget[name=line_ids] .o_data_row")
         expect(failures).to_have_count(asked_again)
-        page.page.locator(".o_notebook").scroll_into_view_if_needed()
         page.sees("SICANTIK answered about another registration")
         page.picture("failures", readme="failures")
 
         for permit, registration in right.items():
             odoo.call("sicantik.permit", "write", [permit], {"registration_id": registration})
         page.press("Ask Again About the Failures")
-        page.page.wait_for_url(re.compile(rf"/(?!{run}$)\d+$"))
+        second = page.run_opened(other_than=run)
         page.watch("done", seconds=20)
-        again = run_of(odoo, page.record)
+        again = run_of(odoo, second)
         assert (again["answered_count"], again["found_count"]) == (asked_again, MIXED_UP)
         page.picture("asked-again")
 
-        page.open(f"sicantik.connector/{connector}")
+        page.open_connector(connector)
         expect(page.page.locator("[name=run_ids] .o_data_row")).to_have_count(2)
         page.picture("history", readme="connector")
         page.press("Test Connection")
@@ -160,14 +156,12 @@ def test_a_second_press_opens_the_run_and_stop_stops_it(place, office, as_office
     connector, truth = office(300, "--clean")
     point_to(odoo, serve(place.settings, processes))
     with as_officer("stop") as page:
-        start(page, connector)
-        run = page.record
-        page.open(f"sicantik.connector/{connector}")
+        run = start(page, connector)
+        page.open_connector(connector)
         page.sees("Under way:")
         page.picture("connector-under-way")
         page.press("Sync All Expiry Dates")
-        page.page.wait_for_url(re.compile(rf"/{run}$"))
-        expect(page.page.locator(".o_sicantik_live_run")).to_be_visible()
+        assert page.run_opened() == run
         page.press("Stop")
         page.picture("question")
         began = time.monotonic()
@@ -189,14 +183,14 @@ def test_while_the_sidecar_is_down_it_waits_and_says_so(place, office, as_office
     point_to(odoo, nobody())
     silence(place)
     with as_officer("down") as page:
-        page.open(f"sicantik.connector/{connector}")
+        page.open_connector(connector)
         page.sees("The sidecar is not running.")
         page.picture("banner")
         page.press("Sync All Expiry Dates")
         page.sees("You can start all the same")
         page.picture("wizard")
         page.press("Start Sync")
-        page.page.wait_for_url(re.compile(r"/\d+$"))
+        run = page.run_opened()
         page.sees("The sidecar is not running.")
         page.sees("Waits for the sidecar")
         assert page.state() == "queued"
@@ -205,7 +199,7 @@ def test_while_the_sidecar_is_down_it_waits_and_says_so(place, office, as_office
         page.watch("done", seconds=25)
         expect(page.page.get_by_text("The sidecar is not running.")).to_have_count(0)
         page.picture("done")
-        ended = run_of(odoo, page.record)
+        ended = run_of(odoo, run)
         assert (ended["answered_count"], ended["attempt"]) == (len(truth), 1)
 
 
@@ -247,14 +241,14 @@ def test_in_indonesian(place, office, as_officer, processes):
     connector, _ = office(20)
     point_to(odoo, serve(place.settings, processes))
     with as_officer("bahasa", lang="id_ID") as page:
-        page.open(f"sicantik.connector/{connector}")
+        page.open_connector(connector)
         page.sees("Belum ada yang disinkronkan.")
         page.picture("connector")
         page.page.locator("button[name=action_sync_all_expiry]").click()
         page.page.locator("button[name=action_sync]").wait_for()
         page.picture("wizard")
         page.page.locator("button[name=action_sync]").click()
-        page.page.wait_for_url(re.compile(r"/\d+$"))
+        page.run_opened()
         page.watch("done", seconds=25)
         page.picture("done")
         for english in ("Waiting", "Result", "Dates Received", "Asked For", "per second"):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -68,6 +69,10 @@ class Desk:
         self.page.goto(f"{self.url}/odoo/{path}", timeout=FIRST_PAGE_MS)
         self.page.locator(".o_form_view, .o_list_view").first.wait_for(timeout=FIRST_PAGE_MS)
 
+    def open_connector(self, connector):
+        """Goes to a connector as the menu leads there."""
+        self.open(f"action-sicantik_connector.sicantik_connector_action/{connector}")
+
     def press(self, label):
         """Presses the button that is called so."""
         # Not by the accessible name: the sign of an icon would be part of it.
@@ -86,10 +91,12 @@ class Desk:
         """What a field of the form shows."""
         return self.page.locator(f"[name='{name}']").first.inner_text().strip()
 
-    @property
-    def record(self):
-        """The id of the record whose form is open."""
-        return int(self.page.url.rstrip("/").rpartition("/")[2].partition("?")[0])
+    def run_opened(self, other_than=None):
+        """Waits for the page of a run; gives the run's id."""
+        not_that = rf"(?!{other_than}$)" if other_than else ""
+        self.page.wait_for_url(re.compile(rf"/sicantik\.sync\.run/{not_that}\d+$"))
+        expect(self.page.locator(BAR)).to_be_visible()
+        return int(self.page.url.rpartition("/")[2])
 
     # The run
 
@@ -105,12 +112,13 @@ class Desk:
         self.page.evaluate("window.untouched = true")
         been, deadline = [], time.monotonic() + seconds
         while True:
+            # First the state: between the two looks the page may go on.
+            state = self.state()
             if (at := self.bar()) not in been:
                 been.append(at)
             if halfway and 35 <= at < 100:
                 halfway()
                 halfway = None
-            state = self.state()
             if state in ends:
                 break
             assert time.monotonic() < deadline, f"after {seconds} s the run is {state}; the bar was at {been} %"
@@ -130,7 +138,7 @@ class Desk:
         self.page.mouse.move(SIZE["width"] - 1, SIZE["height"] - 1)
         ARTEFACTS.mkdir(parents=True, exist_ok=True)
         path = ARTEFACTS / f"{self.name}-{self.steps:02}-{step}.png"
-        self.page.screenshot(path=path)
+        self.page.screenshot(path=path, animations="disabled")
         if readme and RENEW:
             shrink(path, IMAGES / f"{readme}.png")
         return path
