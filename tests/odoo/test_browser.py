@@ -107,7 +107,7 @@ def run_of(odoo, run):
 
 def test_from_the_press_to_the_last_failure(place, office, as_officer, processes):
     odoo = place.odoo
-    connector, truth = office(120)
+    connector, truth = office(100)
     right = mix_up(odoo, truth)
     point_to(odoo, serve(place.settings, processes))
     with as_officer("day") as page:

@@ -132,11 +132,12 @@ class SicantikSyncRun(models.Model):
             else:
                 run.progress = 100.0 if run.state == "done" else 0.0
 
-    @api.depends("duration", "estimated_duration", "eta_seconds", "state")
+    @api.depends("duration", "estimated_duration", "eta_seconds", "started_at", "state")
     @api.depends_context("lang")
     def _compute_durations(self):
         for run in self:
-            run.duration_display = self._format_seconds(run.duration) if run.state in ENDED_STATES else False
+            worked = run.started_at and run.state in ENDED_STATES
+            run.duration_display = self._format_seconds(run.duration) if worked else False
             run.estimated_display = self._format_seconds(run.estimated_duration) if run.total else False
             run.eta_display = (
                 self._format_seconds(run.eta_seconds) if run.state == "running" and run.eta_seconds else False
@@ -161,9 +162,10 @@ class SicantikSyncRun(models.Model):
     @api.model
     def _format_seconds(self, seconds):
         """A duration as a person would say it."""
-        if 0 < (seconds or 0.0) < 1:
+        seconds = seconds or 0.0
+        if seconds < 1:
             return self.env._("under 1 s")
-        seconds = round(seconds or 0.0)
+        seconds = round(seconds)
         if seconds < 60:
             return self.env._("%d s", seconds)
         if seconds < 3600:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import requests
 from PIL import Image
-from playwright.sync_api import expect
+from playwright.sync_api import TimeoutError as TooLate, expect
 
 from kit.processes import ROOT
 
@@ -22,6 +22,8 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 SIZE = {"width": 1200, "height": 760}
 # The first page of a fresh Odoo waits until its scripts are put together.
 FIRST_PAGE_MS, STEP_MS = 60_000, 10_000
+# Images outside the window may wait to be loaded for ever.
+LOADED = "() => [...document.images].every(i => i.complete || i.getBoundingClientRect().top > innerHeight)"
 BAR = ".o_sicantik_live_run .progress"
 
 
@@ -136,6 +138,8 @@ class Desk:
         """Keeps what is to be seen, and gives it to the README under the name `readme`."""
         self.steps += 1
         self.page.mouse.move(SIZE["width"] - 1, SIZE["height"] - 1)
+        with contextlib.suppress(TooLate):
+            self.page.wait_for_function(LOADED, timeout=2000)
         ARTEFACTS.mkdir(parents=True, exist_ok=True)
         path = ARTEFACTS / f"{self.name}-{self.steps:02}-{step}.png"
         self.page.screenshot(path=path, animations="disabled")
