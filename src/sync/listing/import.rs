@@ -221,11 +221,14 @@ impl Importer<'_, '_> {
         Ok(())
     }
 
+    /// Stores all that waits and tells Odoo the numbers as they are in the end, even where nothing waits.
     async fn store_all(&mut self) -> Result<(), Halt> {
-        while !self.waiting.is_empty() {
+        loop {
             self.store().await?;
+            if self.waiting.is_empty() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Stores what waits, or only says that the work goes on.
