@@ -52,7 +52,8 @@ class SicantikSyncRun(models.Model):
     def _check_rows(self, rows):
         """The rows by registration, proved to be well-formed, and what is wrong with some of them.
 
-        A registration that comes more than once counts once; its dates have to agree.
+        A registration that comes more than once counts once; its dates have to agree. A row without
+        the field, as those read before SICANTIK was upgraded, says nothing about the date.
         """
         if not isinstance(rows or [], list):
             raise ValidationError(self.env._("“rows” must be a list."))
@@ -64,15 +65,18 @@ class SicantikSyncRun(models.Model):
                 name = row.get("permit_number") or row.get("applicant_name") or "?"
                 failures[NAMELESS + name] = self.env._("The listing names no registration for it.")
                 continue
-            first = checked.setdefault(registration, row)
-            if first is not row and first.get("expiry_date") != row.get("expiry_date"):
+            first = checked.get(registration, row)
+            dates = [one["expiry_date"] for one in (first, row) if "expiry_date" in one]
+            # Rows are sent in the order in which they were read: what the later one says is newer.
+            checked[registration] = {**first, **row}
+            if len(set(dates)) > 1:
                 failures.setdefault(
                     registration,
                     self.env._(
                         "The listing has this registration more than once, with different dates: "
                         "%(one)s and %(two)s.",
-                        one=first.get("expiry_date") or "–",
-                        two=row.get("expiry_date") or "–",
+                        one=dates[0] or "–",
+                        two=dates[1] or "–",
                     ),
                 )
         return checked, failures

@@ -233,11 +233,13 @@ class TestListing(ListingCase):
                 row(2, expiry_date="2030-01-01"),
                 row(2, expiry_date=False),
                 row(3),
+                row(3, expiry_date="2030-01-01"),
                 row(3),
             ],
         )
-        self.assertEqual((answer["created"], answer["dated"], answer["rejected"]), (3, 1, 0))
-        self.assertEqual(self.by_number(1).applicant_name, "Pemohon 1")
+        self.assertEqual((answer["created"], answer["dated"], answer["rejected"]), (3, 2, 0))
+        self.assertEqual(self.by_number(1).applicant_name, "Lain")
+        self.assertEqual(str(self.by_number(3).expiry_date), "2030-01-01")
         self.assertFalse(self.by_number(2).expiry_date)
         self.assertEqual(self.by_number(2).expiry_check_state, "failed")
         self.assertEqual(run.line_ids.mapped("reason"), ["unreadable"])
