@@ -226,9 +226,12 @@ class SicantikSyncRun(models.Model):
 
     def _end(self, state, message, by_worker=True):
         super()._end(state, message, by_worker=by_worker)
+        connector = self.connector_id
+        if self.way and connector.listing_way != self.way:
+            # A run of dates alone has looked at the listing too.
+            connector.listing_way = self.way
         if self.kind not in LISTING_KINDS or not (self.listed_count or state == "done"):
             return
-        connector = self.connector_id
         statistics = {
             "last_sync_date": self.finished_at,
             "last_sync_duration": self.listing_seconds or self.duration,
@@ -238,8 +241,6 @@ class SicantikSyncRun(models.Model):
             # Dates came, although nobody was asked for them.
             statistics["last_expiry_sync_date"] = self.finished_at
             statistics["total_expiry_synced"] = connector.total_expiry_synced + self.found_count
-        if self.way:
-            statistics["listing_way"] = self.way
         connector.write(statistics)
 
     @api.depends("kind", "listed_count", "listing_expected", "listing_seconds")
