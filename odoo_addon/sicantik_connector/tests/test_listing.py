@@ -244,10 +244,10 @@ class TestListing(ListingCase):
         self.assertEqual(self.by_number(2).expiry_check_state, "failed")
         self.assertEqual(run.line_ids.mapped("reason"), ["unreadable"])
         self.assertIn("2030-01-01", run.line_ids.detail)
-        self.assertEqual((run.found_count, run.failed_count), (1, 1))
+        self.assertEqual((run.found_count, run.failed_count), (2, 1))
         # The next page knows better.
         self.page(run, 2, [row(2, expiry_date="2030-01-01")])
-        self.assertEqual((run.found_count, run.failed_count, len(run.line_ids)), (2, 0, 0))
+        self.assertEqual((run.found_count, run.failed_count, len(run.line_ids)), (3, 0, 0))
 
     def test_a_row_without_a_registration_is_said_and_stops_no_other(self):
         run = self.listing()
