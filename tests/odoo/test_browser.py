@@ -30,7 +30,20 @@ def chromium():
 @pytest.fixture
 def as_officer(place, chromium):
     """Opens a page of an officer; `lang` is the language they read."""
-    return _opener(place, chromium, "sri", "Sri Ginting")
+    odoo, login = place.odoo, "sri"
+
+    def opened(name, lang="en_US"):
+        group = odoo.call("ir.model.data", "search_read", [
+            ("module", "=", "sicantik_connector"), ("name", "=", "group_officer")], fields=["res_id"])[0]["res_id"]
+        values = {"name": "Sri Ginting", "login": login, "lang": lang, "tz": "Asia/Jakarta", "group_ids": [(4, group)]}
+        known = odoo.call("res.users", "search", [("login", "=", login)])
+        if known:
+            odoo.call("res.users", "write", known, values)
+        else:
+            odoo.call("res.users", "create", [{**values, "password": PASSWORD}])
+        context = person(chromium, place.settings, login, PASSWORD, lang.replace("_", "-"))
+        return desk(context, place.settings["ODOO_URL"], name)
+    return opened
 
 
 @pytest.fixture
@@ -38,24 +51,6 @@ def as_administrator(place, chromium):
     def opened(name):
         context = person(chromium, place.settings, place.settings["ODOO_ADMIN_LOGIN"],
                          place.settings["ODOO_ADMIN_PASSWORD"])
-        return desk(context, place.settings["ODOO_URL"], name)
-    return opened
-
-
-def _opener(place, chromium, login, full_name):
-    odoo = place.odoo
-
-    def opened(name, lang="en_US"):
-        group = odoo.call("ir.model.data", "search_read", [
-            ("module", "=", "sicantik_connector"), ("name", "=", "group_officer")], fields=["res_id"])[0]["res_id"]
-        values = {"name": full_name, "login": login, "password": PASSWORD, "lang": lang, "tz": "Asia/Jakarta",
-                  "group_ids": [(4, group)]}
-        known = odoo.call("res.users", "search", [("login", "=", login)])
-        if known:
-            odoo.call("res.users", "write", known, values)
-        else:
-            odoo.call("res.users", "create", [values])
-        context = person(chromium, place.settings, login, PASSWORD, lang.replace("_", "-"))
         return desk(context, place.settings["ODOO_URL"], name)
     return opened
 

@@ -39,10 +39,10 @@ class Browser:
         return self.post("/web/dataset/call_button", model=model, method=method, args=[[record]], kwargs={})
 
 
-@pytest.fixture
-def people(place):
-    """Officers who are logged in."""
-    odoo = place.odoo
+@pytest.fixture(scope="module")
+def people(main_server):
+    """Officers who are logged in, once: a password takes Odoo most of a second."""
+    odoo = Odoo(main_server)
     group = odoo.call("ir.model.data", "search_read", [
         ("module", "=", "sicantik_connector"), ("name", "=", "group_officer")], fields=["res_id"])[0]["res_id"]
     made = []
@@ -54,7 +54,7 @@ def people(place):
             odoo.call("res.users", "write", known, values)
         else:
             odoo.call("res.users", "create", [values])
-        made.append(Browser(place.settings, login))
+        made.append(Browser(main_server, login))
     return made
 
 

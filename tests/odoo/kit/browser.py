@@ -1,4 +1,4 @@
-"""Chromium on Odoo's pages, as a person uses them: deadlines everywhere, a picture of each step, no error overlooked."""
+"""Chromium on Odoo's pages, as a person uses them: deadlines, a picture of each step, and no error missed."""
 
 import contextlib
 import os
