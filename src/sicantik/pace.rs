@@ -109,6 +109,14 @@ impl Gate {
         *until = (*until).max(Some(Instant::now() + pause));
     }
 
+    /// Leaves the next turn to others. Whoever begins to work on a host takes it over from another process, perhaps, whose
+    /// last request has just left and stands in no gate of this one; one turn between the two keeps the rate over both.
+    pub fn leave_a_turn(&self) {
+        if let Some(rate) = self.limits.rate {
+            self.keep_quiet(Pace::new(rate).interval);
+        }
+    }
+
     /// What it holds.
     #[must_use]
     pub fn limits(&self) -> Limits {
@@ -238,6 +246,20 @@ mod tests {
         assert_eq!(times[0], start);
         let last = times[100] - start;
         assert!((10.0..10.2).contains(&last.as_secs_f64()), "{last:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_over_from_another_process_leaves_a_turn() {
+        let (one, two) = (gate(10.0, 100), gate(10.0, 100));
+        let mut times = Vec::new();
+        for _ in 0..25 {
+            times.push(pass(&one).await);
+        }
+        two.leave_a_turn();
+        for _ in 0..25 {
+            times.push(pass(&two).await);
+        }
+        assert_eq!(most_in_a_second(&times), 10);
     }
 
     #[tokio::test(start_paused = true)]
