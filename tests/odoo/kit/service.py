@@ -1,10 +1,16 @@
 """The sidecar as a service beside the Odoo under test."""
 
+import socket
 import subprocess
+import time
+
+import requests
 
 from kit.processes import SIDECAR, environment
 
 TOKEN = "a-token-of-the-tests-0123456789"
+# How long a state is waited for, seconds.
+PATIENCE = 30
 
 
 def serve(settings, processes, **env):
@@ -20,3 +26,59 @@ def point_to(odoo, address):
     """Tells Odoo where its sidecar answers."""
     odoo.call("ir.config_parameter", "set_param", "sicantik_connector.sidecar_url", address)
     odoo.call("ir.config_parameter", "set_param", "sicantik_connector.sidecar_token", TOKEN)
+
+
+class Service:
+    """A service on a free port, with the rate lifted unless one is given, to be woken, killed and asked."""
+
+    def __init__(self, settings, **env):
+        started = []
+        self.url = serve(settings, started, **{"SICANTIK_REQUEST_RATE": "0", **env})
+        self.process, = started
+        if not self.url.startswith("http"):
+            self.__exit__()
+            raise RuntimeError("the service did not start")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(10)
+        self.process.stdout.close()
+
+    def kill(self):
+        """Ends it as the kernel does when memory is short."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def health(self):
+        return requests.get(self.url + "/health", timeout=5).json()
+
+    def call(self, method, token=TOKEN, **params):
+        """The answer to a call over JSON-RPC."""
+        answer = requests.post(
+            self.url, headers={"Authorization": f"Bearer {token}"}, timeout=5,
+            json={"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        answer.raise_for_status()
+        return answer.json()
+
+
+def nowhere():
+    """An address at which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+def run_in(odoo, run_id, *states, seconds=PATIENCE):
+    """The run, as soon as it is in one of these states."""
+    ends = time.monotonic() + seconds
+    while True:
+        run = odoo.call("sicantik.sync.run", "read", [run_id])[0]
+        if run["state"] in states:
+            return run
+        if time.monotonic() > ends:
+            raise TimeoutError(f"after {seconds} s run {run_id} is {run['state']}: {run['message']}")
+        time.sleep(0.05)
