@@ -13,13 +13,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "odoo"))
 
 import bulk  # noqa: E402
 import faithful  # noqa: E402
+import listing  # noqa: E402
 import polite  # noqa: E402
 import process  # noqa: E402
+import service  # noqa: E402
 from rig import Rig  # noqa: E402
 from table import machine, render  # noqa: E402
 
 # Each takes the rig and gives rows; in the order of the table. The largest comes last: it fills the database.
-GROUPS = {"polite": polite.rows, "faithful": faithful.rows, "process": process.rows, "bulk": bulk.rows}
+GROUPS = {"polite": polite.rows, "faithful": faithful.rows, "process": process.rows, "service": service.rows,
+          "listing": listing.rows, "bulk": bulk.rows}
 
 
 def main():
