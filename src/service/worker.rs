@@ -205,6 +205,8 @@ impl Run {
             Ok(client) => client,
             Err(error) => return self.fail(held, &format!("TLS cannot be set up: {error}.")).await,
         };
+        // Another service may have given the host free this very moment. A command takes longer to begin than a turn.
+        client.gate().leave_a_turn();
         let mut events = Events { shared: &self.shared, run_id: held.payload.run_id, last: None };
         let mut ended = held.work(&client, &self.stop, &mut events).await;
         let state = self.end(held, &mut ended).await;

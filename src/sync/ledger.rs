@@ -47,7 +47,6 @@ impl Held<'_> {
     ) -> Ended {
         let payload = &self.payload;
         let page_size = payload.connector.page_size.unwrap_or(DEFAULT_PAGE_SIZE);
-        sicantik.gate().leave_a_turn();
         match payload.kind.as_str() {
             "permits" => {
                 let ImportEnded { imported, halt, .. } =
