@@ -64,7 +64,7 @@ pub struct Flags {
 }
 
 /// A setting that cannot be used, in one sentence.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub struct Error(String);
 
@@ -92,7 +92,8 @@ pub struct Config {
     /// Where the service listens; an address of this machine only.
     pub sidecar_listen: SocketAddr,
     /// What callers of the service have to show.
-    pub sidecar_token: Option<SecretString>,
+    /// Only `serve` needs it: that its file is closed to whoever runs another command keeps nobody from that.
+    pub sidecar_token: Result<Option<SecretString>, Error>,
 }
 
 impl Config {
@@ -115,7 +116,7 @@ impl Config {
             "SIDECAR_TOKEN",
             file.sidecar.token,
             file.sidecar.token_file.as_deref(),
-        )?;
+        );
         let config = Self {
             file: flags.config.clone(),
             odoo_url: flags.odoo_url.clone().or(file.odoo.url),
@@ -202,7 +203,7 @@ impl Config {
     /// [`Error`], if it is not set or could be guessed.
     pub fn token(&self) -> Result<SecretString, Error> {
         let how = "set SIDECAR_TOKEN, or SIDECAR_TOKEN_FILE to a file that holds it, to a random text such as `openssl rand -hex 32` prints, and the same in Odoo's settings";
-        match &self.sidecar_token {
+        match self.sidecar_token.as_ref().map_err(Clone::clone)? {
             None => Err(Error(format!("The service needs a token: {how}."))),
             Some(token) if token.expose_secret().len() < SHORTEST_TOKEN => Err(Error(format!(
                 "The service's token is shorter than {SHORTEST_TOKEN} characters: {how}."

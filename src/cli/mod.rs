@@ -12,6 +12,7 @@ mod setup;
 mod simulate;
 mod sync;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -94,13 +95,10 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Simulate(args) => block_on_all_cores(simulate::run(args)),
         Command::Completions { shell } => {
-            let mut command = Cli::command();
-            clap_complete::generate(
-                shell,
-                &mut command,
-                "sicantik-sidecar",
-                &mut std::io::stdout(),
-            );
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "sicantik-sidecar", &mut script);
+            // Who reads only the beginning of it has seen enough.
+            let _ = std::io::stdout().write_all(&script);
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -6,7 +6,7 @@ use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 
 use super::exit::Failure;
-use super::setup::wait_for_signal;
+use super::setup::{Signals, no_signals};
 use crate::config::{Config, Flags};
 use crate::service::{self, Options};
 
@@ -15,6 +15,8 @@ pub(super) async fn run(config: Config, flags: Flags) -> Result<ExitCode, Failur
     // What is missing is said now, not at the first run.
     config.odoo()?;
     let address = config.sidecar_listen;
+    // Before it says that it is ready: whoever stops it then finds it listening.
+    let mut signals = Signals::listen().map_err(no_signals)?;
     let listener = TcpListener::bind(address).await.map_err(|error| {
         Failure::wrong(format!(
             "{address} cannot be listened on ({error}): give another in SIDECAR_LISTEN."
@@ -28,11 +30,8 @@ pub(super) async fn run(config: Config, flags: Flags) -> Result<ExitCode, Failur
     notify(NotifyState::Ready);
     let odoo = move || Config::load(&flags, |name| std::env::var(name).ok())?.odoo();
     let options = Options { config, odoo: Box::new(odoo), token };
-    let stopped = async {
-        if wait_for_signal().await.is_err() {
-            // Without signals it runs until it is killed.
-            std::future::pending::<()>().await;
-        }
+    let stopped = async move {
+        signals.next().await;
         notify(NotifyState::Stopping);
         tracing::info!("Stopping: what is being worked on is given back to Odoo");
     };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Failure;
@@ -57,24 +58,42 @@ pub(super) fn host(settings: &Sicantik) -> String {
 pub(super) fn stop_on_signal() -> CancellationToken {
     let stop = CancellationToken::new();
     let token = stop.clone();
+    let signals = Signals::listen();
     tokio::spawn(async move {
-        if wait_for_signal().await.is_ok() {
-            eprintln!("Stopping: writing what has been answered. Press again to leave at once.");
-            token.cancel();
-        }
-        if wait_for_signal().await.is_ok() {
-            std::process::exit(130);
-        }
+        let Ok(mut signals) = signals else { return };
+        signals.next().await;
+        eprintln!("Stopping: writing what has been answered. Press again to leave at once.");
+        token.cancel();
+        signals.next().await;
+        std::process::exit(130);
     });
     stop
 }
 
-/// Ready at the next SIGINT or SIGTERM.
-pub(super) async fn wait_for_signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result,
-        _ = terminate.recv() => Ok(()),
+/// SIGINT and SIGTERM, caught from the moment when this is made.
+pub(super) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// Begins to catch them.
+    pub(super) fn listen() -> std::io::Result<Self> {
+        let interrupt = signal(SignalKind::interrupt())?;
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { interrupt, terminate })
     }
+
+    /// Waits for the next.
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// That signals cannot be caught, as a failure.
+pub(super) fn no_signals(error: std::io::Error) -> Failure {
+    Failure::stuck(format!("The system does not let signals be caught: {error}."))
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use tokio::net::TcpListener;
 
 use super::exit::Failure;
-use super::setup::wait_for_signal;
+use super::setup::{Signals, no_signals};
 use crate::sicantik::simulator::{self, BASE_PATH, Options};
 
 #[derive(Debug, clap::Args)]
@@ -16,6 +16,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let options = args.options;
+    let mut signals = Signals::listen().map_err(no_signals)?;
     let listener = TcpListener::bind(options.listen).await.map_err(|error| {
         Failure::wrong(format!(
             "{} cannot be listened on ({error}): give another with --listen.",
@@ -32,11 +33,8 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
          http://{address}/_simulator. Ctrl-C ends it.",
         options.permits,
     );
-    let stopped = async {
-        // Without signals it runs until it is killed.
-        if wait_for_signal().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+    let stopped = async move {
+        signals.next().await;
     };
     simulator::serve(listener, options, stopped)
         .await

@@ -48,7 +48,11 @@ impl fmt::Display for Config {
             from_connector(in_flight, &DEFAULT_MAX_IN_FLIGHT)
         )?;
         writeln!(out, "sidecar.listen = {}", self.sidecar_listen)?;
-        let token = if self.sidecar_token.is_some() { "(set, hidden)" } else { unset };
+        let token = match &self.sidecar_token {
+            Ok(Some(_)) => "(set, hidden)",
+            Ok(None) => unset,
+            Err(_) => "(its file cannot be read)",
+        };
         write!(out, "sidecar.token = {token}")
     }
 }
