@@ -1,5 +1,7 @@
 """The listing: how long it takes at the promised rate and with the rate lifted, and whether anything is missing."""
 
+import statistics
+
 from kit.database import Database
 from kit.listing import check_dates, check_listing, fingerprint, obtainable, upgraded
 from kit.processes import Simulator, run
@@ -55,8 +57,8 @@ def quick(rig):
             check_dates(known, truth, upgraded)
             seconds.append(result.seconds)
             requests = result.json["requests"]
-    note = f"{requests} requests; best of {len(seconds)}: " + ", ".join(f"{one:.2f}" for one in seconds)
-    return [Row("upgraded API, 500 permits with dates, pages of 100, 0.05 s latency, 10/s", min(seconds), "s",
+    note = f"{requests} requests; median of {len(seconds)}: " + ", ".join(f"{one:.2f}" for one in seconds)
+    return [Row("upgraded API, 500 permits with dates, pages of 100, 0.05 s latency, 10/s", statistics.median(seconds), "s",
                 at_most=1.0, digits=2, note=note)]
 
 
