@@ -60,7 +60,7 @@ async fn list(odoo: &odoo::Client, limit: u32, json: bool) -> Result<(), Failure
     }
     println!(
         "{:>6}  {:<9}  {:<7}  {:<7}  {:<16}  {:>15}  {:>6}  connector",
-        "run", "state", "kind", "by", "started (UTC)", "answered", "failed"
+        "run", "state", "kind", "by", "started (UTC)", "done", "failed"
     );
     for run in runs {
         let started = run.started_at.map(|at| at.format("%Y-%m-%d %H:%M").to_string());
@@ -71,7 +71,7 @@ async fn list(odoo: &odoo::Client, limit: u32, json: bool) -> Result<(), Failure
             run.kind,
             run.trigger,
             started.unwrap_or_default(),
-            format!("{}/{}", answered(&run), run.total),
+            done(&run),
             run.failed,
             run.connector.as_deref().unwrap_or_default(),
         );
@@ -102,6 +102,9 @@ async fn show(odoo: &odoo::Client, run_id: i64, json: bool) -> Result<(), Failur
     line("attempt", run.attempt.to_string());
     line("started", moment(run.started_at));
     line("finished", moment(run.finished_at));
+    if run.listed > 0 {
+        line("listed", run.listed.to_string());
+    }
     line("answered", format!("{} of {}", answered(&run), run.total));
     line("found", run.found.to_string());
     line("no date", run.no_date.to_string());
@@ -137,6 +140,15 @@ async fn existing(odoo: &odoo::Client, run_id: i64) -> Result<Summary, Failure> 
             "There is no run {run_id} in Odoo: `runs list` shows those there are."
         ))
     })
+}
+
+/// How far a run has come: permits answered of all, or listed where that is what it is about.
+fn done(run: &Summary) -> String {
+    if run.kind == "permits" {
+        format!("{} listed", run.listed)
+    } else {
+        format!("{}/{}", answered(run), run.total)
+    }
 }
 
 fn answered(run: &Summary) -> u64 {

@@ -46,6 +46,9 @@ pub struct Summary {
     /// That could not be settled.
     #[serde(default, rename(deserialize = "failed_count"))]
     pub failed: u64,
+    /// Registrations seen in the listing, by the kinds that read it.
+    #[serde(default, rename(deserialize = "listed_count"))]
+    pub listed: u64,
     /// Permits per second.
     #[serde(default)]
     pub rate: f64,
@@ -87,6 +90,7 @@ const SUMMARY: &[&str] = &[
     "no_date_count",
     "not_registered_count",
     "failed_count",
+    "listed_count",
     "rate",
     "eta_seconds",
     "duration",
