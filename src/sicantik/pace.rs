@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 /// The window that the rate speaks of is kept this much longer than a second: requests that leave a second
 /// apart arrive closer together when the first of them was held up on its way.
-const MARGIN: Duration = Duration::from_millis(10);
+const MARGIN: Duration = Duration::from_millis(12);
 
 /// What the gate holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
