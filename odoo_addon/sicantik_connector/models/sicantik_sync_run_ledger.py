@@ -231,7 +231,8 @@ class SicantikSyncRun(models.Model):
             return {"answer": "lost"}
         if run.trigger != "cli" or run.last_batch:
             raise ValidationError(self.env._("A run with recorded answers is finished, not taken back."))
-        run._end("cancelled", "")
+        # Not by `_end`, which notes on the connector what a run brought: this one leaves no trace.
+        run.state = "cancelled"
         run.unlink()
         return {"answer": "ok"}
 

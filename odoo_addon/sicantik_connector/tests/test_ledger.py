@@ -224,10 +224,11 @@ class TestLedger(SicantikCase):
 
     def test_abandon_leaves_no_trace(self):
         run = self.started("one", trigger="cli")
-        self.record(run, 0, [])
+        self.record(run, 0, [], upgraded=False)
         self.assertEqual(self.ledger.abandon(run_id=run.id, worker="two"), {"answer": "lost"})
         self.assertEqual(self.ledger.abandon(run_id=run.id, worker="one"), {"answer": "ok"})
         self.assertFalse(run.exists())
+        self.assertFalse(self.connector.listing_way)
         self.assertEqual(self.ledger.abandon(run_id=run.id, worker="one"), {"answer": "ok"})
 
     def test_abandon_is_for_untouched_runs_of_the_command_line(self):
