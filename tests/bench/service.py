@@ -22,7 +22,7 @@ def rows(rig):
         point_to(rig.odoo, service.url)
         idle = steady_memory(service)
         found = [*presses(rig, service), *nights(rig, service), *crowd(service)]
-    return [*found, Row("idle memory of `serve`", idle, "MiB", at_most=25, note="after 15 s and two looks at Odoo")]
+    return [*found, Row("idle memory of `serve`", idle, "MiB", at_most=15, note="after 15 s and two looks at Odoo")]
 
 
 def steady_memory(service):
