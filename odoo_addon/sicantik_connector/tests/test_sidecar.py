@@ -99,7 +99,7 @@ class TestCall(CallCase):
             waker = Waker()
             for _ in range(1000):
                 waker.wake(url, TOKEN)
-        self.assertEqual(len(waker._busy), 1)
+            self.assertEqual(len(waker._busy), 1)
 
     def test_what_comes_while_one_is_sent_is_sent_after_it(self):
         with StandIn(lambda handler: (time.sleep(0.3), handler.send_json(500, {}))) as server:
