@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{ACCEPT, LOCATION, RETRY_AFTER};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
+use http::header::ACCEPT;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::decode::{Format, Reply, data, decode};
 use super::error::{Error, Unreadable};
+use super::headers::{redirect, retry_after};
 use super::pace::{Gate, Place};
 use super::retry;
 use super::row::Row;
@@ -37,6 +38,7 @@ pub struct Client {
     gate: Arc<Gate>,
     timeout: Duration,
     stop: CancellationToken,
+    goes_ahead: bool,
     /// Whether `cekperizinanizin` answered that it is unknown: older deployments do not have it.
     lacks_izin: Arc<AtomicBool>,
     /// Whether a page of the listing could be had as XML only. The value that is not UTF-8 stands in most of its
@@ -86,13 +88,20 @@ impl Client {
             .map_err(|error| connection(&error))?;
         let lacks_izin = Arc::new(AtomicBool::new(false));
         let listing_in_xml = Arc::new(AtomicBool::new(false));
-        Ok(Self { http, base: base.clone(), gate, timeout, stop, lacks_izin, listing_in_xml })
+        let (base, goes_ahead) = (base.clone(), false);
+        Ok(Self { http, base, gate, timeout, stop, goes_ahead, lacks_izin, listing_in_xml })
     }
 
     /// The same client, which stops asking when `stop` is cancelled instead.
     #[must_use]
     pub fn stopping_on(&self, stop: CancellationToken) -> Self {
         Self { stop, ..self.clone() }
+    }
+
+    /// The same client, whose requests leave before all that wait at the gate.
+    #[must_use]
+    pub fn going_ahead(&self) -> Self {
+        Self { goes_ahead: true, ..self.clone() }
     }
 
     /// The gate that this client passes.
@@ -274,7 +283,7 @@ impl Client {
                 // Who has to stop does not send one more because the gate happens to be open.
                 biased;
                 () = self.stop.cancelled() => return Err(Error::Stopped),
-                place = self.gate.enter(is_retry) => place,
+                place = self.enter(is_retry) => place,
             };
             let started = Instant::now();
             if is_retry {
@@ -302,6 +311,14 @@ impl Client {
             let answer = self.read(response, started, place).await;
             count(answer.as_ref().map_or_else(Error::word, |_| "answered"), started);
             return answer;
+        }
+    }
+
+    async fn enter(&self, is_retry: bool) -> Place {
+        if self.goes_ahead {
+            self.gate.enter_ahead(is_retry).await
+        } else {
+            self.gate.enter(is_retry).await
         }
     }
 
@@ -355,30 +372,6 @@ fn connection(error: &dyn std::error::Error) -> Error {
         cause = source;
     }
     Error::Connection { reason: cause.to_string() }
-}
-
-fn redirect(from: &Url, headers: &HeaderMap, status: StatusCode) -> Result<Url, Error> {
-    let target = headers
-        .get(LOCATION)
-        .and_then(|location| location.to_str().ok())
-        .and_then(|location| from.join(location).ok())
-        .filter(|target| matches!(target.scheme(), "http" | "https"))
-        .ok_or(Error::Refused { status })?;
-    if target.host_str() == from.host_str() {
-        Ok(target)
-    } else {
-        Err(Error::Redirected { host: target.host_str().unwrap_or_default().to_owned() })
-    }
-}
-
-/// `Retry-After` in either of its forms, seconds or a date.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = chrono::DateTime::parse_from_rfc2822(value).ok()?;
-    (date.to_utc() - chrono::Utc::now()).to_std().ok()
 }
 
 /// Whether the server's words hold the known phrase; its punctuation and case differ between deployments.

@@ -6,6 +6,7 @@ mod date;
 mod decode;
 mod error;
 mod gates;
+mod headers;
 mod pace;
 mod retry;
 mod row;

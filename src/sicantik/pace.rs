@@ -7,10 +7,10 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 /// The window that the rate speaks of is kept this much longer than a second: requests that leave a second
@@ -43,6 +43,8 @@ pub struct Gate {
     in_flight: Arc<Semaphore>,
     pace: Option<Mutex<Pace>>,
     quiet_until: std::sync::Mutex<Option<Instant>>,
+    /// How many wait who go before all others.
+    ahead: AtomicUsize,
     requests: AtomicU64,
     retries: AtomicU64,
 }
@@ -50,7 +52,23 @@ pub struct Gate {
 /// A request's place in flight; it is given back when dropped.
 #[derive(Debug)]
 #[must_use = "the place is given back when this is dropped"]
-pub struct Place(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+pub struct Place(#[expect(dead_code, reason = "held for its drop")] Option<OwnedSemaphorePermit>);
+
+/// Counts one who goes before all others, as long as it waits.
+struct Ahead<'a>(&'a AtomicUsize);
+
+impl<'a> Ahead<'a> {
+    fn new(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Ahead<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Gate {
     /// A gate that holds `limits`.
@@ -66,6 +84,7 @@ impl Gate {
             in_flight: Arc::new(Semaphore::new(limits.max_in_flight)),
             pace: limits.rate.map(|rate| Mutex::new(Pace::new(rate))),
             quiet_until: std::sync::Mutex::new(None),
+            ahead: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
             retries: AtomicU64::new(0),
         }
@@ -81,26 +100,55 @@ impl Gate {
             .acquire_owned()
             .await
             .expect("the semaphore is never closed");
-        match &self.pace {
-            Some(pace) => {
-                let mut pace = pace.lock().await;
-                loop {
-                    pace.wait_for_turn().await;
-                    // The server may have asked for quiet while the turn was waited for.
-                    if !self.is_quiet() {
-                        break;
-                    }
-                    self.wait_until_quiet_is_over().await;
+        if let Some(pace) = &self.pace {
+            loop {
+                let pace = pace.lock().await;
+                if self.ahead.load(Ordering::Relaxed) == 0 {
+                    break self.turn(pace).await;
                 }
-                pace.take_turn();
+                // The lock goes round in order: all let the one ahead pass, and stand as they stood before.
+                drop(pace);
+                tokio::task::yield_now().await;
             }
-            None => self.wait_until_quiet_is_over().await,
+        }
+        self.leave(is_retry).await;
+        Place(Some(place))
+    }
+
+    /// As [`Gate::enter`], before all who wait, and beyond the number in flight: for the one question of a person, who
+    /// would else wait behind a whole run. The rate holds.
+    ///
+    /// Cancel safe.
+    pub async fn enter_ahead(&self, is_retry: bool) -> Place {
+        let _ahead = Ahead::new(&self.ahead);
+        if let Some(pace) = &self.pace {
+            self.turn(pace.lock().await).await;
+        }
+        self.leave(is_retry).await;
+        Place(None)
+    }
+
+    /// Waits for the next turn and takes it.
+    async fn turn(&self, mut pace: MutexGuard<'_, Pace>) {
+        loop {
+            pace.wait_for_turn().await;
+            // The server may have asked for quiet while the turn was waited for.
+            if !self.is_quiet() {
+                return pace.take_turn();
+            }
+            self.wait_until_quiet_is_over().await;
+        }
+    }
+
+    /// Counts a request that leaves now; without a rate, it leaves when quiet is over.
+    async fn leave(&self, is_retry: bool) {
+        if self.pace.is_none() {
+            self.wait_until_quiet_is_over().await;
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
         if is_retry {
             self.retries.fetch_add(1, Ordering::Relaxed);
         }
-        Place(place)
     }
 
     /// Lets nothing through for `pause`: the server has asked for it.
@@ -209,152 +257,4 @@ impl Pace {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// The most instants in any half-open window of one second.
-    fn most_in_a_second(times: &[Instant]) -> usize {
-        let second = Duration::from_secs(1);
-        (0..times.len())
-            .map(|first| {
-                times[first..].iter().take_while(|&&time| time < times[first] + second).count()
-            })
-            .max()
-            .unwrap_or_default()
-    }
-
-    async fn pass(gate: &Gate) -> Instant {
-        let _place = gate.enter(false).await;
-        Instant::now()
-    }
-
-    fn gate(rate: f64, max_in_flight: usize) -> Arc<Gate> {
-        Arc::new(Gate::new(Limits { rate: Some(rate), max_in_flight }))
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn spaces_requests_evenly_and_without_a_burst() {
-        let gate = gate(10.0, 100);
-        let start = Instant::now();
-        let mut times = Vec::new();
-        for _ in 0..101 {
-            times.push(pass(&gate).await);
-        }
-        assert_eq!(most_in_a_second(&times), 10);
-        assert_eq!(times[0], start);
-        let last = times[100] - start;
-        assert!((10.0..10.2).contains(&last.as_secs_f64()), "{last:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_takes_over_from_another_process_leaves_a_turn() {
-        let (one, two) = (gate(10.0, 100), gate(10.0, 100));
-        let mut times = Vec::new();
-        for _ in 0..25 {
-            times.push(pass(&one).await);
-        }
-        two.leave_a_turn();
-        for _ in 0..25 {
-            times.push(pass(&two).await);
-        }
-        assert_eq!(most_in_a_second(&times), 10);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_pause_is_not_caught_up_with() {
-        let gate = gate(10.0, 100);
-        let mut times = vec![pass(&gate).await];
-        tokio::time::sleep(Duration::from_secs(30)).await;
-        for _ in 0..30 {
-            times.push(pass(&gate).await);
-        }
-        assert_eq!(most_in_a_second(&times), 10);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn keeps_a_rate_below_one_and_a_broken_one() {
-        for (rate, seconds) in [(0.5, 2.0), (2.5, 0.4)] {
-            let gate = gate(rate, 1);
-            let start = pass(&gate).await;
-            for _ in 0..10 {
-                pass(&gate).await;
-            }
-            let elapsed = start.elapsed().as_secs_f64();
-            assert!(elapsed >= 10.0 * seconds, "{rate}: {elapsed}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn bounds_what_is_in_flight() {
-        let gate = gate(1_000.0, 2);
-        let one = gate.enter(false).await;
-        let _two = gate.enter(false).await;
-        let third = tokio::time::timeout(Duration::from_secs(60), gate.enter(false)).await;
-        assert!(third.is_err(), "a third went in");
-        drop(one);
-        tokio::time::timeout(Duration::from_secs(1), pass(&gate)).await.unwrap();
-        assert_eq!(gate.traffic().requests, 3);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn keeps_quiet_as_long_as_it_was_asked_to() {
-        let gate = gate(10.0, 4);
-        pass(&gate).await;
-        gate.keep_quiet(Duration::from_secs(7));
-        gate.keep_quiet(Duration::from_secs(3));
-        let start = Instant::now();
-        assert_eq!(pass(&gate).await - start, Duration::from_secs(7));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_waits_for_a_turn_already_keeps_quiet_too() {
-        let gate = gate(0.5, 4);
-        let start = pass(&gate).await;
-        let quiet = async {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            gate.keep_quiet(Duration::from_secs(9));
-        };
-        let (next, ()) = tokio::join!(pass(&gate), quiet);
-        assert_eq!(next - start, Duration::from_secs(10));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_stops_waiting_takes_no_turn_along() {
-        let gate = gate(1.0, 4);
-        let start = pass(&gate).await;
-        for _ in 0..5 {
-            let waited = tokio::time::timeout(Duration::from_millis(100), gate.enter(false)).await;
-            assert!(waited.is_err());
-        }
-        let next = pass(&gate).await - start;
-        assert!(next < Duration::from_millis(1_100), "{next:?}");
-        assert_eq!(gate.traffic().requests, 2);
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-        /// Whatever the rate and however irregularly requests come, no second sees too many.
-        #[test]
-        fn no_window_sees_more_than_the_rate(
-            rate in 1.0f64..40.0,
-            waits in proptest::collection::vec(0u64..400, 20..120),
-        ) {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-            let times = runtime.block_on(async {
-                let gate = gate(rate, 100);
-                let mut times = Vec::new();
-                for wait in waits {
-                    // Most requests are waiting already when their turn comes.
-                    if wait > 200 {
-                        tokio::time::sleep(Duration::from_millis(wait)).await;
-                    }
-                    times.push(pass(&gate).await);
-                }
-                times
-            });
-            prop_assert!(most_in_a_second(&times) <= rate.floor() as usize, "at {rate}");
-        }
-    }
-}
+mod tests;
