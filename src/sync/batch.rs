@@ -1,9 +1,10 @@
 //! Collects answers into batches while the next are being fetched, and has them stored.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::progress::{Progress, Tally};
@@ -24,6 +25,13 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(4);
 /// The same for the first batch, so that whoever started the run sees that it works.
 const FIRST_SILENCE: Duration = Duration::from_millis(800);
 
+/// When Odoo has not taken a batch for so long, nothing more is asked until it has: the lease (30 s) may run out, and then
+/// another worker may ask the same server.
+const FENCE: Duration = Duration::from_secs(15);
+
+/// The pause of which the fence is made, again and again.
+const FENCE_STEP: Duration = Duration::from_secs(1);
+
 /// How the storing ended.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
@@ -33,13 +41,15 @@ pub(super) struct Stored {
     pub(super) next: Next,
 }
 
-/// Stores what comes through `answers`, at once when `nudge` asks for it, until its senders are gone. When Odoo says to stop, `stop` is cancelled and what
-/// still comes is stored as well; when the run is lost or Odoo fails, what still comes is dropped.
+/// Stores what comes through `answers`, at once when `nudge` asks for it, until its senders are gone. When Odoo says to
+/// stop, `stop` is cancelled and what still comes is stored as well; when the run is lost or Odoo fails, what still comes
+/// is dropped. `pause` keeps SICANTIK from being asked for a while.
 pub(super) async fn store<S: Sink>(
     mut answers: mpsc::Receiver<Answer>,
     sink: &mut S,
     stop: &CancellationToken,
     nudge: &Notify,
+    pause: impl Fn(Duration),
     progress: impl Fn() -> Progress,
 ) -> Result<Stored, Error> {
     let mut stored = Stored::default();
@@ -62,7 +72,7 @@ pub(super) async fn store<S: Sink>(
         }
         let mut now = progress();
         now.counts.reject(stored.rejected);
-        let recorded = match sink.record(&batch, &now).await {
+        let recorded = match fenced(sink.record(&batch, &now), &pause).await {
             Ok(recorded) => recorded,
             Err(error) => {
                 stop.cancel();
@@ -86,4 +96,38 @@ pub(super) async fn store<S: Sink>(
         }
     }
     Ok(stored)
+}
+
+/// Waits for a call to Odoo and, when that takes too long, keeps SICANTIK from being asked meanwhile.
+pub(super) async fn fenced<T>(call: impl Future<Output = T>, pause: &impl Fn(Duration)) -> T {
+    let mut call = pin!(call);
+    let mut patience = FENCE;
+    loop {
+        if let Ok(done) = timeout(patience, &mut call).await {
+            return done;
+        }
+        patience = FENCE_STEP;
+        pause(2 * FENCE_STEP);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_not_heard_stops_asking_before_the_lease_is_over() {
+        let begun = Instant::now();
+        let (first, until) = (Cell::new(None), Cell::new(begun));
+        let pause = |length| {
+            first.set(first.get().or(Some(begun.elapsed())));
+            until.set(Instant::now() + length);
+        };
+        fenced(tokio::time::sleep(Duration::from_secs(60)), &pause).await;
+        assert_eq!(first.get(), Some(FENCE));
+        assert!(until.get() > Instant::now(), "there was no gap");
+        assert!(until.get() < Instant::now() + 2 * FENCE_STEP, "it goes on soon after");
+    }
 }

@@ -23,8 +23,9 @@ use crate::odoo::{self, Permit};
 use crate::sicantik::{self, Client};
 use asker::Asker;
 
-/// How long answers on their way are waited for when the work has to stop.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long answers on their way are waited for when the work has to stop. With the longest silence towards Odoo, which
+/// may pass before a press on *Stop* is heard, it stays below five seconds.
+const GRACE: Duration = Duration::from_millis(900);
 
 /// What to work on.
 #[derive(Debug)]
@@ -135,8 +136,9 @@ where
             () = deadline => None,
         }
     };
+    let pause = |length| client.gate().keep_quiet(length);
     let (halt, stored) =
-        tokio::join!(asking, batch::store(answers, sink, stop, &work.nudge, progress));
+        tokio::join!(asking, batch::store(answers, sink, stop, &work.nudge, pause, progress));
     let mut progress = progress();
     let halt = match stored {
         Err(error) => Some(Halt::Odoo(error)),
