@@ -69,7 +69,8 @@ async fn look(
 ) -> Result<(), odoo::Error> {
     let connected = connect(shared).await?;
     while runs.len() < MOST_RUNS && !stop.is_cancelled() {
-        let claimed = run::claim(&connected.odoo, &shared.worker, LEASE_SECONDS, None).await?;
+        let claimed =
+            run::claim(&connected.odoo, &shared.worker, LEASE_SECONDS, &shared.running()).await?;
         looked(shared, claimed.is_some());
         let Some(payload) = claimed else { break };
         tracing::info!(
@@ -218,10 +219,9 @@ impl Run {
     /// Marks the permits whose date has passed, which Odoo does by itself in one call.
     async fn check(&self, held: &Held<'_>) -> &'static str {
         let run_id = held.payload.run_id;
-        if let Err(error) = run::check(held.odoo, run_id, held.worker).await {
-            return self.fail(held, &error.to_string()).await;
-        }
-        let mut ended = Ended { progress: Progress::default(), imported: None, halt: None };
+        let checked = run::check(held.odoo, run_id, held.worker).await;
+        let halt = checked.err().map(Halt::Odoo);
+        let mut ended = Ended { progress: Progress::default(), imported: None, halt };
         self.end(held, &mut ended).await
     }
 

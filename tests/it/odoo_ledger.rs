@@ -37,8 +37,8 @@ async fn a_run_is_claimed_worked_on_and_finished() {
             Answer::Value(json!({ "answer": "ok", "counts": { "found": 7, "failed": 1 } })),
             Answer::Value(json!({ "answer": "lost" })),
         ]);
-        assert_eq!(within(run::claim(&client, "w", 30, None)).await.expect("an answer"), None);
-        let claimed = within(run::claim(&client, "w", 30, Some(12))).await.expect("an answer");
+        assert_eq!(within(run::claim(&client, "w", 30, &[])).await.expect("an answer"), None);
+        let claimed = within(run::claim(&client, "w", 30, &[12])).await.expect("an answer");
         let claimed = claimed.expect("a run");
         assert_eq!((claimed.run_id, claimed.last_batch, claimed.answered), (12, 3, 300));
         assert_eq!((claimed.max_permits, claimed.refresh_older_than), (None, None));

@@ -128,6 +128,34 @@ async fn a_wake_starts_a_run_at_once_and_a_stop_is_heard_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_is_worked_on_here_is_not_claimed_again() {
+    let (simulator, odoo, ledger) = office(200, 100).await;
+    let service = serving(&odoo).await;
+    let run = ledger.queue("expiry", simulator.base.as_str(), 10.0);
+    until("permits are recorded", async || !ledger.run(run).outcomes.is_empty()).await;
+    // Odoo was away for longer than the lease; the service looks for work before the run reports.
+    ledger.lapse(run);
+    service.call("sync.wake", json!({})).await;
+    until_in(&ledger, run, "done").await;
+    let done = ledger.run(run);
+    assert_eq!((done.attempts, done.outcomes.len()), (1, 200));
+    assert_eq!(simulator.requests().await, 201, "no permit was asked for twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_test_of_the_connection_waits_behind_no_run() {
+    let (simulator, odoo, ledger) = office(200, 100).await;
+    let service = serving(&odoo).await;
+    let run = ledger.queue("expiry", simulator.base.as_str(), 10.0);
+    until("permits are recorded", async || !ledger.run(run).outcomes.is_empty()).await;
+    let start = tokio::time::Instant::now();
+    let answer = service.call("sicantik.test", json!({ "connector_id": 1 })).await;
+    assert_eq!(answer["result"]["format"], "json", "{answer}");
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert_eq!(ledger.run(run).state, "running");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_being_worked_on_is_given_back_at_the_end() {
     let (simulator, odoo, ledger) = office(500, 100).await;
     let run = ledger.queue("expiry", simulator.base.as_str(), 10.0);

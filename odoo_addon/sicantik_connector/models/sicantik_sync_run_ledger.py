@@ -111,10 +111,11 @@ class SicantikSyncRun(models.Model):
     # Working
 
     @api.model
-    def claim(self, worker, lease_seconds=30, run_id=None):
+    def claim(self, worker, lease_seconds=30, run_id=None, held=None):
         """Take the oldest run that waits, or whose worker fell silent; `False` if there is none.
 
-        A run is left alone while another one works on the same SICANTIK server.
+        A run is left alone while another one works on the same SICANTIK server, and so are those
+        in `held`: the caller works on them, and could not say so in time.
         """
         self._check_is_sidecar()
         self._check_worker(worker)
@@ -123,7 +124,7 @@ class SicantikSyncRun(models.Model):
         if not run_id:
             # The command line claims the run that it made; the service takes what there is.
             self.env["sicantik.sidecar"]._heard_from(worker)
-        tried = [0]
+        tried = [0, *self._check_ids(held, "held")]
         # A candidate that somebody else was quicker to take, or that ends here, makes way for the next.
         while candidate := self.sudo()._next_claimable(run_id, tried):
             tried.append(candidate.id)

@@ -179,6 +179,13 @@ class TestLedger(SicantikCase):
         )
         self.assertEqual((run.requests, run.retries), (10, 2))
 
+    def test_who_works_on_a_run_does_not_claim_it_again(self):
+        run = self.started("one", trigger="rpc")
+        self.expire(run)
+        self.assertFalse(self.ledger.claim(worker="one", held=[run.id]))
+        self.assertEqual((run.attempt, run.worker), (1, "one"))
+        self.assertEqual(self.ledger.claim(worker="two", held=[])["run_id"], run.id)
+
     def test_expired_lease_that_nobody_took_is_kept(self):
         run = self.started("one")
         self.expire(run)

@@ -63,16 +63,21 @@ pub async fn start(
     client.call_idempotent(MODEL, "start", kwargs).await
 }
 
-/// Takes the oldest run that waits, or `run_id`; `None` if there is nothing to take.
+/// Takes the oldest run that waits or whose worker fell silent; `None` if there is nothing to take. Those in `held` are
+/// not taken: while Odoo was away their leases may have run out, although the caller works on them.
+///
+/// # Errors
+///
+/// What Odoo answers.
 pub async fn claim(
     client: &Client,
     worker: &str,
     lease_seconds: u32,
-    run_id: Option<i64>,
+    held: &[i64],
 ) -> Result<Option<Payload>, Error> {
     #[derive(Deserialize)]
     struct Claimed(#[serde(deserialize_with = "value::falsy")] Option<Payload>);
-    let kwargs = json!({ "worker": worker, "lease_seconds": lease_seconds, "run_id": run_id });
+    let kwargs = json!({ "worker": worker, "lease_seconds": lease_seconds, "held": held });
     let Claimed(payload) = client.call_idempotent(MODEL, "claim", kwargs).await?;
     Ok(payload)
 }

@@ -21,6 +21,9 @@ pub(crate) struct Run {
     pub(crate) last_batch: u64,
     pub(crate) cancel_requested: bool,
     pub(crate) released: u32,
+    pub(crate) attempts: u32,
+    /// Its worker has not been heard of for too long.
+    pub(crate) lapsed: bool,
 }
 
 #[derive(Default)]
@@ -59,6 +62,8 @@ impl Ledger {
             last_batch: 0,
             cancel_requested: false,
             released: 0,
+            attempts: 0,
+            lapsed: false,
         });
         id
     }
@@ -69,6 +74,11 @@ impl Ledger {
 
     pub(crate) fn cancel(&self, id: i64) {
         self.tables().runs[id as usize - 1].cancel_requested = true;
+    }
+
+    /// The lease of a run runs out, as while Odoo is away.
+    pub(crate) fn lapse(&self, id: i64) {
+        self.tables().runs[id as usize - 1].lapsed = true;
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -114,11 +124,18 @@ impl Tables {
         let worker = kwargs["worker"].as_str().map(str::to_owned);
         let total = self.permits.len();
         if method == "claim" {
-            let Some(run) = self.runs.iter_mut().find(|run| run.state == "queued") else {
+            let held = kwargs["held"].as_array().expect("a list");
+            let claimable = |run: &&mut Run| {
+                (run.state == "queued" || run.state == "running" && run.lapsed)
+                    && !held.contains(&json!(run.id))
+            };
+            let Some(run) = self.runs.iter_mut().find(claimable) else {
                 return Some(json!(false));
             };
             run.state = "running".to_owned();
             run.worker = worker;
+            run.attempts += 1;
+            run.lapsed = false;
             return Some(payload(run, total));
         }
         if method == "search_read" {
