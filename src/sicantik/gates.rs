@@ -19,11 +19,7 @@ impl Gates {
     /// effect when nobody does.
     #[must_use]
     pub fn gate(&self, url: &Url, limits: Limits) -> Arc<Gate> {
-        let host = format!(
-            "{}:{}",
-            url.host_str().unwrap_or_default(),
-            url.port_or_known_default().unwrap_or_default()
-        );
+        let host = server(url);
         let mut by_host = self.by_host.lock().expect("nothing panics while it is held");
         if let Some(gate) = by_host.get(&host) {
             let in_use = Arc::strong_count(gate) > 1;
@@ -48,6 +44,19 @@ impl Gates {
     }
 }
 
+/// The server that `url` names: its host in lower case and, where it is neither of the web's own two, the port. A
+/// server that is reached by http and by https is one machine.
+///
+/// Odoo's ledger keeps servers apart by the same names (`host` of the addon's `sicantik.connector`).
+#[must_use]
+pub fn server(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.');
+    match url.port_or_known_default() {
+        None | Some(80 | 443) => host.to_owned(),
+        Some(port) => format!("{host}:{port}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,8 +70,10 @@ mod tests {
         let gates = Gates::default();
         let one = gates.gate(&Url::parse("http://a.example/api").unwrap(), limits(10.0));
         let same = gates.gate(&Url::parse("http://a.example:80/other").unwrap(), limits(5.0));
+        let secure = gates.gate(&Url::parse("https://A.example./api").unwrap(), limits(10.0));
         let other = gates.gate(&Url::parse("http://a.example:81/api").unwrap(), limits(10.0));
-        assert!(Arc::ptr_eq(&one, &same) && !Arc::ptr_eq(&one, &other));
+        assert!(Arc::ptr_eq(&one, &same) && Arc::ptr_eq(&one, &secure));
+        assert!(!Arc::ptr_eq(&one, &other));
         let place = one.enter(false).await;
         assert_eq!(gates.in_flight(), 1);
         drop(place);

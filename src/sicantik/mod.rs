@@ -17,6 +17,6 @@ pub use client::{Client, Pong};
 pub use date::{BadDate, permit_date};
 pub use decode::{Format, Reply, decode};
 pub use error::{Error, Unreadable};
-pub use gates::Gates;
+pub use gates::{Gates, server};
 pub use pace::{Gate, Limits, Traffic};
 pub use row::{Mismatch, Row, own_expiry};

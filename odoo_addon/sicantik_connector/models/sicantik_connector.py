@@ -130,7 +130,11 @@ class SicantikConnector(models.Model):
 
     @api.model
     def _split_host(self, url):
-        """`host:port` of an address in lower case, or False where it has none."""
+        """The server of an address, in lower case, or False where it has none.
+
+        With its port unless that is one of the web's own two: a server that is reached by http and by
+        https is one machine. The sidecar names servers in the same way.
+        """
         try:
             parts = urlsplit((url or "").strip())
             port = parts.port or DEFAULT_PORTS.get(parts.scheme)
@@ -139,7 +143,8 @@ class SicantikConnector(models.Model):
         host = (parts.hostname or "").rstrip(".")
         if not host or not port:
             return False
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        host = f"[{host}]" if ":" in host else host
+        return host if port in DEFAULT_PORTS.values() else f"{host}:{port}"
 
     def _compute_permit_counts(self):
         permit = self.env["sicantik.permit"]

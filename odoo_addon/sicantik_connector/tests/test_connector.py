@@ -29,10 +29,10 @@ class TestConnector(SicantikCase):
 
     def test_host(self):
         for address, host in (
-            (FAR, "perizinan.example.go.id:443"),
-            ("http://EXAMPLE.go.id./api", "example.go.id:80"),
+            (FAR, "perizinan.example.go.id"),
+            ("http://EXAMPLE.go.id./api", "example.go.id"),
             ("http://example.go.id:8080", "example.go.id:8080"),
-            ("http://[::1]/api", "[::1]:80"),
+            ("http://[::1]/api", "[::1]"),
         ):
             self.connector.api_url = address
             self.assertEqual(self.connector.host, host)

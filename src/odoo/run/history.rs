@@ -129,6 +129,21 @@ pub async fn read(client: &Client, run_id: i64) -> Result<Option<Summary>, Error
     Ok(summaries(client, vec![json!(["id", "=", run_id])], 1).await?.pop())
 }
 
+/// The run that works now on the SICANTIK server `host`, written as the addon does (see [`crate::sicantik::server`]).
+///
+/// # Errors
+///
+/// What Odoo answers.
+pub async fn working_on(client: &Client, host: &str) -> Result<Option<Summary>, Error> {
+    let now = value::datetime(Utc::now());
+    let domain = vec![
+        json!(["state", "=", "running"]),
+        json!(["host", "=", host]),
+        json!(["lease_until", ">=", now]),
+    ];
+    Ok(summaries(client, domain, 1).await?.pop())
+}
+
 async fn summaries(client: &Client, domain: Domain, limit: usize) -> Result<Vec<Summary>, Error> {
     let kwargs = json!({
         "domain": domain, "fields": SUMMARY, "limit": limit, "order": "id desc",

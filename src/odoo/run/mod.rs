@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{Client, Error, value};
 
-pub use history::{Failure, Summary, failures, list, read};
+pub use history::{Failure, Summary, failures, list, read, working_on};
 pub use listing::{Unlisted, listing_done, record_listing, remaining};
 pub use wire::{
     Answer, Counts, End, ListedPermit, ListingProgress, Next, Outcome, Payload, Plan, Progress,
