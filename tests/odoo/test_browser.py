@@ -33,14 +33,7 @@ def as_officer(place, chromium):
     odoo, login = place.odoo, "sri"
 
     def opened(name, lang="en_US"):
-        group = odoo.call("ir.model.data", "search_read", [
-            ("module", "=", "sicantik_connector"), ("name", "=", "group_officer")], fields=["res_id"])[0]["res_id"]
-        values = {"name": "Sri Ginting", "login": login, "lang": lang, "tz": "Asia/Jakarta", "group_ids": [(4, group)]}
-        known = odoo.call("res.users", "search", [("login", "=", login)])
-        if known:
-            odoo.call("res.users", "write", known, values)
-        else:
-            odoo.call("res.users", "create", [{**values, "password": PASSWORD}])
+        odoo.person(login, "officer", PASSWORD, name="Sri Ginting", lang=lang, tz="Asia/Jakarta")
         context = person(chromium, place.settings, login, PASSWORD, lang.replace("_", "-"))
         return desk(context, place.settings["ODOO_URL"], name)
     return opened

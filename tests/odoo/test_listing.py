@@ -117,7 +117,7 @@ def test_a_listing_that_moves_while_it_is_read(place, office, group):
         simulator, connector = office(
             "--seed", 100 + seed, "--at", f"{add}:add=500", "--at", f"{swap}:swap=200",
             "--latency", "6ms", "--jitter", "5ms", permits=400, max_in_flight=1 + seed % 8)
-        result = permits(place, ODOO_PROTOCOL=PROTOCOLS[seed % 2])
+        result = permits(place, ODOO_PROTOCOL=place.protocols[seed % len(place.protocols)])
         assert result.code == 0, (seed, result.stderr)
         truth = simulator.truth()
         assert len(truth) == 900, (seed, "everything happened while it was read")

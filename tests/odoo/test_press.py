@@ -43,17 +43,10 @@ class Browser:
 def people(main_server):
     """Officers who are logged in, once: a password takes Odoo most of a second."""
     odoo = Odoo(main_server)
-    group = odoo.call("ir.model.data", "search_read", [
-        ("module", "=", "sicantik_connector"), ("name", "=", "group_officer")], fields=["res_id"])[0]["res_id"]
     made = []
     for number in range(PEOPLE):
         login = f"officer{number}"
-        known = odoo.call("res.users", "search", [("login", "=", login)])
-        values = {"name": login, "login": login, "password": PASSWORD, "group_ids": [(4, group)]}
-        if known:
-            odoo.call("res.users", "write", known, values)
-        else:
-            odoo.call("res.users", "create", [values])
+        odoo.person(login, "officer", PASSWORD)
         made.append(Browser(main_server, login))
     return made
 

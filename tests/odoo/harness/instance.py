@@ -78,6 +78,7 @@ class Instance:
             "ODOO_API_KEY": self.known["key"],
             "ODOO_ADMIN_LOGIN": self.known["admin_login"],
             "ODOO_ADMIN_PASSWORD": self.known["admin_password"],
+            "ODOO_SERIES": re.match(r"\d+", self.known["odoo"][-1]).group(),
             "ODOO_PID": str(self.known.get("pid") or ""),
             "ODOO_LOG": str(self.log),
             **postgres.environment(),

@@ -16,6 +16,7 @@ class Odoo:
     def __init__(self, settings):
         """Logs in; `settings` are the values that `tests/odoo/server` prints."""
         self.settings = settings
+        self.series = int(settings["ODOO_SERIES"])
         self.db = settings["ODOO_DB"]
         self.password = settings["ODOO_ADMIN_PASSWORD"]
         self.http = requests.Session()
@@ -38,6 +39,18 @@ class Odoo:
         """The result of a model's method."""
         return self._call("object", "execute_kw", self.db, self.uid, self.password,
                           model, method, args, kwargs)
+
+    def person(self, login, group, password, **values):
+        """Makes the user `login` with a group of the addon's, or gives it these values."""
+        group_id = self.call("ir.model.data", "search_read", [
+            ("module", "=", "sicantik_connector"), ("name", "=", f"group_{group}")], fields=["res_id"])[0]["res_id"]
+        groups = "group_ids" if self.series >= 19 else "groups_id"
+        values = {"name": login, "login": login, groups: [(4, group_id)], **values}
+        known = self.call("res.users", "search", [("login", "=", login)])
+        if known:
+            self.call("res.users", "write", known, values)
+        else:
+            self.call("res.users", "create", [{**values, "password": password}])
 
     def connector(self, api_url, **values):
         """The id of a connector to `api_url`: the only active one afterwards."""
