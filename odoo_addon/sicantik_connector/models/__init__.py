@@ -11,6 +11,7 @@ from . import sicantik_sync_run_ledger
 from . import sicantik_sync_run_record
 from . import sicantik_sync_run_listing
 from . import sicantik_sync_run_rows
+from . import sicantik_sync_run_rows_count
 from . import sicantik_sync_run_line
 from . import sicantik_connector_listing
 from . import sicantik_takeover
