@@ -4,7 +4,6 @@ import logging
 from datetime import timedelta
 
 import psycopg2
-import pytz
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError
@@ -91,8 +90,7 @@ class SicantikSyncRun(models.Model):
         run = self._lock(run_id)
         if not run or not run._is_held_by(worker):
             return {"answer": "lost", "expired": 0}
-        zone = pytz.timezone(run.connector_id.tz or "UTC")
-        today = pytz.utc.localize(run._now()).astimezone(zone).date()
+        today = run._today(run._now())
         permits = (
             self.env["sicantik.permit"]
             .sudo()

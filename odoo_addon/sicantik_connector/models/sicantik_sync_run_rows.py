@@ -9,7 +9,6 @@ import logging
 from datetime import date, timedelta
 
 import psycopg2
-import pytz
 
 from odoo import api, models
 from odoo.exceptions import ValidationError
@@ -107,16 +106,16 @@ class SicantikSyncRun(models.Model):
         known = self._known_permits(list(rows))
         known.update(self._adoptable_permits(rows, known))
         stale = now - timedelta(days=self.refresh_older_than) if self.refresh_older_than else None
-        today = pytz.utc.localize(now).astimezone(pytz.timezone(self.connector_id.tz or "UTC")).date()
+        today = self._today(now)
         entries, unchanged = [], 0
         for registration, row in rows.items():
             permit = known.get(registration)
             entry = Entry(row, permit)
-            self._compare(entry, today)
+            self._compare(entry)
             if registration in failures:
                 entry.outcome, entry.marks = "failed", self._failed_values(now)
             elif "expiry_date" in row:
-                self._compare_date(entry, now, stale)
+                self._compare_date(entry, now, stale, today)
             if permit and not entry.changes and permit["listing_run_id"] != self.id:
                 unchanged += 1
             if entry.changes or entry.marks:
@@ -187,7 +186,7 @@ class SicantikSyncRun(models.Model):
         )
         return self.env.cr.dictfetchall()
 
-    def _compare(self, entry, today):
+    def _compare(self, entry):
         """What the row says otherwise than Odoo. What it does not say is kept."""
         row, known = entry.row, entry.known
         if known is None:
@@ -206,13 +205,9 @@ class SicantikSyncRun(models.Model):
         }
         if not known["listed"]:
             changes["listed"] = True
-        expiry = row.get("expiry_date")
-        if expiry and known["status"] == "expired" and expiry >= today and expiry != known["expiry_date"]:
-            # It was renewed; nobody would be warned of its end otherwise.
-            changes["status"] = "active"
         entry.changes = changes
 
-    def _compare_date(self, entry, now, stale):
+    def _compare_date(self, entry, now, stale, today):
         """The row's date, by the rules of `_write_permits`; written only where it says something new."""
         known, expiry = entry.known or {}, entry.row["expiry_date"]
         before = known.get("expiry_date")
@@ -226,6 +221,10 @@ class SicantikSyncRun(models.Model):
             if expiry != before:
                 entry.changes["expiry_date"] = expiry
                 entry.date_before = before
+                if known.get("status") == "expired" and expiry >= today:
+                    # It was renewed; nobody would be warned of its end otherwise. Only with the
+                    # date: the next check of expiring permits would take it back.
+                    entry.changes["status"] = "active"
             entry.marks = {
                 **self._checked_values("found", now),
                 "expiry_check_count": 0,

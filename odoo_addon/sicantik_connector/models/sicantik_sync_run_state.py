@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import psycopg2
+import pytz
 
 from odoo import api, fields, models
 
@@ -22,6 +23,11 @@ class SicantikSyncRun(models.Model):
         """The database's clock, which all Odoo servers share, in UTC and whole seconds."""
         self.env.cr.execute("SELECT timezone('UTC', clock_timestamp())")
         return self.env.cr.fetchone()[0].replace(microsecond=0)
+
+    def _today(self, now):
+        """The day that it is then in the connector's time zone."""
+        zone = pytz.timezone(self.connector_id.tz or "UTC")
+        return pytz.utc.localize(now).astimezone(zone).date()
 
     def _reader_env(self):
         """For messages to keep: in the language of whoever looks after the connector."""

@@ -156,6 +156,16 @@ class TestListingDates(ListingCase):
         self.assertEqual((past | future | cancelled).mapped("status"), ["expired", "active", "cancelled"])
         self.assertEqual(cancelled.expiry_date, date(2999, 1, 1))
 
+    def test_dates_that_contradict_each_other_make_no_permit_active(self):
+        permit = self.make_permits(1, status="expired", expiry_date="2020-01-01")
+        run = self.listing()
+        self.page(
+            run, 1, [row(1, expiry_date="2020-01-01"), row(1, expiry_date="2999-01-01", applicant_name="B")]
+        )
+        self.assertEqual((permit.status, permit.expiry_date), ("expired", date(2020, 1, 1)))
+        self.assertEqual((run.failed_count, run.found_count), (1, 0))
+        self.assertEqual(permit.applicant_name, "B", "what else the rows say is not in doubt")
+
     def test_connector_says_when_to_ask_again(self):
         old, new = self.make_permits(2, expiry_date="2030-01-01", expiry_check_state="found")
         old.expiry_checked_at = fields.Datetime.now() - timedelta(days=91)
