@@ -166,6 +166,29 @@ class TestListingDates(ListingCase):
         self.assertEqual((run.failed_count, run.found_count), (1, 0))
         self.assertEqual(permit.applicant_name, "B", "what else the rows say is not in doubt")
 
+    def test_whatever_the_status_the_listing_is_taken_in(self):
+        """A status that people give is theirs; the rest is brought up to date all the same."""
+        statuses = ["draft", "renewed", "cancelled"]
+        permits = self.Permit.union(
+            *(self.make_permits(1, status=status, expiry_date="2020-01-01") for status in statuses)
+        )
+        run = self.listing()
+        rows = [
+            row(number, expiry_date="2999-01-01", applicant_name="Baru", permit_number=f"503/{number}/BARU")
+            for number in (1, 2, 3)
+        ]
+        self.assertEqual(self.page(run, 1, rows)["updated"], 3)
+        self.assertEqual(permits.mapped("status"), statuses)
+        self.assertEqual(set(permits.mapped("expiry_date")), {date(2999, 1, 1)})
+        self.assertEqual(set(permits.mapped("applicant_name")), {"Baru"})
+        self.assertEqual(permits.mapped("permit_number"), [f"503/{number}/BARU" for number in (1, 2, 3)])
+        self.assertEqual(set(permits.mapped("expiry_check_state")), {"found"})
+        self.finish(run)
+        run = self.listing()
+        self.assertEqual(self.page(run, 1, rows)["unchanged"], 3)
+        self.assertEqual(self.page(run, 2, [row(1, expiry_date="2020-01-01")])["updated"], 1)
+        self.assertEqual(permits[0].status, "draft")
+
     def test_connector_says_when_to_ask_again(self):
         old, new = self.make_permits(2, expiry_date="2030-01-01", expiry_check_state="found")
         old.expiry_checked_at = fields.Datetime.now() - timedelta(days=91)
