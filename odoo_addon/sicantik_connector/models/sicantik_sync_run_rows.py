@@ -51,8 +51,9 @@ class SicantikSyncRun(models.Model):
     def _check_rows(self, rows):
         """The rows by registration, proved to be well-formed, and what is wrong with some of them.
 
-        A registration that comes more than once counts once; its dates have to agree. A row without
-        the field, as those read before SICANTIK was upgraded, says nothing about the date.
+        A registration that comes more than once counts once; its dates have to agree, also with the
+        `other_expiry_date` that the listing gave it in another row, sent before or not at all. A row
+        without the field, as those read before SICANTIK was upgraded, says nothing about the date.
         """
         if not isinstance(rows or [], list):
             raise ValidationError(self.env._("“rows” must be a list."))
@@ -66,9 +67,12 @@ class SicantikSyncRun(models.Model):
                 continue
             first = checked.get(registration, row)
             dates = [one["expiry_date"] for one in (first, row) if "expiry_date" in one]
+            if "other_expiry_date" in row:
+                dates.append(row.pop("other_expiry_date"))
+            dates = list(dict.fromkeys(dates))
             # Rows are sent in the order in which they were read: what the later one says is newer.
             checked[registration] = {**first, **row}
-            if len(set(dates)) > 1:
+            if len(dates) > 1:
                 failures.setdefault(
                     registration,
                     self.env._(
@@ -90,9 +94,9 @@ class SicantikSyncRun(models.Model):
                     clean[name] = text
             if received := row.get("received_date"):
                 clean["received_date"] = date.fromisoformat(received)
-            if "expiry_date" in row:
-                expiry = row["expiry_date"]
-                clean["expiry_date"] = date.fromisoformat(expiry) if expiry else False
+            for name in ("expiry_date", "other_expiry_date"):
+                if name in row:
+                    clean[name] = date.fromisoformat(row[name]) if row[name] else False
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValidationError(self.env._("This is not a row of the listing: %s", row)) from error
         return clean

@@ -323,6 +323,8 @@ class TestListing(ListingCase):
             row(2, received_date="01-02-2024"),
             row(2, expiry_date="2030-02-30"),
             row(2, expiry_date=True),
+            row(2, expiry_date="2030-01-01", other_expiry_date="2030-02-30"),
+            row(2, expiry_date="2030-01-01", other_expiry_date=True),
         ):
             with self.subTest(bad=bad), self.assertRaises(ValidationError):
                 self.page(run, 1, [row(1), bad])

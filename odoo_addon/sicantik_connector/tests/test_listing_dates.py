@@ -166,6 +166,35 @@ class TestListingDates(ListingCase):
         self.assertEqual((run.failed_count, run.found_count), (1, 0))
         self.assertEqual(permit.applicant_name, "B", "what else the rows say is not in doubt")
 
+    def test_a_date_that_another_row_of_the_listing_contradicts(self):
+        past, dated, undated, other = self.make_permits(4, expiry_date="2030-01-01")
+        past.write({"status": "expired", "expiry_date": "2020-01-01"})
+        undated.expiry_date = False
+        run = self.listing("all")
+        rows = [
+            row(1, expiry_date="2999-01-01", other_expiry_date="2020-01-01"),
+            row(2, expiry_date=False, other_expiry_date="2031-01-01"),
+            row(3, expiry_date="2031-01-01", other_expiry_date=None),
+            row(4, expiry_date="2031-01-01", other_expiry_date="2031-01-01"),
+            row(5, expiry_date="2031-01-01", other_expiry_date="2032-01-01"),
+        ]
+        answer = self.page(run, 1, rows)
+        self.assertEqual((answer["created"], answer["dated"], run.failed_count), (1, 1, 4))
+        self.assertEqual((past.status, past.expiry_date), ("expired", date(2020, 1, 1)))
+        self.assertEqual((dated.expiry_date, undated.expiry_date), (date(2030, 1, 1), False))
+        self.assertFalse(self.by_number(5).expiry_date)
+        self.assertEqual(other.expiry_date, date(2031, 1, 1), "it is the same")
+        self.assertEqual((past | dated | undated).mapped("expiry_check_state"), ["failed"] * 3)
+        self.assertEqual(set(run.line_ids.mapped("reason")), {"unreadable"})
+        details = {line.registration_id: line.detail for line in run.line_ids}
+        for one, two in (("1", "2999-01-01"), ("1", "2020-01-01"), ("2", "–"), ("3", "–"), ("5", "2032-01-01")):
+            self.assertIn(two, details[row(int(one))["registration_id"]])
+        # Sent on another page, the earlier of the two was believed; now nobody knows.
+        self.page(run, 2, [row(6, expiry_date="2031-01-01")])
+        self.page(run, 3, [row(6, expiry_date="2032-01-01", other_expiry_date="2031-01-01")])
+        self.assertEqual(self.by_number(6).expiry_date, date(2031, 1, 1))
+        self.assertEqual((run.found_count, run.failed_count, len(run.line_ids)), (1, 5, 5))
+
     def test_whatever_the_status_the_listing_is_taken_in(self):
         """A status that people give is theirs; the rest is brought up to date all the same."""
         statuses = ["draft", "renewed", "cancelled"]
