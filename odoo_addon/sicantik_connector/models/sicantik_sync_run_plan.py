@@ -91,7 +91,7 @@ class SicantikSyncRun(models.Model):
         The limit is not part of a domain: the reader counts.
         """
         del max_permits
-        now = self._now()
+        now = run._beginning() if run else self._now()
         base = [
             ("connector_id", "=", connector.id),
             ("status", "=", "active"),
@@ -135,6 +135,15 @@ class SicantikSyncRun(models.Model):
         permit = self.env["sicantik.permit"].sudo()
         total = sum(permit.search_count(domain) for domain in domains)
         return min(total, max_permits) if max_permits else total
+
+    def _beginning(self):
+        """The moment from which this run counts days.
+
+        It is one for the whole run: what is not due when the listing gives its answer must not have
+        become due when the run goes on to ask what is left.
+        """
+        self.ensure_one()
+        return self.started_at or self._now()
 
     def _domains(self):
         """What this run still has to ask."""

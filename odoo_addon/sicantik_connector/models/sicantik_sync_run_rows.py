@@ -109,7 +109,8 @@ class SicantikSyncRun(models.Model):
         now = self._now()
         known = self._known_permits(list(rows))
         known.update(self._adoptable_permits(rows, known))
-        stale = now - timedelta(days=self.refresh_older_than) if self.refresh_older_than else None
+        days = self.refresh_older_than
+        stale = self._beginning() - timedelta(days=days) if days else None
         today = self._today(now)
         entries, unchanged = [], 0
         for registration, row in rows.items():
@@ -239,7 +240,7 @@ class SicantikSyncRun(models.Model):
             # Whoever wants all of them asked will have them asked one by one.
             return
         due = known.get("expiry_next_check_at")
-        if state and due and due > now:
+        if state and due and due > self._beginning():
             return
         entry.outcome = "no_date"
         entry.rest = (known.get("expiry_check_count") or 0) + 1

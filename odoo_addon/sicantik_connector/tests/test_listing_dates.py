@@ -1,6 +1,7 @@
 """The upgraded listing, which carries the dates; asking again; and the history of a date."""
 
 from datetime import date, timedelta
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.exceptions import ValidationError
@@ -242,6 +243,28 @@ class TestListingDates(ListingCase):
         self.page(run, 1, [row(1, expiry_date="2030-01-01"), row(2, expiry_date="2030-01-01")])
         self.assertEqual((run.unchanged_count, run.found_count), (2, 1))
         self.assertEqual(self.remaining(run)[1], self.Permit)
+
+    def test_what_becomes_due_while_the_run_works_is_left_to_the_next(self):
+        stale, nearly, undated = self.make_permits(3)
+        run = self.listing("all", refresh_older_than=30)
+        began = run.started_at
+        (stale | nearly).write({"expiry_date": "2030-01-01", "expiry_check_state": "found"})
+        stale.expiry_checked_at = began - timedelta(days=30, seconds=1)
+        nearly.expiry_checked_at = began - timedelta(days=30, seconds=-1)
+        undated.write(
+            {"expiry_check_state": "no_date", "expiry_next_check_at": began + timedelta(seconds=1)}
+        )
+        checked = nearly.expiry_checked_at
+        dates = ("2030-01-01", "2030-01-01", False)
+        rows = [row(number, expiry_date=expiry) for number, expiry in enumerate(dates, 1)]
+        later = began + timedelta(minutes=10)
+        with patch.object(type(run), "_now", lambda _self: later):
+            self.assertEqual(self.page(run, 1, rows)["unchanged"], 3)
+            self.assertEqual((stale.expiry_checked_at, nearly.expiry_checked_at), (later, checked))
+            self.assertEqual((run.found_count, run.no_date_count), (1, 0))
+            self.assertEqual(self.remaining(run)[1], self.Permit)
+            # Whoever asks what there is to do is told by the clock.
+            self.assertEqual(self.ledger.plan(self.connector.id, refresh_older_than=30)["total"], 2)
 
     def test_history_of_a_date(self):
         by_listing, by_question, by_hand, first = self.make_permits(4, expiry_date="2030-01-01")
