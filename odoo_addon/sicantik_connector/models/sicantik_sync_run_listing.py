@@ -206,8 +206,9 @@ class SicantikSyncRun(models.Model):
         values = super()._progress_values(progress)
         progress = progress or {}
         for name, field in LISTING_PROGRESS.items():
-            if progress.get(name) not in (None, False):
-                values[field] = self._whole_number(progress[name], name)
+            value = progress.get(name)
+            if value is not None and value is not False:
+                values[field] = self._whole_number(value, name)
         if isinstance(progress.get("upgraded"), bool):
             values["way"] = "upgraded" if progress["upgraded"] else "two_step"
         return values

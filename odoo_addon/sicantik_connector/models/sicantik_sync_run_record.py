@@ -264,10 +264,13 @@ class SicantikSyncRun(models.Model):
         if isinstance(rate, int | float) and rate is not False:
             values["rate"] = max(0.0, rate)
         for name in PROGRESS_COUNTS:
-            if progress.get(name) not in (None, False):
-                values[name] = self._whole_number(progress[name], name)
-        # The worker counts one attempt; the run counts all of them.
+            value = progress.get(name)
+            # By identity: 0 is equal to `False`, and is said.
+            if value is not None and value is not False:
+                values[name] = self._whole_number(value, name)
+        # The worker counts one attempt, or one part of it; the run counts all of them. What was sent
+        # was sent: a part that sent nothing takes nothing back.
         for name in ("requests", "retries"):
             if name in values:
-                values[name] += self[f"{name}_before"]
+                values[name] = max(self[name], values[name] + self[f"{name}_before"])
         return values

@@ -50,6 +50,16 @@ class TestListingRun(ListingCase):
         self.finish(run)
         self.assertEqual(self.connector.total_permits_synced, 4)
 
+    def test_a_number_goes_back_to_0(self):
+        run = self.listing()
+        self.page(run, 1, [row(1)], skipped=1, junk=2, pages=3, listed=4, eta_seconds=5)
+        for said in ({}, dict.fromkeys(("skipped", "junk", "eta_seconds")), {"skipped": False}):
+            self.page(run, 0, [], **said)
+            self.assertEqual((run.skipped_count, run.junk_count, run.eta_seconds), (1, 2, 5), said)
+        self.page(run, 0, [], skipped=0, junk=0, eta_seconds=0)
+        self.assertEqual((run.skipped_count, run.junk_count, run.eta_seconds), (0, 0, 0))
+        self.assertEqual((run.pages, run.listed_count), (3, 4))
+
     def test_statistics(self):
         self.connector.total_permits_synced = 10
         run = self.first_page([row(1), row(2)])

@@ -77,6 +77,21 @@ class TestRecord(SicantikCase):
             self.record(run, 2, [found(self.permits[0])])
         self.assertFalse(self.permits[0].expiry_date)
 
+    def test_what_a_worker_says_of_its_way(self):
+        run = self.started()
+        self.record(run, 0, [], requests=0, retries=0)
+        self.record(run, 0, [], requests=3, retries=1, eta_seconds=9, rate=2.0, total=6)
+        self.record(run, 0, [], requests=None, eta_seconds=False)
+        self.assertEqual((run.requests, run.retries, run.eta_seconds, run.rate), (3, 1, 9, 2))
+        # The numbers go down to 0, but for those of the requests, which have been sent.
+        self.record(run, 0, [], requests=0, retries=0, eta_seconds=0, rate=0, total=0)
+        self.assertEqual((run.eta_seconds, run.rate, run.total), (0, 0, 0))
+        self.assertEqual((run.requests, run.retries), (3, 1))
+        self.expire(run)
+        self.ledger.claim(worker="two")
+        self.record(run, 0, [], worker="two", requests=0, retries=0)
+        self.assertEqual((run.requests, run.retries), (3, 1))
+
     def test_batch_zero_renews_the_lease_only(self):
         run = self.started(lease_seconds=90)
         self.expire(run)
