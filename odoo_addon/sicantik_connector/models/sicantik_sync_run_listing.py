@@ -233,11 +233,14 @@ class SicantikSyncRun(models.Model):
             connector.listing_way = self.way
         if self.kind not in LISTING_KINDS or not (self.listed_count or state == "done"):
             return
+        # What has come is in Odoo, also where the run was stopped or failed on its way.
         statistics = {
             "last_sync_date": self.finished_at,
-            "last_sync_duration": self.listing_seconds or self.duration,
             "total_permits_synced": connector.total_permits_synced + self.listed_count,
         }
+        if self.listing_read:
+            # The next estimate is made from it: of a part it would be too short.
+            statistics["last_sync_duration"] = self.listing_seconds
         if self.kind == "permits" and self.listing_answered:
             # Dates came, although nobody was asked for them.
             statistics["last_expiry_sync_date"] = self.finished_at

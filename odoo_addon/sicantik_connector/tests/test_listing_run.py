@@ -73,6 +73,33 @@ class TestListingRun(ListingCase):
         self.assertFalse(self.connector.last_expiry_sync_date)
         self.assertEqual(run.progress, 100)
 
+    def test_only_a_whole_listing_tells_how_long_one_takes(self):
+        self.make_permits(10)
+        self.connector.write({"last_sync_duration": 60, "page_size": 1, "request_rate": 1})
+
+        def end(state, complete=None, kind="permits"):
+            run = self.listing(kind)
+            run.started_at -= timedelta(seconds=20)
+            self.page(run, 1, [row(1)], listed=1)
+            if complete is not None:
+                self.ledger.listing_done(run_id=run.id, worker="one", complete=complete)
+            self.ledger.finish(run_id=run.id, worker="one", state=state)
+            self.assertEqual(self.connector.last_sync_date, run.finished_at)
+            return self.connector.total_permits_synced, self.connector.last_sync_duration
+
+        self.assertEqual(end("cancelled"), (1, 60))
+        self.assertEqual(end("failed"), (2, 60))
+        self.assertEqual(end("done", complete=False), (3, 60))
+        self.assertEqual(self.connector._expected_listing_seconds(10), 60)
+        total, seconds = end("done", complete=True)
+        self.assertEqual(total, 4)
+        self.assertAlmostEqual(seconds, 20, delta=3)
+        # It was read whole before the run was stopped on its way through the dates.
+        self.connector.last_sync_duration = 60
+        total, seconds = end("cancelled", complete=True, kind="all")
+        self.assertEqual(total, 5)
+        self.assertAlmostEqual(seconds, 20, delta=3)
+
     def test_button_opens_the_run_that_is_there(self):
         button = self.connector.with_user(self.users["officer"])
         first = button.action_sync_permits()

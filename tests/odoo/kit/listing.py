@@ -92,5 +92,6 @@ def check_listing_books(odoo, result, connector, before=0):
     stored_connector = odoo.call("sicantik.connector", "read", [connector])[0]
     assert stored_connector["last_sync_date"] == run["finished_at"]
     assert stored_connector["total_permits_synced"] == before + listing["listed"]
-    assert abs(stored_connector["last_sync_duration"] - listing["duration"]) < 2
+    if listing["complete"]:
+        assert abs(stored_connector["last_sync_duration"] - listing["duration"]) < 2
     return run
