@@ -37,6 +37,7 @@ class SicantikSyncRun(models.Model):
         "failed_count",
         "listed_count",
         "listing_seconds",
+        "listing_incomplete",
     )
     def _compute_status_display(self):
         """How far it is, in one line."""
@@ -58,6 +59,8 @@ class SicantikSyncRun(models.Model):
                 if run.eta_display:
                     parts.append(self.env._("%s left", run.eta_display))
                 run.status_display = " · ".join(parts)
+            if run.listing_incomplete:
+                run.status_display += " · " + self.env._("the listing was not read whole")
 
     def _compute_sidecar_silent(self):
         silent = self.env["sicantik.sidecar"]._is_silent()

@@ -48,6 +48,7 @@ class SicantikSyncRun(models.Model):
         "Not Readable", help="Entries of the listing that SICANTIK did not give, even one by one."
     )
     listing_read = fields.Boolean("Listing Read to Its End")
+    listing_incomplete = fields.Boolean("Listing Not Read Whole", compute="_compute_listing_incomplete")
     listing_seconds = fields.Float("Duration of the Listing (seconds)", digits=(12, 1))
     # Of those answered, how many the listing answered: they say nothing about the speed of asking.
     listing_answered = fields.Integer("Answered by the Listing")
@@ -246,6 +247,14 @@ class SicantikSyncRun(models.Model):
             statistics["last_expiry_sync_date"] = self.finished_at
             statistics["total_expiry_synced"] = connector.total_expiry_synced + self.found_count
         connector.write(statistics)
+
+    @api.depends("state", "kind", "listing_read")
+    def _compute_listing_incomplete(self):
+        """Whether it came to its end without all of the listing; one that did not says so itself."""
+        for run in self:
+            run.listing_incomplete = (
+                run.state == "done" and run.kind in LISTING_KINDS and not run.listing_read
+            )
 
     @api.depends("kind", "listed_count", "listing_expected", "listing_seconds")
     def _compute_progress(self):

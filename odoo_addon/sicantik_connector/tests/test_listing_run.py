@@ -3,6 +3,8 @@
 from datetime import timedelta
 from unittest.mock import patch
 
+from lxml import etree
+
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
@@ -99,6 +101,39 @@ class TestListingRun(ListingCase):
         total, seconds = end("cancelled", complete=True, kind="all")
         self.assertEqual(total, 5)
         self.assertAlmostEqual(seconds, 20, delta=3)
+
+    def test_a_listing_that_was_not_read_whole_is_said(self):
+        Run = self.env["sicantik.sync.run"]
+        said = "not read whole"
+
+        def ended(kind, state="done", complete=None, **progress):
+            run = self.listing(kind)
+            if complete is not None:
+                self.page(run, 1, [row(1)], listed=1, **progress)
+                self.ledger.listing_done(run_id=run.id, worker="one", complete=complete)
+            self.assertFalse(run.listing_incomplete, "it is still at work")
+            self.ledger.finish(run_id=run.id, worker="one", state=state)
+            return run.with_user(self.users["user"])
+
+        for kind in ("permits", "all"):
+            run = ended(kind, complete=False, skipped=2)
+            self.assertTrue(run.listing_incomplete)
+            self.assertIn(said, run.status_display)
+            self.assertEqual(run.skipped_count, 2)
+            # A server that lists nothing at all has lost its data.
+            self.assertTrue(ended(kind).listing_incomplete)
+            for state, complete in (("done", True), ("failed", False), ("cancelled", False)):
+                run = ended(kind, state, complete)
+                self.assertFalse(run.listing_incomplete, (kind, state))
+                self.assertNotIn(said, run.status_display)
+        for kind in ("expiry", "check"):
+            run = ended(kind)
+            self.assertFalse(run.listing_incomplete, kind)
+            self.assertNotIn(said, run.status_display)
+        arch = etree.fromstring(Run.with_user(self.users["user"]).get_view(view_type="form")["arch"])
+        alert = next(node for node in arch.iter("div") if said in (node.text or ""))
+        self.assertEqual(alert.get("invisible"), "not listing_incomplete")
+        self.assertTrue(alert.findall(".//field[@name='skipped_count']"))
 
     def test_button_opens_the_run_that_is_there(self):
         button = self.connector.with_user(self.users["officer"])
