@@ -57,7 +57,7 @@ class SicantikPermit(models.Model):
         ],
         required=True,
         default="active",
-        help="Only active permits are asked about.",
+        help="Only active permits are asked about, and expired ones when dates are asked for again.",
     )
     connector_id = fields.Many2one(
         "sicantik.connector",
@@ -129,7 +129,8 @@ class SicantikPermit(models.Model):
 
     def init(self):
         # What the sidecar pages through, `id` after `id`, shrinks as dates arrive: the index
-        # holds only what is still to be asked. The second one serves the asking again.
+        # holds only what is still to be asked. The second one serves the asking again; it takes the
+        # place of one that held active permits alone.
         self.env.cr.execute(
             """
             CREATE INDEX IF NOT EXISTS sicantik_permit_undated_index
@@ -139,9 +140,10 @@ class SicantikPermit(models.Model):
         )
         self.env.cr.execute(
             """
-            CREATE INDEX IF NOT EXISTS sicantik_permit_dated_index
+            DROP INDEX IF EXISTS sicantik_permit_dated_index;
+            CREATE INDEX IF NOT EXISTS sicantik_permit_refresh_index
                 ON sicantik_permit (connector_id, id)
-             WHERE status = 'active' AND expiry_date IS NOT NULL
+             WHERE status IN ('active', 'expired') AND expiry_date IS NOT NULL
             """
         )
         # The listing holds nearly all of them, and nearly all have a registration.

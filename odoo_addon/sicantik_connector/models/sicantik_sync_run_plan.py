@@ -94,16 +94,21 @@ class SicantikSyncRun(models.Model):
         now = run._beginning() if run else self._now()
         base = [
             ("connector_id", "=", connector.id),
-            ("status", "=", "active"),
             ("permit_number", "not in", [False, ""]),
         ]
+        active = [("status", "=", "active")]
+        # One that is marked as expired may have been renewed at the office, which only asking tells.
+        # In words that `sicantik_permit_refresh_index` is made for.
+        dated = [("status", "in", ["active", "expired"]), ("expiry_date", "!=", False)]
         if run:
             # By the run and not by the time: two runs can end and begin within one second.
             # “Different” includes “none”.
             base.append(("expiry_run_id", "!=", run.id))
         if permit_ids is not None:
-            return [self._json_domain([("id", "in", permit_ids)] + base)]
-        undated = base + [("expiry_date", "=", False)]
+            chosen = [("id", "in", permit_ids)] + base
+            # What a run could not find out about an expired permit can be asked again, too.
+            return [self._json_domain(chosen + ["|"] + active + ["&"] + dated)]
+        undated = base + active + [("expiry_date", "=", False)]
         if not include_not_due:
             undated += [
                 "|",
@@ -116,8 +121,8 @@ class SicantikSyncRun(models.Model):
             domains.append(
                 self._json_domain(
                     base
+                    + dated
                     + [
-                        ("expiry_date", "!=", False),
                         "|",
                         ("expiry_checked_at", "=", False),
                         ("expiry_checked_at", "<", before),

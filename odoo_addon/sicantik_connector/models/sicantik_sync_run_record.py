@@ -19,6 +19,7 @@ READ_FIELDS = [
     "permit_number",
     "registration_id",
     "expiry_date",
+    "status",
     "expiry_check_state",
     "expiry_check_count",
     "expiry_run_id",
@@ -162,7 +163,8 @@ class SicantikSyncRun(models.Model):
         Returns how many dates differ from the one that was there.
         """
         groups = {outcome: [] for outcome in OUTCOMES}
-        by_date, rests, changes = {}, {}, {}
+        by_date, rests, changes, renewed = {}, {}, {}, []
+        today = self._today(now)
         for permit in permits:
             outcome = outcomes[permit.id]
             kind = outcome["outcome"]
@@ -173,6 +175,9 @@ class SicantikSyncRun(models.Model):
                     by_date.setdefault(expiry, []).append(permit.id)
                     if permit.expiry_date:
                         changes[permit.id] = (permit.expiry_date, expiry)
+                    # As the listing's dates do: see `_compare_date`.
+                    if permit.status == "expired" and expiry >= today:
+                        renewed.append(permit.id)
             elif kind != "failed":
                 rests.setdefault((kind, permit.expiry_check_count + 1), []).append(permit.id)
         if groups["found"]:
@@ -186,6 +191,8 @@ class SicantikSyncRun(models.Model):
             )
         for expiry, ids in by_date.items():
             permits.browse(ids).write({"expiry_date": expiry})
+        if renewed:
+            permits.browse(renewed).write({"status": "active"})
         for (kind, count), ids in rests.items():
             permits.browse(ids).write(
                 {

@@ -49,6 +49,20 @@ class TestPlan(SicantikCase):
         self.assertEqual(plan["total"], 3)
         self.assertEqual(self.planned(refresh_older_than=0)[1], undated)
 
+    def test_refresh_includes_what_is_marked_as_expired(self):
+        statuses = ("expired", "active", "draft", "renewed", "cancelled")
+        expired, active, *_others = (
+            self.make_permits(1, status=status, expiry_date="2020-01-01") for status in statuses
+        )
+        undated = self.make_permits(1, status="expired")
+        recent = self.make_permits(1, status="expired", expiry_date="2020-01-01")
+        recent.expiry_checked_at = fields.Datetime.now() - timedelta(days=89)
+        self.assertFalse(self.planned()[1])
+        self.assertEqual(self.planned(refresh_older_than=90)[1], expired | active)
+        # What fails can be asked about again; still nothing without a date.
+        chosen = expired | active | undated
+        self.assertEqual(self.planned(permit_ids=chosen.ids)[1], expired | active)
+
     def test_a_selection_is_asked_whether_due_or_dated(self):
         dated, resting, plain, cancelled = self.make_permits(4)
         dated.expiry_date = "2030-01-01"
@@ -77,15 +91,39 @@ class TestPlan(SicantikCase):
         with self.assertRaisesRegex(UserError, "no connector"):
             self.ledger.plan(connector_id=self.connector.id + 1000)
 
-    def test_pages_of_the_plan_use_the_partial_index(self):
-        self.make_permits(300, expiry_date="2030-01-01")
-        self.make_permits(5)
+    def explain(self, domain):
         self.env.flush_all()
-        domain = self.planned()[0]["domains"][0] + [["id", ">", 0]]
+        domain = domain + [["id", ">", 0]]
         query = self.env["sicantik.permit"]._search(domain, order="id", limit=100)
         self.env.cr.execute("ANALYZE sicantik_permit")
         self.env.cr.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
         sql = query.select()
         self.env.cr.execute("EXPLAIN " + sql.code, sql.params)  # pylint: disable=sql-injection
-        explained = "\n".join(row[0] for row in self.env.cr.fetchall())
-        self.assertIn("sicantik_permit_undated_index", explained)
+        return "\n".join(row[0] for row in self.env.cr.fetchall())
+
+    def test_pages_of_the_plan_use_the_partial_indexes(self):
+        self.make_permits(300, status="cancelled")
+        self.make_permits(300, expiry_date="2030-01-01", expiry_checked_at=fields.Datetime.now())
+        self.make_permits(5, status="expired", expiry_date="2020-01-01")
+        self.make_permits(5)
+        undated, dated = self.planned(refresh_older_than=90)[0]["domains"]
+        self.assertIn("sicantik_permit_undated_index", self.explain(undated))
+        self.assertIn("sicantik_permit_refresh_index", self.explain(dated))
+
+    def test_an_update_leaves_no_index_behind(self):
+        def indexes():
+            self.env.cr.execute(
+                "SELECT indexname FROM pg_indexes WHERE tablename = 'sicantik_permit' ORDER BY 1"
+            )
+            return [name for (name,) in self.env.cr.fetchall()]
+
+        installed = indexes()
+        self.assertIn("sicantik_permit_refresh_index", installed)
+        self.env.cr.execute("DROP INDEX sicantik_permit_refresh_index")
+        self.env.cr.execute(
+            "CREATE INDEX sicantik_permit_dated_index ON sicantik_permit (connector_id, id) "
+            "WHERE status = 'active' AND expiry_date IS NOT NULL"
+        )
+        for _ in range(2):
+            self.env["sicantik.permit"].init()
+            self.assertEqual(indexes(), installed)

@@ -157,6 +157,33 @@ class TestRecord(SicantikCase):
         self.record(run, 1, [found(self.permits[0], "2001-01-01")])
         self.assertEqual(self.permits[0].status, "active")
 
+    def test_a_renewed_permit_is_active_again(self):
+        zone = pytz.timezone(self.connector.tz)
+        now = zone.localize(datetime(2026, 1, 15, 0, 30)).astimezone(pytz.utc).replace(tzinfo=None)
+        answers = {
+            # What is the 15th there is the 14th in UTC.
+            "2026-01-15": "active",
+            "2026-01-14": "expired",
+            "2030-01-31": "active",
+        }
+        permits = self.make_permits(3, status="expired", expiry_date="2020-01-01")
+        by_hand = self.make_permits(1, status="expired", expiry_date="2030-01-31")
+        statuses = ["draft", "renewed", "cancelled"]
+        others = self.env["sicantik.permit"].union(
+            *(self.make_permits(1, status=status, expiry_date="2020-01-01") for status in statuses)
+        )
+        run = self.started(refresh_older_than=30)
+        batch = [found(permit, day) for permit, day in zip(permits, answers, strict=True)]
+        batch += [found(permit, "2030-01-31") for permit in others | by_hand]
+        with patch.object(self.registry["sicantik.sync.run"], "_now", lambda self: now):
+            self.record(run, 1, batch)
+        self.assertEqual(permits.mapped("status"), list(answers.values()))
+        self.assertEqual([str(permit.expiry_date) for permit in permits], list(answers))
+        self.assertEqual(others.mapped("status"), statuses)
+        self.assertEqual(set(others.mapped("expiry_date")), {date(2030, 1, 31)})
+        self.assertEqual(by_hand.status, "expired", "its date is the one that it had")
+        self.assertEqual(run.changed_count, 6)
+
     def test_permit_refused_by_a_constraint_of_the_database(self):
         bad = self.permits[1]
         self.env.cr.execute(
