@@ -13,6 +13,8 @@ WAYS = [
     ("two_step", "Permit by permit"),
     ("upgraded", "From the listing"),
 ]
+# What a page of the listing brought.
+COUNTS = ("rejected", "created", "updated", "unchanged", "recounted", "dated")
 # What a worker reports about its way through the listing; each attempt reads it from the front.
 LISTING_PROGRESS = {
     "pages": "pages",
@@ -59,13 +61,15 @@ class SicantikSyncRun(models.Model):
         """Write one page of the listing, once, with the counters and the lease.
 
         `batch` goes on from where `record` was, and the other way round; 0 only renews the lease.
+        What is answered beside is what this page adds to the counters; `recounted` is how many permits
+        an earlier page has counted as unchanged, and this one counts otherwise.
         """
         self._check_is_sidecar()
         batch = self._whole_number(batch, "batch")
-        rows, failures = self._check_rows(rows)
+        rows, failures, again = self._check_rows(rows)
         if not batch and (rows or failures):
             raise ValidationError(self.env._("Batch 0 only renews the lease: it cannot hold answers."))
-        counts = dict.fromkeys(("rejected", "created", "updated", "unchanged", "dated"), 0)
+        counts = dict.fromkeys(COUNTS, 0)
         run = self._lock(run_id)
         if not run or not run._is_held_by(worker):
             return {"answer": "lost", "applied": False, **counts}
@@ -77,7 +81,7 @@ class SicantikSyncRun(models.Model):
                 # Only the rows tell whether SICANTIK's listing has learnt to carry the dates.
                 dated = any("expiry_date" in row for row in rows.values())
                 values["way"] = "upgraded" if dated else "two_step"
-            counts.update(run._record_rows(rows, failures))
+            counts.update(run._record_rows(rows, failures, again))
             values["last_batch"] = batch
             if run.kind == "permits":
                 values["total"] = run.answered_count

@@ -49,7 +49,8 @@ class SicantikSyncRun(models.Model):
 
     @api.model
     def _check_rows(self, rows):
-        """The rows by registration, proved to be well-formed, and what is wrong with some of them.
+        """The rows by registration, proved to be well-formed; what is wrong with some of them; and which
+        registrations were sent `again`, after a row in an earlier batch of the same attempt.
 
         A registration that comes more than once counts once; its dates have to agree, also with the
         `other_expiry_date` that the listing gave it in another row, sent before or not at all. A row
@@ -57,10 +58,12 @@ class SicantikSyncRun(models.Model):
         """
         if not isinstance(rows or [], list):
             raise ValidationError(self.env._("“rows” must be a list."))
-        checked, failures = {}, {}
+        checked, failures, again = {}, {}, set()
         for row in rows or []:
             row = self._check_row(row)
             registration = row["registration_id"]
+            if row.pop("again") and registration not in checked:
+                again.add(registration)
             if not registration:
                 name = row.get("permit_number") or row.get("applicant_name") or "?"
                 failures[NAMELESS + name] = self.env._("The listing names no registration for it.")
@@ -82,12 +85,15 @@ class SicantikSyncRun(models.Model):
                         two=dates[1] or "–",
                     ),
                 )
-        return checked, failures
+        return checked, failures, again
 
     @api.model
     def _check_row(self, row):
         try:
             clean = {"registration_id": row["registration_id"].replace("\0", "").strip()}
+            clean["again"] = row.get("again") or False
+            if not isinstance(clean["again"], bool):
+                raise TypeError
             for name in TEXTS:
                 # PostgreSQL cannot store a NUL, and what is only spaces says nothing.
                 if text := (row.get(name) or "").replace("\0", "").strip():
@@ -103,7 +109,7 @@ class SicantikSyncRun(models.Model):
 
     # Comparing
 
-    def _record_rows(self, rows, failures):
+    def _record_rows(self, rows, failures, again):
         """Write `rows` (by registration) of this run, which is locked by the caller."""
         self.ensure_one()
         now = self._now()
@@ -112,7 +118,7 @@ class SicantikSyncRun(models.Model):
         days = self.refresh_older_than
         stale = self._beginning() - timedelta(days=days) if days else None
         today = self._today(now)
-        entries, unchanged = [], 0
+        entries, unchanged = [], set()
         for registration, row in rows.items():
             permit = known.get(registration)
             entry = Entry(row, permit)
@@ -122,11 +128,11 @@ class SicantikSyncRun(models.Model):
             elif "expiry_date" in row:
                 self._compare_date(entry, now, stale, today)
             if permit and not entry.changes and permit["listing_run_id"] != self.id:
-                unchanged += 1
+                unchanged.add(registration)
             if entry.changes or entry.marks:
                 entries.append(entry)
         refused = self._write_or_refuse_rows(entries, now)
-        return self._count_rows(known, entries, unchanged, failures, refused)
+        return self._count_rows(known, entries, unchanged, failures, refused, again)
 
     def _known_permits(self, registrations):
         """The permits of the connector with these registrations, as they are stored."""

@@ -3,6 +3,7 @@
 from odoo import models
 
 from .sicantik_sync_run import OUTCOMES
+from .sicantik_sync_run_listing import COUNTS
 from .sicantik_sync_run_record import DETAIL_LENGTH
 from .sicantik_sync_run_rows import NAMELESS
 
@@ -12,13 +13,16 @@ from .sicantik_sync_run_rows import NAMELESS
 class SicantikSyncRun(models.Model):
     _inherit = "sicantik.sync.run"
 
-    def _count_rows(self, known, entries, unchanged, failures, refused):
+    def _count_rows(self, known, entries, unchanged, failures, refused, again):
         """Add up what this page brought; what another page of this run has counted is not counted again."""
-        counts = {"rejected": len(refused), "created": 0, "updated": 0, "unchanged": unchanged, "dated": 0}
+        counts = {**dict.fromkeys(COUNTS, 0), "rejected": len(refused)}
         outcomes, changed = {}, 0
+        as_unchanged = self._counted_as_unchanged(known, again)
+        counts["unchanged"] = len(unchanged - as_unchanged - refused.keys())
         for entry in entries:
             registration = entry.row["registration_id"]
             if registration in refused:
+                counts["recounted"] += registration in as_unchanged
                 continue
             if entry.outcome:
                 outcomes[registration] = entry.outcome
@@ -28,6 +32,7 @@ class SicantikSyncRun(models.Model):
                 counts["created"] += 1
             elif entry.changes and entry.known["listing_run_id"] != self.id:
                 counts["updated"] += 1
+                counts["recounted"] += registration in as_unchanged
         outcomes.update(dict.fromkeys([*failures, *refused], "failed"))
         before = self._row_outcomes_before(known, entries, outcomes)
         if failures or refused:
@@ -41,8 +46,21 @@ class SicantikSyncRun(models.Model):
         values["listing_answered"] = self.listing_answered + len(outcomes) - len(before)
         for name in ("created", "updated", "unchanged"):
             values[f"{name}_count"] = self[f"{name}_count"] + counts[name]
+        values["unchanged_count"] -= counts["recounted"]
         self.write(values)
         return counts
+
+    def _counted_as_unchanged(self, known, again):
+        """Which of the rows that are sent `again` this run has counted as unchanged.
+
+        An unchanged permit is not written, so it cannot say so itself. One that was created or changed
+        knows the run; one that was refused has a line.
+        """
+        names = {name for name in again if name in known and known[name]["listing_run_id"] != self.id}
+        if not names or not self.failed_count:
+            return names
+        lines = self._lines_of_rows(known, names)
+        return names - {name for line, name in lines.items() if line.reason == "rejected_by_odoo"}
 
     def _row_outcomes_before(self, known, entries, outcomes):
         """What this run has counted before for the rows of this page, where that no longer holds.

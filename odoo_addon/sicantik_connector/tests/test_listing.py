@@ -83,6 +83,7 @@ class TestListing(ListingCase):
                 "created": 2,
                 "updated": 0,
                 "unchanged": 0,
+                "recounted": 0,
                 "dated": 0,
             },
         )
@@ -323,6 +324,8 @@ class TestListing(ListingCase):
             row(2, received_date="01-02-2024"),
             row(2, expiry_date="2030-02-30"),
             row(2, expiry_date=True),
+            row(2, again=1),
+            row(2, again="true"),
             row(2, expiry_date="2030-01-01", other_expiry_date="2030-02-30"),
             row(2, expiry_date="2030-01-01", other_expiry_date=True),
         ):

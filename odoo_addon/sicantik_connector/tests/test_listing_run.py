@@ -1,5 +1,6 @@
 """A run that reads the listing, from its button to its statistics."""
 
+from collections import Counter
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -61,6 +62,73 @@ class TestListingRun(ListingCase):
         self.page(run, 0, [], skipped=0, junk=0, eta_seconds=0)
         self.assertEqual((run.skipped_count, run.junk_count, run.eta_seconds), (0, 0, 0))
         self.assertEqual((run.pages, run.listed_count), (3, 4))
+
+    def check_books(self, run, *counts):
+        """Created, changed, unchanged and refused; the answers to each page add up to the same."""
+        self.assertEqual(self.counts(run), counts)
+        said = self.said
+        self.assertEqual(
+            (said["created"], said["updated"], said["unchanged"] - said["recounted"]), counts[:3]
+        )
+
+    def page(self, run, batch, rows, worker="one", **progress):
+        answer = super().page(run, batch, rows, worker, **progress)
+        self.said.update({name: answer[name] for name in ("created", "updated", "unchanged", "recounted")})
+        return answer
+
+    def setUp(self):
+        super().setUp()
+        self.said = Counter()
+
+    def test_a_row_sent_again_is_counted_once(self):
+        """As after an upgrade in the middle of a sweep: the same rows come once more, with dates."""
+        self.finish(self.first_page([row(number) for number in range(1, 7)]))
+        self.said.clear()
+        run = self.listing()
+        rows = [row(1), row(2), row(3), row(4, applicant_name="Baru"), row(7)]
+        self.page(run, 1, rows)
+        self.check_books(run, 1, 1, 3, 0)
+        written = self.by_number(3).write_date
+        again = [
+            row(1, again=True, expiry_date="2031-01-01"),
+            row(2, again=True, expiry_date=False),
+            row(3, again=True),
+            row(4, again=True, applicant_name="Lain", expiry_date="2031-01-01"),
+            row(7, again=True, expiry_date="2031-01-01"),
+            # Its first row is in this very call.
+            row(5, again=False),
+            row(5, again=True),
+            row(6, expiry_date="2031-01-01"),
+            row(6, again=True, expiry_date="2031-01-01"),
+        ]
+        answer = self.page(run, 2, again)
+        self.assertEqual((answer["updated"], answer["unchanged"], answer["recounted"]), (2, 1, 1))
+        self.check_books(run, 1, 3, 3, 0)
+        self.assertEqual(self.by_number(3).write_date, written)
+        self.page(run, 3, [{**one, "again": True} for one in again])
+        self.check_books(run, 1, 3, 3, 0)
+        # Another attempt sends all of them anew.
+        self.expire(run)
+        self.ledger.claim(worker="two")
+        self.said.subtract(unchanged=self.said["unchanged"] - self.said["recounted"])
+        self.page(run, 4, [*rows[:3], *again[3:]], worker="two")
+        self.check_books(run, 1, 3, 3, 0)
+
+    def test_a_row_that_was_refused_and_is_sent_again_is_counted_once(self):
+        self.finish(self.first_page([row(1), row(2), row(3)]))
+        self.said.clear()
+        run = self.listing()
+        refusing = patch.object(self.registry["sicantik.permit"], "write", side_effect=UserError("no"))
+        with refusing, mute_logger(ROWS_LOGGER):
+            self.page(run, 1, [row(1, applicant_name="Baru"), row(2), row(3)])
+            self.check_books(run, 0, 0, 2, 1)
+            # Counted as unchanged before; now it is one of the failures.
+            answer = self.page(run, 2, [row(2, again=True, applicant_name="Baru")])
+            self.assertEqual((answer["rejected"], answer["recounted"]), (1, 1))
+            self.check_books(run, 0, 0, 1, 2)
+        for batch in (3, 4):
+            self.page(run, batch, [row(number, again=True, applicant_name="Baru") for number in (1, 2)])
+            self.check_books(run, 0, 2, 1, 0)
 
     def test_statistics(self):
         self.connector.total_permits_synced = 10
