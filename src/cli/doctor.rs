@@ -7,6 +7,7 @@ use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Failure;
+use super::print::outln;
 use super::setup::{client, host};
 use crate::config::Config;
 use crate::odoo::run::Selection;
@@ -37,18 +38,18 @@ struct Report {
 
 impl Report {
     fn ok(&self, finding: impl std::fmt::Display) {
-        println!("ok    {finding}");
+        outln!("ok    {finding}");
     }
 
     fn warn(&self, finding: impl std::fmt::Display, advice: &str) {
-        println!("note  {finding}");
-        println!("      -> {advice}");
+        outln!("note  {finding}");
+        outln!("      -> {advice}");
     }
 
     fn broken(&mut self, finding: impl std::fmt::Display, advice: &str) {
-        println!("FAIL  {finding}");
+        outln!("FAIL  {finding}");
         if !advice.is_empty() {
-            println!("      -> {advice}");
+            outln!("      -> {advice}");
         }
         self.broken += 1;
     }
@@ -68,7 +69,7 @@ pub(super) async fn run(config: &Config, args: &Args) -> Result<ExitCode, Failur
     }
     match report.broken {
         0 => {
-            println!("All is well.");
+            outln!("All is well.");
             Ok(ExitCode::SUCCESS)
         }
         1 => Err(Failure::stuck("One thing is not well.")),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use super::print::errln;
 use crate::sync::listing::Imported;
 use crate::sync::{Progress, Reporter, Tally};
 
@@ -68,7 +69,7 @@ impl Reporter for Display {
                 }
                 *next = answered + LINE_EVERY - answered % LINE_EVERY;
                 let remaining = progress.remaining().map_or_else(|| "?".to_owned(), seconds);
-                eprintln!(
+                errln!(
                     "Progress: {:.1}% ({answered}/{}), elapsed {}, remaining {remaining}",
                     progress.percent(),
                     progress.total,
@@ -93,7 +94,7 @@ impl Display {
         match self {
             Self::Bar(bar) => bar.set_message(said),
             Self::Lines { .. } if listing.pages.is_multiple_of(LINE_EVERY_PAGES) => {
-                eprintln!("{said}, elapsed {}", seconds(imported.elapsed));
+                errln!("{said}, elapsed {}", seconds(imported.elapsed));
             }
             Self::Lines { .. } => {}
         }

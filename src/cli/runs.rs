@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::exit::Failure;
+use super::print::outln;
 use crate::config::Config;
 use crate::odoo;
 use crate::odoo::run::{self, Summary};
@@ -55,16 +56,22 @@ async fn list(odoo: &odoo::Client, limit: u32, json: bool) -> Result<(), Failure
         return print_json(&runs);
     }
     if runs.is_empty() {
-        println!("There are no runs yet.");
+        outln!("There are no runs yet.");
         return Ok(());
     }
-    println!(
+    outln!(
         "{:>6}  {:<9}  {:<7}  {:<7}  {:<16}  {:>15}  {:>6}  connector",
-        "run", "state", "kind", "by", "started (UTC)", "done", "failed"
+        "run",
+        "state",
+        "kind",
+        "by",
+        "started (UTC)",
+        "done",
+        "failed"
     );
     for run in runs {
         let started = run.started_at.map(|at| at.format("%Y-%m-%d %H:%M").to_string());
-        println!(
+        outln!(
             "{:>6}  {:<9}  {:<7}  {:<7}  {:<16}  {:>15}  {:>6}  {}",
             run.id,
             run.state,
@@ -87,10 +94,10 @@ async fn show(odoo: &odoo::Client, run_id: i64, json: bool) -> Result<(), Failur
         object["failures"] = serde_json::json!(failures);
         return print_json(&object);
     }
-    println!("Run {}: {} ({}, by {})", run.id, run.state, run.kind, run.trigger);
+    outln!("Run {}: {} ({}, by {})", run.id, run.state, run.kind, run.trigger);
     let line = |name: &str, value: String| {
         if !value.is_empty() {
-            println!("  {name:<15} {value}");
+            outln!("  {name:<15} {value}");
         }
     };
     let moment = |at: Option<chrono::DateTime<chrono::Utc>>| {
@@ -112,10 +119,10 @@ async fn show(odoo: &odoo::Client, run_id: i64, json: bool) -> Result<(), Failur
     line("failed", run.failed.to_string());
     line("message", run.message.clone());
     for failure in &failures {
-        println!("  - {}: {} ({})", failure.permit_number, failure.reason, failure.detail);
+        outln!("  - {}: {} ({})", failure.permit_number, failure.reason, failure.detail);
     }
     if failures.len() == FAILURES {
-        println!("  … and perhaps more: Odoo shows all of them.");
+        outln!("  … and perhaps more: Odoo shows all of them.");
     }
     Ok(())
 }
@@ -127,9 +134,9 @@ async fn cancel(odoo: &odoo::Client, run_id: i64, json: bool) -> Result<(), Fail
         return print_json(&serde_json::json!({ "run_id": run_id, "state": state }));
     }
     if state == "running" {
-        println!("Run {run_id} stops as soon as its worker hears of it, within seconds.");
+        outln!("Run {run_id} stops as soon as its worker hears of it, within seconds.");
     } else {
-        println!("Run {run_id} is {state}.");
+        outln!("Run {run_id} is {state}.");
     }
     Ok(())
 }
@@ -156,6 +163,6 @@ fn answered(run: &Summary) -> u64 {
 }
 
 fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    println!("{}", serde_json::to_string(value).expect("these have only plain keys"));
+    outln!("{}", serde_json::to_string(value).expect("these have only plain keys"));
     Ok(())
 }

@@ -6,6 +6,7 @@ use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 
 use super::exit::Failure;
+use super::print::outln;
 use super::setup::{Signals, no_signals};
 use crate::config::{Config, Flags};
 use crate::service::{self, Options};
@@ -26,7 +27,7 @@ pub(super) async fn run(config: Config, flags: Flags) -> Result<ExitCode, Failur
         .local_addr()
         .map_err(|error| Failure::stuck(format!("The socket has no address: {error}.")))?;
     tracing::info!("Answering at http://{address}");
-    println!("http://{address}");
+    outln!("http://{address}");
     notify(NotifyState::Ready);
     let odoo = move || Config::load(&flags, |name| std::env::var(name).ok())?.odoo();
     let options = Options { config, odoo: Box::new(odoo), token };

@@ -6,6 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Failure;
+use super::print::errln;
 use crate::config::{Config, Sicantik};
 use crate::odoo::{self, Connector, Schema};
 use crate::sicantik;
@@ -62,8 +63,8 @@ pub(super) fn stop_on_signal() -> CancellationToken {
     tokio::spawn(async move {
         let Ok(mut signals) = signals else { return };
         signals.next().await;
-        eprintln!("Stopping: writing what has been answered. Press again to leave at once.");
         token.cancel();
+        errln!("Stopping: writing what has been answered. Press again to leave at once.");
         signals.next().await;
         std::process::exit(130);
     });

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use tokio::net::TcpListener;
 
 use super::exit::Failure;
+use super::print::{errln, outln};
 use super::setup::{Signals, no_signals};
 use crate::sicantik::simulator::{self, BASE_PATH, Options};
 
@@ -26,8 +27,8 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let address = listener
         .local_addr()
         .map_err(|error| Failure::stuck(format!("The socket has no address: {error}.")))?;
-    println!("http://{address}{BASE_PATH}");
-    eprintln!(
+    outln!("http://{address}{BASE_PATH}");
+    errln!(
         "A SICANTIK with {} permits answers at the address above: give it to a connector, or to \
          `sync expiry --api-url`. What it is asked, and what is true of its permits: \
          http://{address}/_simulator. Ctrl-C ends it.",

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use super::exit::{Failure, WITH_FAILURES};
 use super::output::Summary;
+use super::print::outln;
 use crate::config::{self, Config};
 
 #[derive(Debug, clap::Subcommand)]
@@ -65,9 +66,9 @@ impl Command {
             Err(failure) => (Summary::failed(&failure.to_string()), Some(failure)),
         };
         if job.common.json {
-            println!("{}", serde_json::to_string(&summary).expect("a summary has only plain keys"));
+            outln!("{}", serde_json::to_string(&summary).expect("a summary has only plain keys"));
         } else if summary.has_news() || failure.is_none() {
-            println!("{summary}");
+            outln!("{summary}");
         }
         match failure {
             Some(failure) => Err(failure),

@@ -1,6 +1,7 @@
 //! The sidecar against its neighbours, on loopback: no Odoo and no SICANTIK is needed.
 //!
 //! - `cli`: the program itself: its help, its exit codes, and what it shows of its settings.
+//! - `cli_work`: the program at work beside a fake Odoo: closed pipes, signals, an Odoo without the addon.
 //! - `odoo_errors`: every row of the table of errors, over both protocols, as a typed error.
 //! - `odoo_wire`: what goes over the wire, and what is sent again when an answer is lost.
 //! - `odoo_models`: connectors, permits and the schema, as Odoo answers them.
@@ -14,9 +15,10 @@
 //! - `sync_listing`: the listing, read whole although it moves, and no further than to its end.
 //! - `sync_truth`: the pipeline against the simulator's truth, with every quirk and every trouble.
 //! - `support`: an Odoo (with or without a ledger) and a web server that answer what a test says, the
-//!   simulator, the service, and deadlines.
+//!   simulator, the service, the program, and deadlines.
 
 mod cli;
+mod cli_work;
 mod odoo_errors;
 mod odoo_ledger;
 mod odoo_models;

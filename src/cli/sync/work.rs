@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Command, CommonArgs};
 use crate::cli::exit::Failure;
 use crate::cli::output::{Display, Summary};
+use crate::cli::print::errln;
 use crate::cli::setup::{Setup, host, stop_on_signal};
 use crate::config::Config;
 use crate::odoo::run::{self, Selection, Started};
@@ -55,7 +56,7 @@ pub(super) async fn work(config: &Config, job: &Job) -> Result<Finished, Failure
     let common = &job.common;
     let setup =
         Setup::make(config, common.connector.as_deref(), common.api_url.as_deref(), &stop).await?;
-    eprintln!(
+    errln!(
         "Connector `{}`: SICANTIK at {}, Odoo {} over {}",
         setup.connector.name,
         host(&setup.settings),

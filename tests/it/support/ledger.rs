@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sicantik_sidecar::odoo::Permit;
 
 use super::odoo::{Answer, FakeOdoo, Seen};
+use super::plain::page;
 
 /// One run.
 #[derive(Debug, Clone)]
@@ -94,7 +95,7 @@ impl Ledger {
                 "name": {}, "api_url": {}, "state": {},
             }),
             ("res.users.apikeys", _) => json!([]),
-            ("sicantik.permit", "search_read") => tables.page(kwargs),
+            ("sicantik.permit", "search_read") => page(&tables.permits, kwargs),
             ("sicantik.sync.run", method) => tables.ledger(method, kwargs)?,
             ("sicantik.connector", "search_read") => json!([
                 { "id": 1, "name": "Karo", "api_url": tables.runs.first()?.api_url },
@@ -106,20 +107,6 @@ impl Ledger {
 }
 
 impl Tables {
-    fn page(&self, kwargs: &Value) -> Value {
-        let domain = kwargs["domain"].as_array().cloned().unwrap_or_default();
-        let after = domain.last().and_then(|term| term[2].as_i64()).expect("a domain by id");
-        let limit = kwargs["limit"].as_u64().expect("a limit") as usize;
-        let rows = self.permits.iter().filter(|permit| permit.id > after).take(limit);
-        rows.map(|permit| {
-            json!({
-                "id": permit.id, "permit_number": permit.permit_number,
-                "registration_id": permit.registration_id, "expiry_date": false,
-            })
-        })
-        .collect()
-    }
-
     fn ledger(&mut self, method: &str, kwargs: &Value) -> Option<Value> {
         let worker = kwargs["worker"].as_str().map(str::to_owned);
         let total = self.permits.len();

@@ -3,6 +3,8 @@
 mod answer;
 pub(crate) mod ledger;
 pub(crate) mod odoo;
+pub(crate) mod plain;
+pub(crate) mod program;
 pub(crate) mod service;
 pub(crate) mod sicantik;
 pub(crate) mod web;
