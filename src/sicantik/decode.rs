@@ -15,6 +15,9 @@ use super::xml;
 /// Where JSON may begin behind printed warnings is tried this often at most.
 const MAX_STARTS: usize = 1_000;
 
+/// What no printed warning holds. Behind one of these stands a page, which may hold data of its own.
+const PAGE_TAGS: [&str; 5] = ["<!doctype", "<html", "<head", "<body", "<script"];
+
 /// The form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -91,32 +94,58 @@ fn text(body: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// The first list or object that reaches to the end of `text`, or to HTML that is printed behind it.
+/// The first list or object of `text` that is the server's answer, and not a part of what is printed around it.
 fn json(text: &str) -> Option<Value> {
-    for (start, _) in text.match_indices(['[', '{']).take(MAX_STARTS) {
+    let lower = text.to_ascii_lowercase();
+    let page = PAGE_TAGS.iter().filter_map(|tag| lower.find(tag)).min().unwrap_or(text.len());
+    let mut searched = 0;
+    for (start, _) in text[..page].match_indices(['[', '{']).take(MAX_STARTS) {
+        if start < searched {
+            continue;
+        }
         let mut values = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Value>();
         match values.next()? {
             Ok(value) => {
-                let rest = text[start + values.byte_offset()..].trim_start();
-                if rest.is_empty() || (rest.starts_with('<') && holds_rows(&value)) {
+                searched = start + values.byte_offset();
+                if is_answer(&value, &text[..start], text[searched..].trim_start()) {
                     return Some(value);
                 }
             }
             // Cut off: a row that is whole inside of it must not pass for the answer.
-            Err(error) if error.is_eof() => return None,
+            Err(error) if error.is_eof() || begins_data(&text[start..]) => return None,
             Err(_) => {}
         }
     }
     None
 }
 
-/// Whether this can be data at all, and not the `[3]` or `{}` of a printed warning.
-fn holds_rows(value: &Value) -> bool {
-    match value {
-        Value::Array(items) => items.iter().any(Value::is_object),
-        Value::Object(fields) => !fields.is_empty(),
-        _ => false,
+/// Whether a value can be the answer, standing where it does. By itself any can. Else PHP has printed warnings before or
+/// behind it, which are HTML and hold a `[3]` or `{}` at times; what an element is closed behind belongs to that.
+fn is_answer(value: &Value, before: &str, behind: &str) -> bool {
+    if behind.is_empty() && before.is_empty() {
+        return true;
     }
+    let at_place = behind.is_empty() || (behind.starts_with('<') && !behind.starts_with("</"));
+    at_place
+        && match value {
+            Value::Array(items) if items.is_empty() => behind.is_empty(),
+            Value::Array(items) => items.iter().all(Value::is_object),
+            Value::Object(fields) => {
+                fields.get("error").is_some_and(Value::is_string)
+                    || fields.contains_key("pendaftaran_id")
+            }
+            _ => false,
+        }
+}
+
+/// Whether this begins as rows or an object do, and not as the brackets of a printed warning: with a first field.
+/// Where such a list is broken, what can still be read in it or behind is a part of the answer and not all of it.
+fn begins_data(text: &str) -> bool {
+    let inside = text.strip_prefix('[').map_or(text, str::trim_start);
+    let Some(inside) = inside.strip_prefix('{').map(str::trim_start) else { return false };
+    let mut names = serde_json::Deserializer::from_str(inside).into_iter::<String>();
+    matches!(names.next(), Some(Ok(_)))
+        && inside[names.byte_offset()..].trim_start().starts_with(':')
 }
 
 /// The XML document that begins somewhere in `text` and ends with it.
@@ -244,6 +273,69 @@ mod tests {
         ];
         for (body, reason) in cases {
             assert_eq!(decode(body.as_bytes()), Err(reason), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_a_page_whatever_it_holds() {
+        let linked = r#"{"@context":"https://schema.org","error":"x","pendaftaran_id":"1"}"#;
+        let rows = r#"[{"pendaftaran_id":"0001"}]"#;
+        let xhtml = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0 Strict//EN\" \"http://www.w3.org/TR/xhtml1/DTD/xhtml1-strict.dtd\">\n<html xmlns=\"http://www.w3.org/1999/xhtml\">";
+        for body in [
+            format!("{xhtml}<body><p>Perbaikan</p></body></html>"),
+            format!("{xhtml}<xml><item><pendaftaran_id>1</pendaftaran_id></item></xml></html>"),
+            format!("<html><script type=\"application/ld+json\">{linked}</script></html>"),
+            format!("<!DOCTYPE HTML>\n<script>\n{rows}\n</script><p>Perbaikan</p>"),
+            format!("<HTML><script>var a = {{}}, rows = {rows};</script></HTML>"),
+            format!("<html><body>{linked}<br/></body></html>"),
+            format!("<html><body>Perbaikan <script>var rows = {rows}"),
+            format!("<div>{rows}</div>"),
+            r#"<div>{"error":"Sesi habis"}</div>"#.into(),
+            r#"<div>Perbaikan</div>{"theme":"dark"}"#.into(),
+            r#"<p>Perbaikan</p>[{"a":1},2]<br/>"#.into(),
+        ] {
+            let decoded = decode(body.as_bytes());
+            assert!(matches!(decoded, Err(Unreadable::Page { .. })), "{body}: {decoded:?}");
+            assert!(matches!(data(body.as_bytes()), Err(Unreadable::Page { .. })), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_broken_answer_is_not_the_answer() {
+        let row = r#"{"pendaftaran_id":"0001"}"#;
+        for broken in [
+            format!("[{row},{row}"),
+            format!("[{row},"),
+            format!("[ {row}, {{\"pendaftaran_id\":\"0002\""),
+            format!("{{\"pendaftaran_id\": {row}"),
+            format!("{{ \"error\" : [{row}]"),
+        ] {
+            for (before, behind) in
+                [("", WARNING), (WARNING, WARNING), (WARNING, ""), ("", "<br />{}<br />"), ("", "")]
+            {
+                let body = format!("{before}{broken}{behind}");
+                assert!(decode(body.as_bytes()).is_err(), "{body}");
+            }
+            let again = format!("{broken}{WARNING}{row}");
+            assert!(decode(again.as_bytes()).is_err(), "{again}");
+        }
+    }
+
+    #[test]
+    fn brackets_in_a_warning_hide_nothing() {
+        for printed in
+            ["[3]", "{", "[", "[a, b", "{x}", "{}", "[{", "{'a': 1}", "[[1], 2]", "[\"a\"]"]
+        {
+            let warning = format!("<br />\n<b>Notice</b>: {printed} in /srv/a.php<br />\n");
+            for data in [r#"[{"pendaftaran_id":"0001"}]"#, r#"{"pendaftaran_id":"0001"}"#] {
+                let body = format!("{warning}{data}");
+                assert_eq!(ids(decode(body.as_bytes())), ["0001"], "{body}");
+                let body = format!("{data}{warning}");
+                assert_eq!(ids(decode(body.as_bytes())), ["0001"], "{body}");
+            }
+            let count = format!(r#"{warning}[{{"jumlah":"89"}}]"#);
+            assert!(data(count.as_bytes()).is_ok(), "{count}");
+            assert_eq!(decode(format!("{warning}[]").as_bytes()), Ok(Reply::Rows(vec![])));
         }
     }
 

@@ -29,7 +29,10 @@ impl Element {
     }
 }
 
-/// The value of the document's root, or `None` if `text` is not one whole document.
+/// What the server calls the root of its documents. A page can be a whole document, too; its root is `html`.
+const ROOT: &str = "xml";
+
+/// The value of the document's root, or `None` if `text` is not one whole document of the server's.
 ///
 /// HTML's entities are resolved besides XML's own, because the server writes text by PHP's
 /// `htmlentities`. Nothing outside the text is ever read: document types and processing instructions are passed over.
@@ -40,16 +43,21 @@ pub(super) fn value(text: &str) -> Option<Value> {
     loop {
         match reader.read_event().ok()? {
             Event::Start(tag) => {
-                if root.is_some() || open.len() == MAX_DEPTH {
+                let name = tag.name().as_ref().to_owned();
+                let misplaced = open.is_empty() && name != ROOT;
+                if root.is_some() || misplaced || open.len() == MAX_DEPTH {
                     return None;
                 }
-                open.push(Element { name: tag.name().as_ref().to_owned(), ..Element::default() });
+                open.push(Element { name, ..Element::default() });
             }
-            Event::Empty(tag) => match open.last_mut() {
-                Some(parent) => parent.children.push((tag.name().as_ref().to_owned(), Value::Null)),
-                None if root.is_none() => root = Some(Value::Null),
-                None => return None,
-            },
+            Event::Empty(tag) => {
+                let name = tag.name().as_ref().to_owned();
+                match open.last_mut() {
+                    Some(parent) => parent.children.push((name, Value::Null)),
+                    None if root.is_none() && name == ROOT => root = Some(Value::Null),
+                    None => return None,
+                }
+            }
             Event::End(_) => {
                 let element = open.pop()?;
                 let name = element.name.clone();
@@ -110,10 +118,14 @@ mod tests {
             "<xml>&nosuchentity;</xml>",
             "<xml></xml",
             "</xml>",
+            "<html><body>Perbaikan</body></html>",
+            "<item/>",
         ] {
             assert_eq!(value(text), None, "{text}");
         }
-        assert_eq!(value(&format!("{}{}", "<a>".repeat(100), "</a>".repeat(100))), None);
+        let deep = |levels| format!("<xml>{}{}</xml>", "<a>".repeat(levels), "</a>".repeat(levels));
+        assert!(value(&deep(5)).is_some());
+        assert_eq!(value(&deep(100)), None);
     }
 
     proptest! {

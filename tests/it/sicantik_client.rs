@@ -225,6 +225,20 @@ async fn nothing_leaves_after_the_stop_and_what_is_on_its_way_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_maintenance_page_is_no_sign_of_life() {
+    for page in [
+        r#"<?xml version="1.0"?><!DOCTYPE html><html><body><p>Perbaikan</p></body></html>"#,
+        r#"<html><script type="application/ld+json">{"@type":"Organization"}</script></html>"#,
+    ] {
+        let web = Web::script(vec![Reply::ok(page); 3]).await;
+        let client = client(&web, &CancellationToken::new());
+        let answer = tokio::time::timeout(Duration::from_secs(600), client.ping()).await;
+        let error = answer.expect("an end").expect_err("a page");
+        assert!(matches!(error, Error::Unreadable(Unreadable::Page { .. })), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_rate_counts_retries_and_redirects() {
     let web = Web::script(
         [
