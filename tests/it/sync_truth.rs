@@ -195,3 +195,32 @@ async fn who_refuses_everybody_is_left_alone() {
     let asked = web.asked().len();
     assert!((20..40).contains(&asked), "{asked} requests");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_talks_nonsense_to_everybody_is_left_alone() {
+    const PAGE: &str = "<html><body>Perbaikan</body></html>";
+    for (ping, gone) in [(PAGE, true), (r#"[{"jumlah":"89"}]"#, false)] {
+        let web = Web::start(move |asked| {
+            let nonsense = r#"[{"pendaftaran_id":{}}]"#;
+            let is_ping = asked.target.ends_with("jumlahPerizinan");
+            Some(Reply::ok(if is_ping { ping } else { nonsense }))
+        })
+        .await;
+        let stop = CancellationToken::new();
+        let client = client(&web.base(), Limits { rate: Some(10.0), max_in_flight: 4 }, &stop);
+        // Every other has a number for which nobody is asked, which says nothing of the server.
+        let permits: Vec<Permit> =
+            (1..=1_000).map(|id| Permit { id, ..two("").remove((id % 2) as usize) }).collect();
+        let mut kept = Kept::all();
+        let ended = worked(work(&permits), &client, &mut kept, &stop).await;
+        let asked = web.asked().len();
+        if gone {
+            assert!(matches!(ended.halt, Some(Halt::Sicantik(_))), "{:?}", ended.halt);
+            assert!((20..150).contains(&asked), "{asked} requests");
+        } else {
+            assert!(ended.halt.is_none(), "{:?}", ended.halt);
+            assert_eq!(ended.progress.counts.failed, 1_000);
+            assert!((510..=525).contains(&asked), "{asked} requests, 25 of them pings at most");
+        }
+    }
+}

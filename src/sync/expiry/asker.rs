@@ -15,7 +15,8 @@ use crate::sicantik::{Client, Error};
 use crate::sync::ask::{ask, failed};
 use crate::sync::progress::{Progress, Reporter, Tally};
 
-/// After so many permits in a row that met trouble or a refusal the server is asked whether it is there at all.
+/// After so many permits in a row that met trouble, a refusal or nonsense the server is asked whether it is there at
+/// all.
 const TROUBLES_IN_A_ROW: usize = 20;
 
 /// So many permits are remembered to be asked once more at the end; the trouble of further ones is final, until the
@@ -133,10 +134,16 @@ impl<'a, 'r, F: Fn() -> Progress> Asker<'a, 'r, F> {
             };
             let Some(next) = next else { return Ok(()) };
             let (permit, result) = next?;
-            // A refusal is an outcome, but who refuses everybody is to be left alone as well.
+            // A refusal or nonsense is an outcome, but who gives it to everybody is to be left alone as well.
             in_a_row = match &result {
                 Err(Error::Stopped) => continue,
-                Err(_) | Ok(Outcome::Failed { reason: Reason::Unavailable, .. }) => in_a_row + 1,
+                Err(_) => in_a_row + 1,
+                Ok(Outcome::Failed { reason, .. }) => match reason {
+                    Reason::Unavailable | Reason::Unreadable => in_a_row + 1,
+                    // The server was not asked.
+                    Reason::InvalidNumber => in_a_row,
+                    _ => 0,
+                },
                 Ok(_) => 0,
             };
             if in_a_row >= TROUBLES_IN_A_ROW && probe.is_terminated() {
