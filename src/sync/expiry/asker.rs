@@ -29,8 +29,9 @@ pub(super) struct Asker<'a, 'r, F> {
     reporter: &'r mut dyn Reporter,
     pub(super) state: &'a Mutex<Progress>,
     progress: &'a F,
-    /// The permits answered before it was known whether the listing carries dates.
+    /// The permits answered before it was known whether the listing carries dates; none where it is not looked at.
     pub(super) answered: HashSet<i64>,
+    looks: bool,
 }
 
 /// What a look at the listing says.
@@ -49,7 +50,8 @@ impl<'a, 'r, F: Fn() -> Progress> Asker<'a, 'r, F> {
         state: &'a Mutex<Progress>,
         progress: &'a F,
     ) -> Self {
-        Self { client, sender, reporter, state, progress, answered: HashSet::new() }
+        let answered = HashSet::new();
+        Self { client, sender, reporter, state, progress, answered, looks: false }
     }
 
     /// Asks for all permits. They are asked for one by one at once, and as soon as a look at the listing has shown
@@ -64,6 +66,7 @@ impl<'a, 'r, F: Fn() -> Progress> Asker<'a, 'r, F> {
         P: Stream<Item = Result<Vec<Permit>, odoo::Error>> + Send + Unpin,
     {
         let (client, state) = (self.client, self.state);
+        self.looks = listing != ListingUse::Done;
         let look = tokio::select! {
             halt = self.one_by_one(permits(pages()), stop) => return halt,
             look = look(client, state, listing) => look,
@@ -167,7 +170,7 @@ impl<'a, 'r, F: Fn() -> Progress> Asker<'a, 'r, F> {
         {
             let mut state = self.state.lock().expect("nothing panics while it is held");
             state.counts.add(&outcome);
-            if state.upgraded.is_none() {
+            if self.looks && state.upgraded.is_none() {
                 self.answered.insert(permit_id);
             }
         }
