@@ -25,7 +25,7 @@ pub struct Permit {
     #[serde(default, deserialize_with = "value::text")]
     pub permit_number: String,
     /// SICANTIK's `pendaftaran_id`, the identity of a permit, where Odoo knows it.
-    #[serde(default, deserialize_with = "value::falsy")]
+    #[serde(default, deserialize_with = "value::some_text")]
     pub registration_id: Option<String>,
     /// The expiry date it has already.
     #[serde(default, deserialize_with = "value::falsy")]
@@ -193,7 +193,7 @@ pub fn plain_domains(
     now: DateTime<Utc>,
 ) -> Vec<Domain> {
     let mut common: Domain =
-        vec![json!(["status", "=", "active"]), json!(["permit_number", "!=", false])];
+        vec![json!(["status", "=", "active"]), json!(["permit_number", "not in", [false, ""]])];
     if schema.permit_has("connector_id") {
         common.push(json!(["connector_id", "=", connector_id]));
     }
@@ -298,7 +298,7 @@ mod tests {
     fn the_least_fields_give_the_least_domain() {
         let expected = json!([[
             ["status", "=", "active"],
-            ["permit_number", "!=", false],
+            ["permit_number", "not in", [false, ""]],
             ["expiry_date", "=", false]
         ]]);
         assert_eq!(domains(&[], None), expected);
@@ -310,13 +310,13 @@ mod tests {
         let expected = json!([
             [
                 ["status", "=", "active"],
-                ["permit_number", "!=", false],
+                ["permit_number", "not in", [false, ""]],
                 ["connector_id", "=", 3],
                 ["expiry_date", "=", false]
             ],
             [
                 ["status", "=", "active"],
-                ["permit_number", "!=", false],
+                ["permit_number", "not in", [false, ""]],
                 ["connector_id", "=", 3],
                 ["expiry_date", "!=", false],
                 "|",

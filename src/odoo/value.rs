@@ -48,6 +48,13 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
     Ok(falsy::<D, String>(deserializer)?.unwrap_or_default())
 }
 
+/// Text that says something: another module may have stored an empty one where Odoo stores nothing.
+pub(crate) fn some_text<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    Ok(falsy::<D, String>(deserializer)?.filter(|text| !text.trim().is_empty()))
+}
+
 /// Odoo's datetimes: `YYYY-MM-DD HH:MM:SS`, in UTC, without saying so.
 const DATETIME: &str = "%Y-%m-%d %H:%M:%S";
 

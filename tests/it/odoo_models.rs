@@ -65,7 +65,11 @@ async fn the_mode_follows_the_models_there_are() {
 async fn pages_go_by_id_through_every_domain_up_to_the_limit() {
     let odoo = FakeOdoo::start().await;
     let (client, schema) = plain(&odoo).await;
-    let row = |id: i64| json!({ "id": id, "permit_number": "503/1", "registration_id": false });
+    // Where Odoo has nothing, another module may have stored an empty text.
+    let row = |id: i64| {
+        let nothing = if id % 2 == 0 { json!(false) } else { json!(" ") };
+        json!({ "id": id, "permit_number": "503/1", "registration_id": nothing })
+    };
     let before = odoo.seen().len();
     odoo.answers([
         Answer::Value(json!([row(3), row(9)])),

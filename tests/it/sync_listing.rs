@@ -3,14 +3,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde_json::json;
+use sicantik_sidecar::odoo::Permit;
+use sicantik_sidecar::odoo::run::Outcome;
 use sicantik_sidecar::sicantik::simulator::Options;
-use sicantik_sidecar::sync::Halt;
 use sicantik_sidecar::sync::listing::{Import, ImportEnded, PageRead, Sweep, import, sweep};
+use sicantik_sidecar::sync::{Halt, ListingUse, Work};
 use tokio::sync::mpsc;
 use tokio::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::sicantik::{Simulator, unlimited};
+use crate::support::sicantik::{Kept, Simulator, client, unlimited, work, worked};
+use crate::support::web::{Reply, Web};
 use crate::support::within;
 
 const HOW: Sweep = Sweep { step: 100, overlap: 10 };
@@ -109,4 +113,45 @@ async fn a_server_that_is_away_ends_the_import() {
     simulator.set("fault=error-503%3D1").await;
     let ended = imported(&simulator).await;
     assert!(matches!(ended.halt, Some(Halt::Away(_))), "{:?}", ended.halt);
+}
+
+#[tokio::test(start_paused = true)]
+async fn permits_that_share_a_registration_share_its_date() {
+    let web = Web::start(|asked| {
+        // Slow enough that nobody is answered before the listing has been looked at.
+        let own = r#"[{"pendaftaran_id":"Z","d_berlaku_izin":"2032-01-02"}]"#;
+        let late = Reply::Late(Duration::from_secs(5), own.into());
+        let rows = r#"[{"pendaftaran_id":"A","d_berlaku_izin":"2031-01-02"},{"pendaftaran_id":"","d_berlaku_izin":"2033-01-02"}]"#;
+        Some(match asked.target.contains("listpermohonanterbit") {
+            false => late,
+            true if asked.target.ends_with("/offset/0") => Reply::ok(rows),
+            true => Reply::status(404, r#"{"error":"Tidak ada data.."}"#),
+        })
+    })
+    .await;
+    let stop = CancellationToken::new();
+    let client = client(&web.base(), unlimited(4), &stop);
+    let permits: Vec<Permit> = [(1, "A"), (2, " A"), (3, ""), (4, "A")]
+        .into_iter()
+        .map(|(id, registration)| {
+            let row = json!({ "id": id, "permit_number": "1", "registration_id": registration });
+            serde_json::from_value(row).expect("a permit")
+        })
+        .collect();
+    let listing = ListingUse::Look { page_size: 10, ask_undated: false };
+    let mut kept = Kept::all();
+    let work = Work { listing, ..work(&permits) };
+    let ended = worked(work, &client, &mut kept, &stop).await;
+    assert!(ended.halt.is_none(), "{:?}", ended.halt);
+    assert_eq!(ended.progress.upgraded, Some(true));
+    let dates: BTreeSet<(i64, String)> = kept
+        .outcomes()
+        .into_iter()
+        .map(|(id, outcome)| match outcome {
+            Outcome::Found { expiry_date } => (id, expiry_date.to_string()),
+            other => panic!("{id}: {other:?}"),
+        })
+        .collect();
+    let expected = [(1, "2031"), (2, "2031"), (3, "2032"), (4, "2031")];
+    assert_eq!(dates, expected.map(|(id, year)| (id, format!("{year}-01-02"))).into());
 }

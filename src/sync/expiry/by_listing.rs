@@ -16,6 +16,9 @@ use crate::sync::progress::Progress;
 /// Pages that may wait to be looked through.
 const WAITING_PAGES: usize = 2;
 
+/// Permits by their registration, which another module's may share.
+type Wanted = HashMap<String, Vec<Permit>>;
+
 impl<F: Fn() -> Progress> Asker<'_, '_, F> {
     /// Answers from the listing those permits of `pages` that it has a date for, and those for which it says that there
     /// is none, unless `ask_undated`. Returns the rest, to be asked for one by one: a row that is contradicted or
@@ -29,20 +32,20 @@ impl<F: Fn() -> Progress> Asker<'_, '_, F> {
     where
         P: Stream<Item = Result<Vec<Permit>, odoo::Error>> + Send + Unpin,
     {
-        let mut wanted: HashMap<String, Permit> = HashMap::new();
+        let mut wanted = Wanted::new();
         let mut rest = Vec::new();
         let mut due = std::pin::pin!(permits(pages));
         while let Some(permit) = due.try_next().await? {
-            match &permit.registration_id {
+            match permit.registration_id.as_deref().map(str::trim) {
                 _ if self.answered.contains(&permit.id) => {}
+                Some("") | None => rest.push(permit),
                 Some(registration_id) => {
-                    wanted.insert(registration_id.trim().to_owned(), permit);
+                    wanted.entry(registration_id.to_owned()).or_default().push(permit);
                 }
-                None => rest.push(permit),
             }
         }
         tracing::info!(
-            permits = wanted.len(),
+            permits = wanted.values().map(Vec::len).sum::<usize>(),
             "The listing carries dates: it is read instead of asking one by one"
         );
         // A page may bring none of those wanted; reading more pages than there are permits would be no kindness.
@@ -66,16 +69,11 @@ impl<F: Fn() -> Progress> Asker<'_, '_, F> {
                 tracing::warn!(%error, "The listing cannot be read on; the rest is asked for one by one")
             }
         }
-        rest.extend(wanted.into_values());
+        rest.extend(wanted.into_values().flatten());
         Ok(rest)
     }
 
-    async fn answer_from(
-        &mut self,
-        page: &PageRead,
-        wanted: &mut HashMap<String, Permit>,
-        ask_undated: bool,
-    ) {
+    async fn answer_from(&mut self, page: &PageRead, wanted: &mut Wanted, ask_undated: bool) {
         for row in page.rows.iter().filter(|row| row.expiry.is_some()) {
             let registration_id = row.registration_id.trim();
             if !wanted.contains_key(registration_id) {
@@ -86,8 +84,8 @@ impl<F: Fn() -> Progress> Asker<'_, '_, F> {
                 Ok(None) if !ask_undated => Outcome::NoDate,
                 _ => continue,
             };
-            if let Some(permit) = wanted.remove(registration_id) {
-                self.answer(permit.id, outcome).await;
+            for permit in wanted.remove(registration_id).into_iter().flatten() {
+                self.answer(permit.id, outcome.clone()).await;
             }
         }
     }
