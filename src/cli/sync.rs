@@ -9,6 +9,9 @@ use super::output::Summary;
 use super::print::outln;
 use crate::config::{self, Config};
 
+/// The largest integer that Odoo stores.
+const LARGEST: i64 = i32::MAX as i64;
+
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Fetch the expiry dates of permits that have none, one request per permit
@@ -42,7 +45,7 @@ pub(super) struct ExpiryArgs {
     #[command(flatten)]
     common: CommonArgs,
     /// Ask for so many permits at most
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=LARGEST))]
     max_permits: Option<u32>,
     /// Ask again for dates that were last checked more than DAYS ago, after those without a date
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]

@@ -61,14 +61,21 @@ fn the_help_is_what_was_agreed_on() {
 
 #[test]
 fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 20] = [
         (&[], "Usage:"),
         (&["nonsense"], "nonsense"),
         (&["sync"], "expiry"),
         (&["sync", "expiry", "--max-permits", "0"], "--max-permits"),
         (&["sync", "expiry", "--max-permits", "-1"], "-1"),
         (&["sync", "expiry", "--max-permits", "ten"], "ten"),
+        (&["sync", "expiry", "--max-permits", "2147483648"], "2147483647"),
+        (&["sync", "all", "--max-permits", "2147483648"], "2147483647"),
+        (&["sync", "all", "--max-permits", "99999999999999999999"], "--max-permits"),
         (&["sync", "expiry", "--refresh-older-than", "0"], "--refresh-older-than"),
+        (&["sync", "expiry", "--refresh-older-than", "2147483648"], "--refresh-older-than"),
+        (&["sync", "all", "--refresh-older-than", "2147483648"], "--refresh-older-than"),
+        // As far as it goes, it is the settings that are missing.
+        (&["sync", "all", "--max-permits", "2147483647"], "ODOO_URL"),
         (&["sync", "expiry", "--api-key", "x"], "--api-key"),
         (&["sync", "expiry"], "ODOO_URL, ODOO_DB, ODOO_LOGIN, ODOO_API_KEY"),
         (&["config", "--odoo-url", "ftp://a"], "ftp://a"),
