@@ -295,9 +295,11 @@ fn http_url(text: &str, what: &str) -> Result<Url, Error> {
             "{what} is empty: give one that begins with http:// or https://."
         )));
     }
+    // What is no address cannot be taken apart: of a user and password in it only this is certain.
+    let shown = text.rsplit_once('@').map_or(text.to_owned(), |(_, rest)| format!("…@{rest}"));
     let wrong = |problem: &str| {
         Error(format!(
-            "{what}, `{text}`, {problem}: give one that begins with http:// or https://."
+            "{what}, `{shown}`, {problem}: give one that begins with http:// or https://."
         ))
     };
     let url = Url::parse(text).map_err(|_| wrong("is not an address"))?;

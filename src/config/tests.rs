@@ -122,6 +122,31 @@ fn settings_out_of_range_are_errors() {
 }
 
 #[test]
+fn an_address_that_cannot_be_used_is_shown_without_its_password() {
+    let config = Config::load(&Flags::default(), no_variable).unwrap();
+    for url in [
+        "user:s3cret@odoo:8069",
+        "ftp://user:s3cret@odoo:8069",
+        "http://user:s3cret@",
+        "http://user:s3cret@odoo:port",
+        "http://user:p@s3cret@odoo:port",
+        "http://user:s3cret/@odoo",
+        "//user:s3cret@odoo:8069",
+    ] {
+        let flags = Flags { odoo_url: Some(url.into()), ..Flags::default() };
+        let file = written(&format!("[odoo]\nurl = '{url}'\n"));
+        for error in [
+            Config::load(&flags, no_variable).unwrap_err(),
+            Config::load(&self::flags(&file), no_variable).unwrap_err(),
+            config.sicantik(url, &connector()).unwrap_err(),
+        ] {
+            let error = error.to_string();
+            assert!(!error.contains("s3cret") && error.contains("`…@"), "{error}");
+        }
+    }
+}
+
+#[test]
 fn the_example_file_can_be_used_and_names_every_setting_with_its_default() {
     let example = include_str!("../../deploy/sicantik-sidecar.toml");
     let setting = |line: &str| line.split_once(" = ").is_some_and(|(name, _)| !name.contains(' '));
