@@ -117,7 +117,7 @@ async fn no_passing_trouble_costs_a_date() {
 #[tokio::test(start_paused = true)]
 async fn no_trouble_at_all_writes_a_wrong_date() {
     let kinds: Vec<&str> = PASSING.into_iter().chain(FINAL).collect();
-    let (truth, kept, ended) = with_faults(&kinds, 0.05).await;
+    let (truth, kept, ended) = with_faults(&kinds, 0.03).await;
     assert!(ended.halt.is_none(), "{:?}", ended.halt);
     for (expected, got) in wrong(&truth, &kept) {
         let trouble = ["failed/timeout", "failed/unavailable", "failed/unreadable"];
