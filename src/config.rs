@@ -8,14 +8,15 @@ mod file;
 mod show;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use url::{Host, Url};
+use url::Url;
 
 use crate::odoo::{self, Protocol};
-use crate::sicantik::Limits;
+use crate::sicantik::{Limits, is_loopback};
 
 /// The highest rate that is asked of a SICANTIK on another machine, in requests per second: what was promised
 /// to the office whose server it is.
@@ -25,6 +26,10 @@ const DEFAULT_RATE: f64 = 10.0;
 const DEFAULT_TIMEOUT: f64 = 10.0;
 const DEFAULT_MAX_IN_FLIGHT: u32 = 32;
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
+
+/// Requests per second that can be kept, and seconds that can be waited.
+const RATES: RangeInclusive<f64> = 0.01..=100_000.0;
+const TIMEOUTS: RangeInclusive<f64> = 0.05..=600.0;
 
 /// A token that is shorter can be guessed, characters.
 const SHORTEST_TOKEN: usize = 16;
@@ -139,14 +144,14 @@ impl Config {
             http_url(url, "Odoo's address (ODOO_URL)")?;
         }
         if let Some(rate) = self.request_rate
-            && !(rate == 0.0 || (0.01..=100_000.0).contains(&rate))
+            && !(rate == 0.0 || RATES.contains(&rate))
         {
             return Err(Error(format!(
                 "A request rate of {rate} (SICANTIK_REQUEST_RATE) cannot be kept: give requests per second, up to {HIGHEST_RATE}."
             )));
         }
         if let Some(timeout) = self.timeout
-            && !(0.05..=600.0).contains(&timeout)
+            && !TIMEOUTS.contains(&timeout)
         {
             return Err(Error(format!(
                 "A time-out of {timeout} s (SICANTIK_TIMEOUT) is out of range: give 0.05 to 600 seconds."
@@ -219,7 +224,19 @@ impl Config {
     /// [`Error`], if the address cannot be used, or for a rate that a server on another machine must not be asked at.
     pub fn sicantik(&self, api_url: &str, connector: &odoo::Connector) -> Result<Sicantik, Error> {
         let api_url = http_url(api_url, "The address of SICANTIK's API")?;
-        let rate = self.request_rate.or(connector.request_rate).unwrap_or(DEFAULT_RATE);
+        let wrong = |what: &str, value: &dyn std::fmt::Display, variable: &str| {
+            Error(format!(
+                "The connector `{}` has in Odoo {what} of {value}, which cannot be used: correct it there, or set {variable}.",
+                connector.name
+            ))
+        };
+        let rate = match (self.request_rate, connector.request_rate) {
+            (Some(rate), _) => rate,
+            (None, Some(rate)) if !RATES.contains(&rate) => {
+                return Err(wrong("a request rate", &rate, "SICANTIK_REQUEST_RATE"));
+            }
+            (None, rate) => rate.unwrap_or(DEFAULT_RATE),
+        };
         if !is_loopback(&api_url) && (rate == 0.0 || rate > HIGHEST_RATE) {
             let asked = if rate == 0.0 {
                 "no limit".to_owned()
@@ -231,16 +248,26 @@ impl Config {
                 api_url.host_str().unwrap_or_default()
             )));
         }
-        let timeout = self.timeout.or(connector.request_timeout).unwrap_or(DEFAULT_TIMEOUT);
-        let max_in_flight =
-            self.max_in_flight.or(connector.max_in_flight).unwrap_or(DEFAULT_MAX_IN_FLIGHT);
+        let timeout = match (self.timeout, connector.request_timeout) {
+            (Some(timeout), _) => timeout,
+            (None, Some(timeout)) if !TIMEOUTS.contains(&timeout) => {
+                return Err(wrong("a time-out", &timeout, "SICANTIK_TIMEOUT"));
+            }
+            (None, timeout) => timeout.unwrap_or(DEFAULT_TIMEOUT),
+        };
+        let max_in_flight = match (self.max_in_flight, connector.max_in_flight) {
+            (Some(number), _) => number,
+            (None, Some(number)) => u32::try_from(number)
+                .map_err(|_| wrong("a number in flight", &number, "SICANTIK_MAX_IN_FLIGHT"))?,
+            (None, None) => DEFAULT_MAX_IN_FLIGHT,
+        };
         Ok(Sicantik {
             api_url,
             limits: Limits {
                 rate: (rate > 0.0).then_some(rate),
                 max_in_flight: max_in_flight.max(1) as usize,
             },
-            timeout: Duration::from_secs_f64(timeout.clamp(0.05, 600.0)),
+            timeout: Duration::from_secs_f64(timeout),
         })
     }
 }
@@ -309,17 +336,6 @@ fn http_url(text: &str, what: &str) -> Result<Url, Error> {
     match url.host() {
         Some(_) => Ok(url),
         None => Err(wrong("names no host")),
-    }
-}
-
-/// Whether the address is this machine's own, for certain: a name that a resolver could send elsewhere is not.
-#[must_use]
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        None => false,
     }
 }
 

@@ -1,7 +1,9 @@
+use serde_json::json;
+
 use super::*;
 
 fn connector() -> odoo::Connector {
-    serde_json::from_value(serde_json::json!({
+    serde_json::from_value(json!({
         "id": 1, "name": "Karo", "api_url": "", "request_rate": 5.0, "request_timeout": 20.0,
         "max_in_flight": 8, "page_size": 100, "tz": "Asia/Jakarta",
     }))
@@ -118,6 +120,44 @@ fn settings_out_of_range_are_errors() {
     for url in ["", "ftp://a/api", "perizinan.example.go.id/api", "http://"] {
         let error = config.sicantik(url, &connector()).unwrap_err().to_string();
         assert!(error.contains("http://"), "{error}");
+    }
+}
+
+#[test]
+fn a_connector_cannot_lift_the_limits() {
+    let config = Config::load(&Flags::default(), no_variable).unwrap();
+    let of_flags = Flags {
+        request_rate: Some(2.0),
+        timeout: Some(3.0),
+        max_in_flight: Some(4),
+        ..Flags::default()
+    };
+    let of_flags = Config::load(&of_flags, no_variable).unwrap();
+    for (field, value, variable) in [
+        ("request_rate", json!(-1.0), "SICANTIK_REQUEST_RATE"),
+        ("request_rate", json!(1e300), "SICANTIK_REQUEST_RATE"),
+        ("request_timeout", json!(-10.0), "SICANTIK_TIMEOUT"),
+        ("request_timeout", json!(1e9), "SICANTIK_TIMEOUT"),
+        ("max_in_flight", json!(-32), "SICANTIK_MAX_IN_FLIGHT"),
+    ] {
+        let mut row = json!({ "id": 1, "name": "Karo" });
+        row[field] = value;
+        let connector = serde_json::from_value(row).unwrap();
+        for url in ["http://127.0.0.1/api", "https://perizinan.example.go.id/api"] {
+            let error = config.sicantik(url, &connector).unwrap_err().to_string();
+            assert!(error.contains("`Karo`") && error.contains(variable), "{error}");
+            let settings = of_flags.sicantik(url, &connector).unwrap();
+            assert_eq!(settings.limits, Limits { rate: Some(2.0), max_in_flight: 4 });
+        }
+    }
+    for unset in [json!(0), json!(0.0), json!(false), json!(null)] {
+        let row = json!({
+            "id": 1, "request_rate": unset, "request_timeout": unset, "max_in_flight": unset,
+        });
+        let connector = serde_json::from_value(row).unwrap();
+        let settings = config.sicantik("http://127.0.0.1/api", &connector).unwrap();
+        assert_eq!(settings.limits, Limits { rate: Some(10.0), max_in_flight: 32 });
+        assert_eq!(settings.timeout, Duration::from_secs(10));
     }
 }
 

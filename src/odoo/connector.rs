@@ -20,7 +20,8 @@ const FIELDS: [&str; 8] = [
     "tz",
 ];
 
-/// A connector. A setting its model has no field for, or that nobody has set, is `None`.
+/// A connector. A setting its model has no field for, or that nobody has set, is `None`. Another module may hold values
+/// that cannot be used.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 pub struct Connector {
     /// Its id in Odoo.
@@ -39,7 +40,7 @@ pub struct Connector {
     pub request_timeout: Option<f64>,
     /// Requests on their way at the same time, at most.
     #[serde(default, deserialize_with = "value::nonzero")]
-    pub max_in_flight: Option<u32>,
+    pub max_in_flight: Option<i64>,
     /// Rows per page of the listing.
     #[serde(default, deserialize_with = "value::nonzero")]
     pub page_size: Option<u32>,
