@@ -14,6 +14,7 @@ use url::Url;
 use super::decode::{Format, Reply, data, decode};
 use super::error::{Error, Unreadable};
 use super::headers::{redirect, retry_after};
+use super::host::is_loopback;
 use super::pace::{Gate, Place};
 use super::retry;
 use super::row::Row;
@@ -77,7 +78,10 @@ impl Client {
         stop: CancellationToken,
     ) -> Result<Self, Error> {
         crate::tls::install();
-        let http = reqwest::Client::builder()
+        let builder = reqwest::Client::builder();
+        // The environment's proxy is for the way out; this machine would be another one to it.
+        let builder = if is_loopback(base) { builder.no_proxy() } else { builder };
+        let http = builder
             .user_agent(concat!("sicantik-sidecar/", env!("CARGO_PKG_VERSION")))
             .timeout(timeout)
             .pool_idle_timeout(POOL_IDLE)

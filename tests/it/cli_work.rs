@@ -10,6 +10,7 @@ use crate::support::odoo::FakeOdoo;
 use crate::support::plain::Plain;
 use crate::support::program::{ended, finished, interrupt, program};
 use crate::support::sicantik::Simulator;
+use crate::support::web::{Reply, Web};
 
 /// A pipe that nobody reads.
 fn closed() -> Stdio {
@@ -88,4 +89,33 @@ async fn an_interrupt_that_ends_the_reader_too_loses_nothing() {
     assert!((50..1_000).contains(&stored), "{stored}");
     assert_eq!(answered.count(), stored, "what was answered is stored");
     assert_eq!(plain.statistics().len(), 1);
+}
+
+#[tokio::test]
+async fn the_environments_proxy_is_for_other_machines() {
+    let simulator = clean(1).await;
+    let odoo = FakeOdoo::start().await;
+    Plain::behind(&odoo, Vec::new(), simulator.base.as_str(), |_| None);
+    // It is asked for what nobody else here can find.
+    let proxy = Web::start(|asked| {
+        let elsewhere = asked.headers["host"] == "sicantik.invalid";
+        elsewhere.then(|| Reply::ok(r#"[{"pendaftaran_id":"1","jumlah":"89"}]"#))
+    })
+    .await;
+    let address = proxy.base().origin().ascii_serialization();
+    let port = simulator.base.port().expect("a port");
+    for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
+        for (url, by_proxy) in [
+            (simulator.base.to_string(), false),
+            (format!("http://localhost:{port}/backoffice/api"), false),
+            ("http://sicantik.invalid/api".to_owned(), true),
+        ] {
+            let before = proxy.asked().len();
+            let mut command = program(&odoo, &["doctor", "--api-url", &url]);
+            command.env(variable, &address);
+            let said = finished(command).await;
+            assert_eq!(said.code, Some(0), "{url}: {said:?}");
+            assert_eq!(proxy.asked().len() > before, by_proxy, "{url} with {variable}");
+        }
+    }
 }
