@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::progress::{Progress, Tally};
 use super::sink::Sink;
 use crate::odoo::Error;
-use crate::odoo::run::{Answer, Next};
+use crate::odoo::run::{Answer, Counts, Next};
 
 /// A batch is sent as soon as it holds so many answers.
 const BATCH: usize = 100;
@@ -33,26 +33,30 @@ const FENCE: Duration = Duration::from_secs(15);
 const FENCE_STEP: Duration = Duration::from_secs(1);
 
 /// How the storing ended.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Stored {
-    /// Dates that Odoo refused.
-    pub(super) rejected: u64,
+    /// The answers that are stored, with those of an earlier attempt; dates that Odoo refused have failed.
+    pub(super) counts: Counts,
     /// What Odoo said last.
     pub(super) next: Next,
+    /// Why no more could be stored.
+    pub(super) error: Option<Error>,
 }
 
 /// Stores what comes through `answers`, at once when `nudge` asks for it, until its senders are gone. When Odoo says to
 /// stop, `stop` is cancelled and what still comes is stored as well; when the run is lost or Odoo fails, what still comes
-/// is dropped. `pause` keeps SICANTIK from being asked for a while.
+/// is dropped. `pause` keeps SICANTIK from being asked for a while; `earlier` is what an earlier attempt has stored.
 pub(super) async fn store<S: Sink>(
     mut answers: mpsc::Receiver<Answer>,
     sink: &mut S,
     stop: &CancellationToken,
     nudge: &Notify,
     pause: impl Fn(Duration),
+    earlier: Counts,
     progress: impl Fn() -> Progress,
-) -> Result<Stored, Error> {
-    let mut stored = Stored::default();
+) -> Stored {
+    let mut stored = Stored { counts: earlier, next: Next::Continue, error: None };
+    let mut rejected = 0;
     let mut batch = Vec::with_capacity(LARGEST_BATCH);
     let mut silence_ends = Instant::now() + FIRST_SILENCE;
     let mut open = true;
@@ -71,17 +75,16 @@ pub(super) async fn store<S: Sink>(
             continue;
         }
         let mut now = progress();
-        now.counts.reject(stored.rejected);
+        now.counts.reject(rejected);
         let recorded = match fenced(sink.record(&batch, &now), &pause).await {
             Ok(recorded) => recorded,
             Err(error) => {
                 stop.cancel();
-                return Err(error);
+                stored.error = Some(error);
+                return stored;
             }
         };
-        batch.clear();
         silence_ends = Instant::now() + LONGEST_SILENCE;
-        stored.rejected += recorded.rejected;
         match recorded.next {
             Next::Continue => {}
             Next::Stop => {
@@ -91,11 +94,16 @@ pub(super) async fn store<S: Sink>(
             Next::Lost => {
                 stored.next = Next::Lost;
                 stop.cancel();
-                return Ok(stored);
+                return stored;
             }
         }
+        for answer in batch.drain(..) {
+            stored.counts.add(&answer.outcome);
+        }
+        stored.counts.reject(recorded.rejected);
+        rejected += recorded.rejected;
     }
-    Ok(stored)
+    stored
 }
 
 /// Waits for a call to Odoo and, when that takes too long, keeps SICANTIK from being asked meanwhile.

@@ -84,7 +84,7 @@ pub enum Halt {
 /// How the work ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// The state at the end. Everything in it has been stored, unless Odoo failed.
+    /// The state at the end. Only what has been stored is counted in it.
     pub progress: Progress,
     /// What came of the listing, where it was imported.
     pub imported: Option<Imported>,
@@ -137,20 +137,17 @@ where
         }
     };
     let pause = |length| client.gate().keep_quiet(length);
-    let (halt, stored) =
-        tokio::join!(asking, batch::store(answers, sink, stop, &work.nudge, pause, progress));
+    let storing = batch::store(answers, sink, stop, &work.nudge, pause, work.earlier, progress);
+    let (halt, stored) = tokio::join!(asking, storing);
     let mut progress = progress();
-    let halt = match stored {
-        Err(error) => Some(Halt::Odoo(error)),
-        Ok(stored) => {
-            progress.counts.reject(stored.rejected);
-            match stored.next {
-                Next::Lost => Some(Halt::Lost),
-                Next::Stop => Some(Halt::Cancelled),
-                Next::Continue if halt.is_none() && stop.is_cancelled() => Some(Halt::Interrupted),
-                Next::Continue => halt,
-            }
-        }
+    // An answer that is not stored is asked for again: to say that it was had would promise it.
+    progress.counts = stored.counts;
+    let halt = match (stored.error, stored.next) {
+        (Some(error), _) => Some(Halt::Odoo(error)),
+        (None, Next::Lost) => Some(Halt::Lost),
+        (None, Next::Stop) => Some(Halt::Cancelled),
+        (None, Next::Continue) if halt.is_none() && stop.is_cancelled() => Some(Halt::Interrupted),
+        (None, Next::Continue) => halt,
     };
     if halt.is_none() {
         // Permits may have come or gone since they were counted.

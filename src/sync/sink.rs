@@ -17,7 +17,8 @@ pub struct Recorded {
 
 /// A place that takes answers, batch by batch.
 pub trait Sink {
-    /// Stores a batch, whole or not at all; an empty one only says that the work goes on.
+    /// Stores a batch; an empty one only says that the work goes on. One that fails counts as not stored, even where a
+    /// part of it was.
     ///
     /// # Errors
     ///

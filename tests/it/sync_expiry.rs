@@ -234,6 +234,9 @@ async fn a_lost_run_and_an_odoo_that_fails_end_the_work_at_once() {
         assert!(stop.is_cancelled());
         let asked = simulator.requests().await;
         assert!(asked < 800, "{asked}");
+        let stored = kept.batches[0].answers.len() as u64;
+        assert!(!kept.batches[1].answers.is_empty(), "there was something to lose");
+        assert_eq!(ended.progress.counts.answered(), stored, "only what was stored counts");
     }
 }
 
