@@ -231,7 +231,8 @@ pub struct Written {
 /// Writing the same twice does no harm, so a call whose answer was lost is sent again.
 ///
 /// # Errors
-/// Whatever is no matter of a single permit; what was written before it stays written.
+/// Whatever is no matter of a single permit, and that the user may write none of several; what was
+/// written before it stays written.
 pub async fn write_dates(
     client: &Client,
     schema: &Schema,
@@ -243,28 +244,63 @@ pub async fn write_dates(
         groups.entry(*date).or_default().push(*id);
     }
     let mut result = Written::default();
+    let mut denials = Vec::new();
     for (date, ids) in groups {
         let values = values(schema, date, now);
-        match write(client, &ids, &values).await {
-            Ok(()) => result.written.extend(ids),
-            Err(Error::Rejected { sentence }) if ids.len() == 1 => {
-                result.rejected.push((ids[0], sentence));
-            }
-            Err(Error::Rejected { .. } | Error::Missing { .. }) => {
-                for id in ids {
-                    match write(client, &[id], &values).await {
-                        Ok(()) => result.written.push(id),
-                        Err(Error::Rejected { sentence } | Error::Missing { sentence }) => {
-                            result.rejected.push((id, sentence));
-                        }
-                        Err(error) => return Err(error),
-                    }
+        if ids.len() > 1 {
+            match write(client, &ids, &values).await {
+                Ok(()) => {
+                    result.written.extend(ids);
+                    continue;
                 }
+                Err(error) if may_be_of_one(&error) => {}
+                Err(error) => return Err(error),
             }
-            Err(error) => return Err(error),
+        }
+        for id in ids {
+            match write(client, &[id], &values).await {
+                Ok(()) => result.written.push(id),
+                Err(error) if may_be_of_one(&error) => {
+                    result.rejected.push((id, refusal(&error)));
+                    denials.extend(matches!(error, Error::AccessError { .. }).then_some(error));
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
-    Ok(result)
+    match denials.pop() {
+        // Then it is the user's right that is missing, and no other permit will fare better.
+        Some(denied) if dates.len() > 1 && denials.len() + 1 == dates.len() => Err(denied),
+        _ => Ok(result),
+    }
+}
+
+/// Whether an error can be about one record: a rule of its own, or another module's code that
+/// stumbles over it, which raises whatever Python does.
+fn may_be_of_one(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Rejected { .. }
+            | Error::Missing { .. }
+            | Error::AccessError { .. }
+            | Error::BadField { .. }
+            | Error::BadArguments { .. }
+            | Error::UnknownMethod { .. }
+            | Error::Server { .. }
+    )
+}
+
+/// What Odoo said of one permit.
+fn refusal(error: &Error) -> String {
+    match error {
+        Error::Rejected { sentence }
+        | Error::Missing { sentence }
+        | Error::AccessError { sentence, .. } => sentence.clone(),
+        // Every model takes a write: it is not the addon's age that the sentences of these would blame.
+        Error::BadField { detail, .. } | Error::BadArguments { detail, .. } => format!("{detail}."),
+        Error::UnknownMethod { .. } => "Another module failed. Odoo's log says more.".to_owned(),
+        error => error.to_string(),
+    }
 }
 
 async fn write(client: &Client, ids: &[i64], values: &Value) -> Result<(), Error> {

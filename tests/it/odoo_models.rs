@@ -4,7 +4,7 @@ use chrono::{NaiveDate, TimeZone, Utc};
 use serde_json::{Value, json};
 use sicantik_sidecar::odoo::{Error, Mode, Protocol, Schema, connector, permit};
 
-use crate::support::odoo::{Answer, FakeOdoo};
+use crate::support::odoo::{Answer, BOTH, FakeOdoo};
 use crate::support::within;
 
 const SEED_PERMIT: [&str; 5] =
@@ -128,6 +128,69 @@ async fn plain_writes_are_grouped_by_date_and_a_refused_group_goes_one_by_one() 
         } })
     );
     assert_eq!(seen.len(), 4);
+}
+
+#[tokio::test]
+async fn what_ails_one_permit_keeps_no_other_from_its_date() {
+    let now = Utc.with_ymd_and_hms(2025, 11, 23, 7, 0, 0).single().expect("a moment");
+    let dates = [1, 2, 3].map(|id| (id, day("2027-01-31")));
+    for (status, name, said) in [
+        (403, "odoo.exceptions.AccessError", "Another company's"),
+        (404, "odoo.exceptions.MissingError", "Deleted"),
+        (422, "odoo.exceptions.UserError", "Locked"),
+        (422, "builtins.ValueError", "invalid literal for int()"),
+        (500, "builtins.KeyError", "'x'"),
+        (500, "builtins.TypeError", "unsupported operand"),
+        (500, "builtins.AttributeError", "'NoneType' object has no attribute 'write'"),
+        (500, "builtins.ZeroDivisionError", "division by zero"),
+        (500, "psycopg2.errors.CheckViolation", "violates a check"),
+    ] {
+        for protocol in BOTH {
+            let odoo = FakeOdoo::start().await;
+            let (_, schema) = plain(&odoo).await;
+            let client = odoo.client(protocol).await;
+            odoo.handle(move |seen| {
+                let ids = seen.kwargs["ids"].as_array().expect("ids");
+                let fault = Answer::Fault(status, name, said);
+                Some(if ids.contains(&json!(2)) { fault } else { Answer::Value(json!(true)) })
+            });
+            let written = within(permit::write_dates(&client, &schema, &dates, now)).await;
+            let written = written.expect("two are written");
+            assert_eq!(written.written, [1, 3], "{name}");
+            let [(2, sentence)] = written.rejected.as_slice() else { panic!("{written:?}") };
+            // Whose method is missing is not in the answer any more.
+            let said =
+                if name.ends_with("AttributeError") { "Another module failed" } else { said };
+            assert!(sentence.contains(said), "{name}: {sentence}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_ails_them_all_ends_the_writing() {
+    let now = Utc.with_ymd_and_hms(2025, 11, 23, 7, 0, 0).single().expect("a moment");
+    let denied = || Answer::Fault(403, "odoo.exceptions.AccessError", "No right");
+    let away = || Answer::Raw(503, "text/html", "");
+    let dates = [(1, day("2026-01-31")), (2, day("2027-01-31")), (3, day("2027-01-31"))];
+    // One alone, then two together and one by one.
+    for (answers, of, expected) in [
+        (vec![denied(); 4], 3, "AccessError"),
+        (vec![denied()], 1, "1 rejected"),
+        (vec![Answer::Value(json!(true)), denied(), denied(), denied()], 3, "2 rejected"),
+        (vec![denied(), denied(), away()], 3, "NotOdoo"),
+        (vec![away()], 3, "NotOdoo"),
+        (vec![Answer::Fault(401, "werkzeug.exceptions.Unauthorized", "")], 3, "AccessDenied"),
+    ] {
+        let odoo = FakeOdoo::start().await;
+        let (client, schema) = plain(&odoo).await;
+        odoo.answers(answers);
+        let result = within(permit::write_dates(&client, &schema, &dates[..of], now)).await;
+        let shown = match &result {
+            Ok(written) => format!("{} rejected", written.rejected.len()),
+            Err(error) => format!("{error:?}"),
+        };
+        assert!(shown.starts_with(expected), "{shown} instead of {expected}");
+    }
 }
 
 #[tokio::test]
