@@ -186,6 +186,10 @@ async fn rights(
     for (model, operation) in needed {
         match schema::may(odoo, model, operation).await {
             Ok(true) => report.ok(format_args!("The user may {operation} {model}")),
+            Ok(false) if (model, operation) == (connector::MODEL, "write") => report.warn(
+                "The user may not write sicantik.connector: its statistics stay as they are",
+                "Give it a group of the module that brings the model.",
+            ),
             Ok(false) => report.broken(
                 format_args!("The user may not {operation} {model}"),
                 "Give it a group of the module that brings the model.",

@@ -1,5 +1,6 @@
 //! `sync`: the work, from the command line.
 
+mod plain;
 mod work;
 
 use std::process::ExitCode;

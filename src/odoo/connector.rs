@@ -165,6 +165,15 @@ fn choose(active: Vec<Connector>, wanted: Option<&str>) -> Result<Connector, Fin
     }
 }
 
+/// What a run notes on its connector in plain mode.
+const STATISTICS: [&str; 3] =
+    ["last_expiry_sync_date", "last_expiry_sync_duration", "total_expiry_synced"];
+
+/// Whether connectors have fields for any statistics.
+pub fn keeps_statistics(schema: &Schema) -> bool {
+    STATISTICS.iter().any(|field| schema.connector_has(field))
+}
+
 /// Plain mode: notes on the connector that a run has ended. `found` dates are added to the total.
 ///
 /// Not sent again when its answer is lost: the total would be right, since it is written

@@ -1,7 +1,8 @@
 //! The sidecar against its neighbours, on loopback: no Odoo and no SICANTIK is needed.
 //!
 //! - `cli`: the program itself: its help, its exit codes, and what it shows of its settings.
-//! - `cli_work`: the program at work beside a fake Odoo: closed pipes, signals, an Odoo without the addon.
+//! - `cli_end`: how `sync` ends where Odoo does not let it do or store all: rights, statistics, the end of the run.
+//! - `cli_work`: the program at work beside a fake Odoo: closed pipes, signals, proxies.
 //! - `odoo_errors`: every row of the table of errors, over both protocols, as a typed error.
 //! - `odoo_wire`: what goes over the wire, and what is sent again when an answer is lost.
 //! - `odoo_models`: connectors, permits and the schema, as Odoo answers them.
@@ -18,6 +19,7 @@
 //!   simulator, the service, the program, and deadlines.
 
 mod cli;
+mod cli_end;
 mod cli_work;
 mod odoo_errors;
 mod odoo_ledger;

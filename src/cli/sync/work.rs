@@ -1,17 +1,19 @@
 //! How `sync` does its work: in Odoo's ledger, on an Odoo without one, or writing nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Command, CommonArgs};
+use super::{Command, CommonArgs, plain};
 use crate::cli::exit::Failure;
 use crate::cli::output::{Display, Summary};
 use crate::cli::print::errln;
 use crate::cli::setup::{Setup, host, stop_on_signal};
 use crate::config::Config;
 use crate::odoo::run::{self, Selection, Started};
-use crate::odoo::{Domain, Mode, connector, permit};
+use crate::odoo::{self, Domain, Mode, permit};
 use crate::sync::listing::{self, Import, Sweep};
 use crate::sync::{
     self, DEFAULT_PAGE_SIZE, DrySink, Ended, Halt, Held, ListingUse, PlainSink, Progress, Reporter,
@@ -20,6 +22,9 @@ use crate::sync::{
 
 /// The lease of a run on the command line, seconds: after so long without a sign of life it is given up.
 const LEASE_SECONDS: u32 = 30;
+
+/// How long an Odoo that was away is given to hear of the run's end.
+const LAST_WORD: Duration = Duration::from_secs(3);
 
 /// What is to be done.
 pub(super) struct Job {
@@ -63,11 +68,8 @@ pub(super) async fn work(config: &Config, job: &Job) -> Result<Finished, Failure
         setup.odoo.version().text,
         setup.odoo.protocol().path(),
     );
-    let (ended, run_id) = match (setup.schema.mode, common.dry_run) {
-        (Mode::Ledger, false) => {
-            let (ended, run_id) = with_ledger(&setup, job, &stop).await?;
-            (ended, Some(run_id))
-        }
+    let Worked { ended, run_id, unnoted } = match (setup.schema.mode, common.dry_run) {
+        (Mode::Ledger, false) => with_ledger(&setup, job, &stop).await?,
         (Mode::Plain, _) if job.kind != "expiry" => {
             return Err(Failure::wrong(format!(
                 "`sync {}` needs the addon `sicantik_connector` in Odoo: permits are made and changed through it. \
@@ -75,17 +77,26 @@ pub(super) async fn work(config: &Config, job: &Job) -> Result<Finished, Failure
                 job.kind
             )));
         }
-        (Mode::Plain, false) => (plain(&setup, job, &stop).await?, None),
-        (_, true) => (dry(&setup, job, &stop).await?, None),
+        (Mode::Plain, false) => without_ledger(&setup, job, &stop).await?,
+        (_, true) => Worked { ended: dry(&setup, job, &stop).await?, run_id: None, unnoted: None },
     };
     let mut summary = Summary::new(&ended.progress, ended.imported.as_ref());
     summary.odoo_calls = setup.odoo.calls();
     summary.run_id = run_id.filter(|_| !matches!(ended.halt, Some(Halt::Away(_))));
     summary.dry_run = common.dry_run;
     let failure = ended.halt.map(|halt| failure(halt, &host(&setup.settings), &ended.progress));
+    let failure = failure.or(unnoted);
     summary.success = failure.is_none();
     summary.error = failure.as_ref().map(ToString::to_string);
     Ok((summary, failure))
+}
+
+/// How the work ended.
+struct Worked {
+    ended: Ended,
+    run_id: Option<i64>,
+    /// Why its end is not noted in Odoo, although it came to it.
+    unnoted: Option<Failure>,
 }
 
 /// Makes a run in the ledger, so that Odoo's pages show it, and works on it.
@@ -93,7 +104,7 @@ async fn with_ledger(
     setup: &Setup,
     job: &Job,
     stop: &CancellationToken,
-) -> Result<(Ended, i64), Failure> {
+) -> Result<Worked, Failure> {
     let worker = sync::worker_name();
     let (odoo, connector) = (&setup.odoo, &setup.connector);
     let started = run::start(
@@ -111,24 +122,37 @@ async fn with_ledger(
         return Err(held_by_another(setup, &started).await);
     };
     let mut display = Display::new(payload.total);
-    let held =
+    let mut held =
         Held { odoo, schema: &setup.schema, worker: &worker, payload, nudge: Arc::default() };
     let mut ended = held.work(&setup.sicantik, stop, &mut display).await;
     display.end();
+    let hasty = odoo.with_patience(Duration::ZERO);
     let written = match &ended.halt {
         // Nothing was asked: the run never was.
         Some(Halt::Away(_)) => run::abandon(odoo, run_id, &worker).await.map(drop),
+        // It has just been waited for in vain.
+        Some(Halt::Odoo(error)) if error.is_passing() => {
+            held.odoo = &hasty;
+            timeout(LAST_WORD, held.finish(&mut ended)).await.unwrap_or(Ok(()))
+        }
         _ => held.finish(&mut ended).await,
     };
-    match written {
+    let unnoted = match written {
         // What is stored is stored: the lease runs out, and the next run ends this one.
         Err(error) if ended.halt.is_some() => {
             tracing::warn!(%error, "The run could not be ended in Odoo");
+            None
         }
-        Err(error) => return Err(error.into()),
-        Ok(()) => {}
-    }
-    Ok((ended, run_id))
+        Err(error) => Some(unnoted("the run could not be ended in Odoo", &error)),
+        Ok(()) => None,
+    };
+    Ok(Worked { ended, run_id: Some(run_id), unnoted })
+}
+
+/// All that there was to store is stored, but not what a run leaves behind at its end.
+pub(super) fn unnoted(what: &str, error: &odoo::Error) -> Failure {
+    let sentence = format!("What was answered is stored, but {what}: {error}");
+    if error.is_passing() { Failure::stuck(sentence) } else { Failure::wrong(sentence) }
 }
 
 /// Says who keeps this run from being worked on.
@@ -158,21 +182,20 @@ async fn held_by_another(setup: &Setup, started: &Started) -> Failure {
 }
 
 /// Works on an Odoo that has no ledger.
-async fn plain(setup: &Setup, job: &Job, stop: &CancellationToken) -> Result<Ended, Failure> {
+async fn without_ledger(
+    setup: &Setup,
+    job: &Job,
+    stop: &CancellationToken,
+) -> Result<Worked, Failure> {
+    let may_note = plain::rights(setup).await?;
+    let plan = Plan::plain(setup, job).await?;
     let mut sink = PlainSink::new(&setup.odoo, &setup.schema);
-    let ended = Plan::plain(setup, job).await?.work(setup, job, &mut sink, stop).await;
-    if !matches!(ended.halt, Some(Halt::Away(_))) {
-        connector::write_statistics(
-            &setup.odoo,
-            &setup.schema,
-            setup.connector.id,
-            ended.progress.counts.found,
-            ended.progress.elapsed.as_secs_f64(),
-            chrono::Utc::now(),
-        )
-        .await?;
+    let ended = plan.work(setup, job, &mut sink, stop).await;
+    let unnoted = if may_note { plain::note(setup, &ended).await } else { None };
+    if let (Some(_), Some(unnoted)) = (&ended.halt, &unnoted) {
+        tracing::warn!("{unnoted}");
     }
-    Ok(ended)
+    Ok(Worked { ended, run_id: None, unnoted })
 }
 
 /// Asks, and writes nothing.

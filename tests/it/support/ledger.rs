@@ -40,10 +40,19 @@ pub(crate) struct Ledger(Arc<Mutex<Tables>>);
 impl Ledger {
     /// Answers the calls of `odoo` about `permits`.
     pub(crate) fn behind(odoo: &FakeOdoo, permits: Vec<Permit>) -> Self {
+        Self::behind_with(odoo, permits, |_| None)
+    }
+
+    /// Answers them unless `rule` does.
+    pub(crate) fn behind_with(
+        odoo: &FakeOdoo,
+        permits: Vec<Permit>,
+        rule: impl Fn(&Seen) -> Option<Answer> + Send + Sync + 'static,
+    ) -> Self {
         let ledger = Self::default();
         ledger.tables().permits = permits;
         let answering = ledger.clone();
-        odoo.handle(move |seen| answering.answer(seen));
+        odoo.handle(move |seen| rule(seen).or_else(|| answering.answer(seen)));
         ledger
     }
 
@@ -131,6 +140,15 @@ impl Tables {
         if method == "plan" {
             return Some(json!({ "domains": [], "total": total, "estimated_seconds": 50.0 }));
         }
+        if method == "start" && worker.is_some() {
+            let run = self.runs.iter_mut().find(|run| run.state == "queued")?;
+            run.state = "running".to_owned();
+            run.worker = worker;
+            return Some(json!({
+                "run_id": run.id, "created": true, "state": "running", "trigger": "cli",
+                "worker": run.worker, "requested_by": "Rina", "run": payload(run, total),
+            }));
+        }
         if method == "start" {
             return Some(json!({
                 "run_id": 1, "created": false, "state": "queued", "trigger": "button",
@@ -160,7 +178,7 @@ impl Tables {
             "finish" => {
                 run.state = kwargs["state"].as_str().expect("a state").to_owned();
                 run.message = kwargs["message"].as_str().expect("a message").to_owned();
-                json!({ "answer": "ok" })
+                json!({ "answer": "ok", "counts": counts(run) })
             }
             "release" => {
                 // Not queued again: the test looks at what was given back.
@@ -171,6 +189,15 @@ impl Tables {
             _ => return None,
         })
     }
+}
+
+/// What has been recorded, by outcome.
+fn counts(run: &Run) -> Value {
+    let of = |word: &str| run.outcomes.iter().filter(|one| one["outcome"] == word).count();
+    json!({
+        "found": of("found"), "no_date": of("no_date"), "not_registered": of("not_registered"),
+        "failed": of("failed"),
+    })
 }
 
 fn payload(run: &Run, total: usize) -> Value {
