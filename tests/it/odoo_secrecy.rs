@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use rusty_fork::rusty_fork_test;
 use serde_json::{Value, json};
 use sicantik_sidecar::odoo::Client;
 use tracing_subscriber::fmt::MakeWriter;
@@ -30,9 +31,19 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-// One thread, so that the subscriber of this thread hears everything.
-#[tokio::test(flavor = "current_thread")]
-async fn the_key_shows_nowhere() {
+// A process of its own: which of the log's lines are of interest is remembered for a whole process, and other tests, which
+// listen to none, would have a say in it.
+rusty_fork_test! {
+    #![rusty_fork(timeout_ms = 60_000)]
+
+    #[test]
+    fn the_key_shows_nowhere() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(show_everything());
+    }
+}
+
+async fn show_everything() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
