@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
+use super::alone;
 use super::exit::Failure;
 use super::print::outln;
 use super::setup::{client, host};
@@ -58,13 +59,13 @@ impl Report {
 /// Looks at everything that a run needs. Nothing is written, to Odoo or to SICANTIK.
 pub(super) async fn run(config: &Config, args: &Args) -> Result<ExitCode, Failure> {
     let mut report = Report::default();
-    let connectors = odoo(config, args, &mut report).await?;
+    let Seen { connectors, ledger } = odoo(config, args, &mut report).await?;
     if let Some(url) = &args.api_url {
         let stand_in = connectors.into_iter().next().unwrap_or_else(Connector::unnamed);
-        sicantik(config, url, &stand_in, &mut report).await;
+        sicantik(config, url, &stand_in, ledger.as_ref(), &mut report).await;
     } else {
         for connector in &connectors {
-            sicantik(config, &connector.api_url, connector, &mut report).await;
+            sicantik(config, &connector.api_url, connector, ledger.as_ref(), &mut report).await;
         }
     }
     match report.broken {
@@ -77,18 +78,23 @@ pub(super) async fn run(config: &Config, args: &Args) -> Result<ExitCode, Failur
     }
 }
 
-/// Looks at Odoo; answers the connectors to look at.
-async fn odoo(
-    config: &Config,
-    args: &Args,
-    report: &mut Report,
-) -> Result<Vec<Connector>, Failure> {
+/// What there is in Odoo.
+#[derive(Default)]
+struct Seen {
+    /// The connectors to look at.
+    connectors: Vec<Connector>,
+    /// Where runs are kept, if they are.
+    ledger: Option<odoo::Client>,
+}
+
+/// Looks at Odoo.
+async fn odoo(config: &Config, args: &Args, report: &mut Report) -> Result<Seen, Failure> {
     let settings = config.odoo()?;
     let odoo = match odoo::Client::connect(&settings).await {
         Ok(odoo) => odoo,
         Err(error) => {
             report.broken(error, "");
-            return Ok(Vec::new());
+            return Ok(Seen::default());
         }
     };
     report.ok(format_args!(
@@ -102,7 +108,7 @@ async fn odoo(
         Ok(schema) => schema,
         Err(error) => {
             report.broken(error, "");
-            return Ok(Vec::new());
+            return Ok(Seen::default());
         }
     };
     match schema.mode {
@@ -117,11 +123,12 @@ async fn odoo(
         Err(connector::FindError::Several { active }) if args.connector.is_none() => active,
         Err(error) => {
             report.broken(error, "");
-            return Ok(Vec::new());
+            return Ok(Seen::default());
         }
     };
     rights(&odoo, &schema, &connectors, report).await;
-    Ok(connectors)
+    let ledger = (schema.mode == Mode::Ledger).then_some(odoo);
+    Ok(Seen { connectors, ledger })
 }
 
 async fn key_expiry(odoo: &odoo::Client, login: &str, report: &Report) {
@@ -168,6 +175,10 @@ async fn rights(
     if schema.mode == Mode::Ledger {
         for connector in connectors {
             match run::plan(odoo, connector.id, &Selection::default()).await {
+                Ok(plan) if !plan.may_work => report.broken(
+                    "The user may look at the work, but not do it",
+                    "Give it the group \"SICANTIK: sidecar (technical user)\"; `deploy/technical_user.py` makes such a user.",
+                ),
                 Ok(plan) => report.ok(format_args!(
                     "Connector `{}`: {} permits are due to be asked for",
                     connector.name, plan.total
@@ -199,8 +210,14 @@ async fn rights(
     }
 }
 
-/// Looks at the SICANTIK at `url`.
-async fn sicantik(config: &Config, url: &str, connector: &Connector, report: &mut Report) {
+/// Looks at the SICANTIK at `url`, unless it is being asked at its full rate already.
+async fn sicantik(
+    config: &Config,
+    url: &str,
+    connector: &Connector,
+    ledger: Option<&odoo::Client>,
+    report: &mut Report,
+) {
     let settings = match config.sicantik(url, connector) {
         Ok(settings) => settings,
         Err(error) if url == connector.api_url => {
@@ -209,6 +226,21 @@ async fn sicantik(config: &Config, url: &str, connector: &Connector, report: &mu
         Err(error) => return report.broken(error, ""),
     };
     let host = host(&settings);
+    let server = sicantik::server(&settings.api_url);
+    let busy = match ledger {
+        Some(odoo) => run::working_on(odoo, &server).await.ok().flatten(),
+        None => None,
+    };
+    if let Some(run) = busy {
+        return report.ok(format_args!(
+            "SICANTIK at {host} is being asked by run {} now, and not by this command as well",
+            run.id
+        ));
+    }
+    let _alone = match alone::keep(&server) {
+        Ok(alone) => alone,
+        Err(other) => return report.ok(other),
+    };
     let client = match client(&settings, &CancellationToken::new()) {
         Ok(client) => client,
         Err(failure) => return report.broken(failure, ""),

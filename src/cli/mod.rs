@@ -2,6 +2,7 @@
 //!
 //! stdout is data and stderr is talk; this is the one place that prints, by `print`.
 
+mod alone;
 mod doctor;
 mod exit;
 mod output;

@@ -110,6 +110,34 @@ def test_a_dry_run_asks_and_writes_nothing_at_all(place, simulate, protocol):
     assert place.db.dump() != before
 
 
+def test_nothing_is_asked_beside_a_run(place, clerks, processes):
+    """A dry run and `doctor` would come on top of the rate that is promised."""
+    simulator, _ = clerks(300, "--latency", "50ms")
+    running = place.start(SICANTIK_REQUEST_RATE="10")
+    processes.append(running)
+    deadline = time.monotonic() + 10
+    while not (runs := place.odoo.call("sicantik.sync.run", "search", [("found_count", ">", 0)])):
+        assert time.monotonic() < deadline, "the run has not begun"
+        time.sleep(0.05)
+    dry = place.sync("--dry-run")
+    assert (dry.code, f"is being asked by run {runs[0]} now" in dry.stderr) == (4, True), dry.stderr
+    found = place.run("doctor")
+    assert found.code == 0 and f"is being asked by run {runs[0]} now" in found.stdout, found.stdout
+    endpoints = simulator.traffic()["endpoints"]
+    assert endpoints.get("jumlahPerizinan", 0) == 0 and endpoints["listpermohonanterbit"] == 1
+
+
+def test_a_dry_run_makes_way_for_a_run(place, clerks, processes):
+    clerks(300, "--latency", "50ms")
+    dry = place.start("--dry-run", SICANTIK_REQUEST_RATE="10")
+    processes.append(dry)
+    time.sleep(1)
+    run = place.sync("--max-permits", "100", SICANTIK_REQUEST_RATE="10")
+    assert run.code == 0, run.stderr
+    _, said = dry.communicate(timeout=10)
+    assert (dry.returncode, "made way for it" in said) == (4, True), said
+
+
 def test_a_line_every_50_permits(place, clerks):
     clerks(120)
     result = place.sync(SICANTIK_REQUEST_RATE="200")

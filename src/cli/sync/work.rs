@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{Command, CommonArgs, plain};
+use crate::cli::alone;
 use crate::cli::exit::Failure;
 use crate::cli::output::{Display, Summary};
 use crate::cli::print::errln;
@@ -14,6 +15,7 @@ use crate::cli::setup::{Setup, host, stop_on_signal};
 use crate::config::Config;
 use crate::odoo::run::{self, Selection, Started};
 use crate::odoo::{self, Domain, Mode, permit};
+use crate::sicantik;
 use crate::sync::listing::{self, Import, Sweep};
 use crate::sync::{
     self, DEFAULT_PAGE_SIZE, DrySink, Ended, Halt, Held, ListingUse, PlainSink, Progress, Reporter,
@@ -107,6 +109,13 @@ async fn with_ledger(
 ) -> Result<Worked, Failure> {
     let worker = sync::worker_name();
     let (odoo, connector) = (&setup.odoo, &setup.connector);
+    // The ledger keeps the connector's own server for this run; another one has to be kept here.
+    let mut _alone = None;
+    if job.common.api_url.is_some() {
+        let server = sicantik::server(&setup.settings.api_url);
+        not_asked_by_a_run(setup, &server).await?;
+        _alone = Some(alone::keep(&server)?);
+    }
     let started = run::start(
         odoo,
         connector.id,
@@ -155,6 +164,18 @@ pub(super) fn unnoted(what: &str, error: &odoo::Error) -> Failure {
     if error.is_passing() { Failure::stuck(sentence) } else { Failure::wrong(sentence) }
 }
 
+/// That no run of the ledger asks `server` now: two at once would ask it at twice the rate.
+async fn not_asked_by_a_run(setup: &Setup, server: &str) -> Result<(), Failure> {
+    match run::working_on(&setup.odoo, server).await? {
+        None => Ok(()),
+        Some(run) => Err(Failure::held(format!(
+            "SICANTIK at {server} is being asked by run {id} now: wait for its end, or stop it with `runs cancel {id}` \
+             or in Odoo.",
+            id = run.id,
+        ))),
+    }
+}
+
 /// Says who keeps this run from being worked on.
 async fn held_by_another(setup: &Setup, started: &Started) -> Failure {
     let (run_id, connector) = (started.run_id, &setup.connector.name);
@@ -187,6 +208,7 @@ async fn without_ledger(
     job: &Job,
     stop: &CancellationToken,
 ) -> Result<Worked, Failure> {
+    let _alone = alone::keep(&sicantik::server(&setup.settings.api_url))?;
     let may_note = plain::rights(setup).await?;
     let plan = Plan::plain(setup, job).await?;
     let mut sink = PlainSink::new(&setup.odoo, &setup.schema);
@@ -200,6 +222,13 @@ async fn without_ledger(
 
 /// Asks, and writes nothing.
 async fn dry(setup: &Setup, job: &Job, stop: &CancellationToken) -> Result<Ended, Failure> {
+    let server = sicantik::server(&setup.settings.api_url);
+    let _alone = alone::keep(&server)?;
+    let mut sink = DrySink::default();
+    if setup.schema.mode == Mode::Ledger {
+        not_asked_by_a_run(setup, &server).await?;
+        sink = DrySink::making_way(&setup.odoo, &server);
+    }
     let mut imported = None;
     if job.kind != "expiry" {
         let mut display = Display::new(0);
@@ -224,7 +253,12 @@ async fn dry(setup: &Setup, job: &Job, stop: &CancellationToken) -> Result<Ended
         }
         Mode::Plain => Plan::plain(setup, job).await?,
     };
-    let ended = plan.work(setup, job, &mut DrySink, stop).await;
+    let ended = plan.work(setup, job, &mut sink, stop).await;
+    if matches!(ended.halt, Some(Halt::Lost)) {
+        return Err(Failure::held(format!(
+            "A run began to ask SICANTIK at {server}, and the dry run made way for it: repeat it when that has ended."
+        )));
+    }
     Ok(Ended { imported, ..ended })
 }
 

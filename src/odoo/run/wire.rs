@@ -306,4 +306,12 @@ pub struct Plan {
     /// How long they take at the rate last measured on the connector, in seconds.
     #[serde(default)]
     pub estimated_seconds: f64,
+    /// Whether the caller may take runs and report answers, too.
+    #[serde(default = "yes")]
+    pub may_work: bool,
+}
+
+/// An addon that does not say it has always let those work whom it let plan.
+fn yes() -> bool {
+    true
 }
