@@ -37,6 +37,27 @@ async fn the_listing_answers_as_the_real_one() {
 }
 
 #[tokio::test]
+async fn rows_of_a_day_come_in_the_same_order_for_the_same_question() {
+    let server = Running::start(Options { permits: 300, ..Options::default() }).await;
+    let mut crossings = 0;
+    for offset in 0..30 {
+        let target = format!("/backoffice/api/listpermohonanterbit?limit=40&offset={offset}");
+        let once = server.ask(&target, "").await.body;
+        assert_eq!(once, server.ask(&target, "").await.body, "{offset}");
+        let next = format!("/backoffice/api/listpermohonanterbit?limit=40&offset={}", offset + 1);
+        let next = server.ask(&next, "").await.text();
+        let ids = |text: &str| -> Vec<String> {
+            let rows = text.split("<pendaftaran_id>").skip(1);
+            rows.map(|row| row.chars().take(16).collect()).collect()
+        };
+        let once = ids(&String::from_utf8_lossy(&once));
+        crossings += u32::from(once[1..] != ids(&next)[..39]);
+    }
+    assert!(crossings > 5, "another question gives another order");
+    server.end().await;
+}
+
+#[tokio::test]
 async fn what_the_truth_says_is_what_the_endpoints_answer() {
     let server = Running::start(Options { permits: 400, ..Options::default() }).await;
     let truth = server.truth().await;
