@@ -162,8 +162,8 @@ pub(super) struct ListingSummary {
     pub(super) skipped: u64,
     /// Rows that Odoo refused.
     pub(super) rejected: u64,
-    /// Permits of Odoo that it no longer has.
-    pub(super) unlisted: u64,
+    /// Permits of Odoo that have left it since it was last read whole; null where nothing was compared.
+    pub(super) unlisted: Option<u64>,
     /// Pages read.
     pub(super) pages: u64,
     /// Whether nothing can have been missed.
@@ -205,11 +205,16 @@ impl std::fmt::Display for ListingSummary {
             (self.unchanged, "as they were"),
             (self.dated, "of these got a date from the listing"),
             (self.junk, "rows left out: they have no applicant"),
-            (self.unlisted, "permits of Odoo are no longer listed"),
             (self.rejected, "rows refused by Odoo"),
         ];
         for (number, what) in lines {
             writeln!(out, "  {number:>7}  {what}")?;
+        }
+        if let Some(unlisted) = self.unlisted {
+            writeln!(
+                out,
+                "  {unlisted:>7}  permits of Odoo have left the listing since the last time"
+            )?;
         }
         if self.skipped > 0 {
             writeln!(
@@ -249,7 +254,9 @@ impl Summary {
             odoo_calls: 0,
             run_id: None,
             dry_run: false,
-            upgraded: progress.upgraded.or(imported.map(|imported| imported.listing.upgraded)),
+            upgraded: progress
+                .upgraded
+                .or_else(|| imported.and_then(|imported| imported.listing.upgraded)),
             listing: imported.map(ListingSummary::new),
             error: None,
         }

@@ -171,6 +171,56 @@ impl RegisteredPages {
     }
 }
 
+/// The numbers of a connector's permits that have none but a number, a page at a time.
+#[derive(Debug)]
+pub struct UnregisteredPages {
+    client: Client,
+    connector_id: i64,
+    after: i64,
+}
+
+impl UnregisteredPages {
+    /// Permits of this connector.
+    pub fn new(client: &Client, connector_id: i64) -> Self {
+        Self { client: client.clone(), connector_id, after: 0 }
+    }
+
+    /// The next page, or `None` at the end.
+    ///
+    /// # Errors
+    /// What Odoo answers; then the same page is asked for again.
+    pub async fn next_page(&mut self) -> Result<Option<Vec<String>>, Error> {
+        #[derive(Deserialize)]
+        struct Numbered {
+            id: i64,
+            #[serde(deserialize_with = "value::text")]
+            permit_number: String,
+        }
+        let domain = json!([
+            ["connector_id", "=", self.connector_id],
+            ["registration_id", "=", false],
+            ["permit_number", "!=", false],
+            ["id", ">", self.after],
+        ]);
+        let page: Vec<Numbered> = self
+            .client
+            .call_idempotent(
+                MODEL,
+                "search_read",
+                json!({
+                    "domain": domain, "fields": ["permit_number"],
+                    "limit": RegisteredPages::SIZE, "order": "id",
+                }),
+            )
+            .await?;
+        if let Some(last) = page.last() {
+            self.after = last.id;
+        }
+        let numbers: Vec<String> = page.into_iter().map(|permit| permit.permit_number).collect();
+        Ok((!numbers.is_empty()).then_some(numbers))
+    }
+}
+
 /// How many permits the domains name together.
 pub async fn count(client: &Client, domains: &[Domain]) -> Result<u64, Error> {
     let mut total = 0;

@@ -108,6 +108,11 @@ impl Client {
         Self { goes_ahead: true, ..self.clone() }
     }
 
+    /// What it stops on.
+    pub(crate) fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
     /// The gate that this client passes.
     #[must_use]
     pub fn gate(&self) -> &Gate {

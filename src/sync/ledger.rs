@@ -105,7 +105,7 @@ impl Held<'_> {
         progress.requests += imported.listing.requests;
         progress.retries += imported.listing.retries;
         let imported = (!payload.listing_done).then_some(imported);
-        progress.upgraded = imported.map(|imported| imported.listing.upgraded);
+        progress.upgraded = imported.and_then(|imported| imported.listing.upgraded);
         Ended { progress, imported, ..ended }
     }
 

@@ -14,6 +14,8 @@
 //! - `sicantik_client`: what is sent to SICANTIK, what is sent again, and what is not read.
 //! - `sync_expiry`: the pipeline: batches, back-pressure, and every way to end before its end.
 //! - `sync_listing`: the listing, read whole although it moves, and no further than to its end.
+//! - `sync_listing_odd`: the listing of a server that answers oddly: caps, stray answers, pages that never come.
+//! - `sync_listing_odoo`: what goes to Odoo of it, when, and how it stops.
 //! - `sync_truth`: the pipeline against the simulator's truth, with every quirk and every trouble.
 //! - `support`: an Odoo (with or without a ledger) and a web server that answer what a test says, the
 //!   simulator, the service, the program, and deadlines.
@@ -33,4 +35,6 @@ mod sicantik_client;
 mod support;
 mod sync_expiry;
 mod sync_listing;
+mod sync_listing_odd;
+mod sync_listing_odoo;
 mod sync_truth;

@@ -7,7 +7,7 @@ use serde_json::json;
 use sicantik_sidecar::odoo::Permit;
 use sicantik_sidecar::odoo::run::Outcome;
 use sicantik_sidecar::sicantik::simulator::Options;
-use sicantik_sidecar::sync::listing::{Import, ImportEnded, PageRead, Sweep, import, sweep};
+use sicantik_sidecar::sync::listing::{Import, ImportEnded, PageRead, Sweep, Swept, import, sweep};
 use sicantik_sidecar::sync::{Halt, ListingUse, Work};
 use tokio::sync::mpsc;
 use tokio::time::Duration;
@@ -17,17 +17,21 @@ use crate::support::sicantik::{Kept, Simulator, client, unlimited, work, worked}
 use crate::support::web::{Reply, Web};
 use crate::support::within;
 
-const HOW: Sweep = Sweep { step: 100, overlap: 10 };
+const HOW: Sweep = Sweep { step: 100, overlap: 10, shift: 0 };
 
 async fn listing(options: Options) -> Simulator {
     Simulator::start(options).await
 }
 
-/// Sweeps once; answers the end, and the registrations that were seen.
-async fn swept(simulator: &Simulator, expected_end: Option<u32>) -> (u32, BTreeSet<String>) {
+/// Sweeps once; answers how it ended, and the registrations that were seen.
+async fn swept(
+    simulator: &Simulator,
+    how: Sweep,
+    expected_end: Option<u32>,
+) -> (Swept, BTreeSet<String>) {
     let client = simulator.client(unlimited(4), &CancellationToken::new());
     let (sender, mut pages) = mpsc::channel::<PageRead>(2);
-    let sweeping = async move { sweep(&client, HOW, expected_end, &sender).await };
+    let sweeping = async move { sweep(&client, how, expected_end, &sender).await };
     let receiving = async {
         let mut seen = BTreeSet::new();
         while let Some(page) = pages.recv().await {
@@ -40,8 +44,12 @@ async fn swept(simulator: &Simulator, expected_end: Option<u32>) -> (u32, BTreeS
 }
 
 async fn imported(simulator: &Simulator) -> ImportEnded {
+    imported_as(simulator, HOW).await
+}
+
+async fn imported_as(simulator: &Simulator, how: Sweep) -> ImportEnded {
     let client = simulator.client(unlimited(8), &CancellationToken::new());
-    let job = Import { sicantik: &client, how: HOW, ledger: None, nudge: Arc::default() };
+    let job = Import { sicantik: &client, how, ledger: None, nudge: Arc::default() };
     // Of paused time there is plenty.
     tokio::time::timeout(Duration::from_secs(7_200), import(job, &mut |_| {}))
         .await
@@ -53,9 +61,9 @@ async fn a_sweep_ends_at_the_end_whatever_was_expected() {
     let simulator = listing(Options { permits: 450, clean: true, ..Options::default() }).await;
     let all: BTreeSet<String> =
         simulator.truth().await.into_iter().map(|truth| truth.pendaftaran_id).collect();
-    for expected_end in [None, Some(5), Some(2), Some(0), Some(40)] {
-        let (end, seen) = swept(&simulator, expected_end).await;
-        assert_eq!(end, 5, "{expected_end:?}");
+    for expected_end in [None, Some(450), Some(200), Some(0), Some(4_000)] {
+        let (end, seen) = swept(&simulator, HOW, expected_end).await;
+        assert_eq!(end, Swept::Whole { end: 450 }, "{expected_end:?}");
         assert_eq!(seen, all, "{expected_end:?}");
     }
 }
@@ -65,7 +73,7 @@ async fn a_known_end_costs_no_request_behind_it() {
     let latency = Duration::from_secs(2);
     let simulator =
         listing(Options { permits: 450, clean: true, latency, ..Options::default() }).await;
-    swept(&simulator, Some(5)).await;
+    swept(&simulator, HOW, Some(450)).await;
     assert_eq!(simulator.requests().await, 6);
 }
 
@@ -86,6 +94,52 @@ async fn nothing_is_missing_although_it_moves() {
         assert!(imported.complete, "seed {seed}");
         assert_eq!(imported.listing.listed, expected, "seed {seed}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_falls_between_two_pages_falls_between_no_others() {
+    // Rows stand further off their places than pages overlap, in the same way each time the same page is asked for.
+    let how = Sweep { step: 30, overlap: 2, shift: 0 };
+    let mut fell = 0;
+    for seed in 1..=6 {
+        let simulator =
+            listing(Options { permits: 700, seed, shuffle: 8, ..Options::default() }).await;
+        let (_, once) = swept(&simulator, how, None).await;
+        let (_, again) = swept(&simulator, how, None).await;
+        assert_eq!(once, again, "seed {seed}");
+        let summary = simulator.get("truth/summary").await;
+        fell += summary["listed"].as_u64().expect("a number") - once.len() as u64;
+        let imported = imported_as(&simulator, how).await.imported;
+        let junk = summary["junk"].as_u64().expect("a number");
+        assert_eq!(imported.listing.listed + junk, summary["listed"], "seed {seed}");
+        assert!(imported.complete);
+    }
+    assert!(fell > 0, "no permit fell between two pages");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_pages_slowly_makes_no_time_outs() {
+    let latency = Duration::from_secs(1);
+    let simulator =
+        listing(Options { permits: 900, clean: true, latency, ..Options::default() }).await;
+    let client = simulator.client(unlimited(6), &CancellationToken::new());
+    let (sender, mut pages) = mpsc::channel::<PageRead>(1);
+    let gate = client.clone();
+    let sweeping = async move { sweep(&client, HOW, None, &sender).await };
+    let receiving = async {
+        let mut rows = 0;
+        // Longer than an answer may take, each time.
+        while let Some(page) = {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            pages.recv().await
+        } {
+            rows += page.rows.len();
+        }
+        rows
+    };
+    let (end, rows) = tokio::join!(sweeping, receiving);
+    assert_eq!(end.expect("a whole sweep"), Swept::Whole { end: 900 });
+    assert_eq!((rows, gate.gate().traffic().retries), (980, 0));
 }
 
 #[tokio::test(start_paused = true)]

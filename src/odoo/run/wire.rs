@@ -205,6 +205,10 @@ pub struct ListedPermit {
     /// When it expires, where the listing says so; an inner `None` says that there is no date.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "date_or_false")]
     pub expiry_date: Option<Option<NaiveDate>>,
+    /// Another date that another row of the same registration names, which may have been sent long before; an inner
+    /// `None` where it names none. Nobody can tell which of the two is right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_expiry_date: Option<Option<NaiveDate>>,
 }
 
 /// Odoo's word for an unset date is `false`.
@@ -233,8 +237,9 @@ pub struct ListingProgress {
     pub junk: u64,
     /// Rows that could not be read at all.
     pub skipped: u64,
-    /// Whether the rows carry expiry dates.
-    pub upgraded: bool,
+    /// Whether the rows carry expiry dates, once one has been seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upgraded: Option<bool>,
 }
 
 /// What `record_listing` answers.

@@ -1,24 +1,25 @@
 //! The whole listing, into Odoo's ledger.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
 
 use super::page::{self, PageRead};
+use super::plan::Sweep;
 use super::seen::Seen;
-use super::sweep::{Sweep, sweep};
-use crate::odoo::Client;
+use super::store::{Ledger, Store};
+use super::sweep::{Swept, sweep_in};
 use crate::odoo::permit::RegisteredPages;
-use crate::odoo::run::{self, ListedPermit, ListingProgress, Next, RecordedListing, Unlisted};
+use crate::odoo::run::{self, ListedPermit, ListingProgress, RecordedListing, Unlisted};
 use crate::sicantik;
 use crate::sync::expiry::Halt;
 
-/// Rows that go to Odoo in one call, at least, while more are coming.
-const BATCH: usize = 300;
-
-/// The longest that Odoo hears nothing: the run's lease has to be renewed, and a press on *Stop* to be heard.
-const LONGEST_SILENCE: Duration = Duration::from_secs(4);
+/// How long pages on their way are waited for when the work has to stop.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A listing that still shows new permits after so many sweeps moves faster than it can be read.
 const MOST_SWEEPS: u32 = 6;
@@ -42,21 +43,6 @@ pub struct Import<'a> {
     pub nudge: Arc<Notify>,
 }
 
-/// A run in Odoo's ledger.
-#[derive(Debug, Clone, Copy)]
-pub struct Ledger<'a> {
-    /// Odoo.
-    pub odoo: &'a Client,
-    /// The run.
-    pub run_id: i64,
-    /// Who holds it.
-    pub worker: &'a str,
-    /// Its connector.
-    pub connector_id: i64,
-    /// Its last batch so far.
-    pub last_batch: u64,
-}
-
 /// What came of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Imported {
@@ -64,8 +50,8 @@ pub struct Imported {
     pub listing: ListingProgress,
     /// Permits made, changed, and left as they were.
     pub stored: RecordedListing,
-    /// Permits of Odoo that the listing no longer has; only known when it was read whole.
-    pub unlisted: u64,
+    /// Permits of Odoo that have left the listing since it was last read whole; not known unless it was now.
+    pub unlisted: Option<u64>,
     /// Whether nothing can have been missed.
     pub complete: bool,
     /// How long it took.
@@ -86,21 +72,25 @@ pub struct ImportEnded {
 /// Reads the listing until nothing can have been missed, and has it stored page by page. `report` hears of each page.
 pub async fn import(job: Import<'_>, report: &mut (dyn FnMut(&Imported) + Send)) -> ImportEnded {
     let before = job.sicantik.gate().traffic();
+    let stop = job.sicantik.stop().clone();
     let mut importer = Importer {
-        last_batch: job.ledger.map_or(0, |ledger| ledger.last_batch),
+        store: Store::new(job.ledger),
+        stopping: Box::pin(async move {
+            stop.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        }),
+        how: job.how,
         job,
         report,
         before,
         started: Instant::now(),
         seen: Seen::default(),
-        waiting: Vec::new(),
         end: None,
         imported: Imported::default(),
-        last_call: Instant::now(),
     };
     let halt = importer.run().await.err();
     importer.note();
-    ImportEnded { imported: importer.imported, last_batch: importer.last_batch, halt }
+    ImportEnded { imported: importer.imported, last_batch: importer.store.last_batch(), halt }
 }
 
 struct Importer<'a, 'r> {
@@ -108,22 +98,28 @@ struct Importer<'a, 'r> {
     report: &'r mut (dyn FnMut(&Imported) + Send),
     before: sicantik::Traffic,
     started: Instant,
+    /// Ready when the work has been told to stop and no more is waited for.
+    stopping: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// How the listing is read: as was asked for, or in smaller pages where SICANTIK gives no larger ones.
+    how: Sweep,
     seen: Seen,
-    /// Permits on their way to Odoo.
-    waiting: Vec<ListedPermit>,
-    /// The index of the first page past the end, in the last sweep.
+    store: Store<'a>,
+    /// How many rows the last sweep found.
     end: Option<u32>,
     imported: Imported,
-    last_batch: u64,
-    last_call: Instant,
 }
 
 impl Importer<'_, '_> {
     async fn run(&mut self) -> Result<(), Halt> {
         let result = self.read().await;
         if !matches!(result, Err(Halt::Odoo(_) | Halt::Lost)) {
+            self.note();
+            if result.is_ok() {
+                // Otherwise more rows may belong with these, unread: they wait for the next run.
+                self.store.release();
+            }
             // What has been read is stored, however the reading ended.
-            self.store_all().await?;
+            self.store.all(self.imported.listing).await?;
         }
         self.imported.complete = result?;
         self.compare().await
@@ -131,134 +127,126 @@ impl Importer<'_, '_> {
 
     /// Whether the listing was read whole.
     async fn read(&mut self) -> Result<bool, Halt> {
-        for sweep in 1..=MOST_SWEEPS {
-            let known = self.seen.len();
+        self.store.learn_numbers().await?;
+        let mut is_first = true;
+        for sweep in 0..MOST_SWEEPS {
+            let known = self.seen.registrations();
             self.seen.begin();
-            self.sweep_once().await?;
+            match self.sweep_once(self.how.phase(sweep)).await? {
+                Swept::Whole { end } => self.end = Some(end),
+                Swept::Capped { rows } => {
+                    self.how = Sweep::within(rows);
+                    continue;
+                }
+                // Behind what is not answered nothing is known.
+                Swept::CutShort | Swept::Unheard => return Ok(false),
+            }
+            self.seen.end();
             // A second sweep is complete when it shows nothing that the first has not shown; the first, when nothing moved.
             let is_settled =
-                if sweep == 1 { !self.seen.has_moved() } else { self.seen.len() == known };
+                if is_first { !self.seen.has_moved() } else { self.seen.registrations() == known };
+            is_first = false;
             tracing::debug!(sweep, permits = self.seen.len(), is_settled, "The listing was swept");
             if is_settled && self.look_back().await? {
                 // A server that lists nothing at all has lost its data, not its permits.
-                return Ok(self.seen.skipped == 0 && self.seen.len() > 0);
+                return Ok(self.seen.counts().1 == 0 && self.seen.len() > 0);
             }
         }
         Ok(false)
     }
 
-    async fn sweep_once(&mut self) -> Result<(), Halt> {
-        let (sender, pages) = mpsc::channel(WAITING_PAGES);
-        let sicantik = self.job.sicantik.clone();
-        let how = self.job.how;
-        // The sender goes with the sweep's end, which ends the receiving; the receiver goes with the end of the receiving,
-        // which ends the sweep.
-        let expected = self.end;
-        let sweeping = async move { sweep(&sicantik, how, expected, &sender).await };
-        let importer = &mut *self;
-        let receiving = async move { importer.receive(pages, how).await };
-        let (swept, received) = tokio::join!(sweeping, receiving);
-        received?;
-        self.end = Some(swept.map_err(|error| self.halt(error))?);
-        Ok(())
-    }
-
-    async fn receive(
-        &mut self,
-        mut pages: mpsc::Receiver<PageRead>,
-        how: Sweep,
-    ) -> Result<(), Halt> {
-        let nudge = Arc::clone(&self.job.nudge);
-        loop {
-            let page = tokio::select! {
-                page = pages.recv() => page,
-                () = nudge.notified() => {
-                    self.store().await?;
-                    continue;
-                }
-                () = tokio::time::sleep(LONGEST_SILENCE) => {
-                    self.store().await?;
-                    continue;
-                }
-            };
-            let Some(page) = page else { return Ok(()) };
+    async fn sweep_once(&mut self, how: Sweep) -> Result<Swept, Halt> {
+        let (sender, mut pages) = mpsc::channel(WAITING_PAGES);
+        let (sicantik, expected) = (self.job.sicantik.clone(), self.end);
+        // A task of its own: answers come in while Odoo is waited for. It ends when it is dropped.
+        let mut sweeping = JoinSet::new();
+        sweeping.spawn(async move { sweep_in(&sicantik, how, expected, &sender).await });
+        while let Some(page) = self.next(&mut pages).await? {
             let news = self.seen.take(&page, how);
             self.passed_on(news).await?;
         }
+        self.joined(sweeping).await
     }
 
-    /// Looks at the front again, and at what stands behind it as long as it is all new, until the front shows nothing
-    /// new. Whether that came to pass.
+    /// Looks at the front again, and at what stands behind it as long as nothing there is known, until the front shows
+    /// nothing new. Whether that came to pass.
     async fn look_back(&mut self) -> Result<bool, Halt> {
-        let how = self.job.how;
+        let began = self.seen.now();
         let mut offset = 0;
         for _ in 0..MOST_LOOKS {
-            let page = page::read(self.job.sicantik, offset, how.limit())
-                .await
-                .map_err(|error| self.halt(error))?;
-            let known = self.seen.len();
-            let news = self.seen.glance(&page);
-            let fresh = self.seen.len() - known;
-            self.passed_on(news).await?;
-            if fresh == 0 && offset == 0 {
+            let page = self.look_at(offset).await?;
+            let glance = self.seen.glance(&page, began);
+            self.passed_on(glance.news).await?;
+            if page.rows.is_empty() && offset == 0 && self.seen.registrations() > 0 {
+                // A stray answer: a moment ago there were rows.
+                continue;
+            }
+            if glance.is_stale && offset == 0 {
                 return Ok(true);
             }
-            // More may stand behind a page that is new from end to end.
-            let is_all_new = fresh > 0 && fresh == page.rows.len();
-            offset = if is_all_new { offset + how.step } else { 0 };
+            offset = if glance.may_go_on { offset + self.how.step } else { 0 };
         }
         Ok(false)
+    }
+
+    async fn look_at(&mut self, offset: u32) -> Result<PageRead, Halt> {
+        let (sender, mut pages) = mpsc::channel(1);
+        let (sicantik, limit) = (self.job.sicantik.clone(), self.how.limit());
+        let mut looking = JoinSet::new();
+        looking.spawn(async move {
+            let reading = page::read(&sicantik, offset, limit).await?;
+            // Who does not receive has stopped the import.
+            let _ = sender.send(reading.page).await;
+            Ok(())
+        });
+        match self.next(&mut pages).await? {
+            Some(page) => Ok(page),
+            None => self.joined(looking).await.map(|()| PageRead::default()),
+        }
+    }
+
+    /// What a task that reads has come to.
+    async fn joined<T: 'static>(
+        &mut self,
+        mut reading: JoinSet<Result<T, sicantik::Error>>,
+    ) -> Result<T, Halt> {
+        let read = reading.join_next().await.expect("a task was spawned");
+        read.expect("reading does not panic").map_err(|error| self.halt(error))
+    }
+
+    /// The next page that is read. Meanwhile Odoo hears that the work goes on.
+    async fn next(
+        &mut self,
+        pages: &mut mpsc::Receiver<PageRead>,
+    ) -> Result<Option<PageRead>, Halt> {
+        let nudge = Arc::clone(&self.job.nudge);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut self.stopping => return Err(Halt::Interrupted),
+                () = nudge.notified() => {}
+                () = self.store.silence() => {}
+                page = pages.recv() => return Ok(page),
+            }
+            self.tell().await?;
+        }
     }
 
     async fn passed_on(&mut self, news: Vec<ListedPermit>) -> Result<(), Halt> {
         self.imported.listing.pages += 1;
-        self.waiting.extend(news);
+        self.store.keep(news);
         self.note();
         (self.report)(&self.imported);
-        if self.waiting.len() >= BATCH || self.last_call.elapsed() >= LONGEST_SILENCE {
-            self.store().await?;
+        while self.store.is_due() {
+            self.tell().await?;
         }
         Ok(())
     }
 
-    /// Stores all that waits and tells Odoo the numbers as they are in the end, even where nothing waits.
-    async fn store_all(&mut self) -> Result<(), Halt> {
-        loop {
-            self.store().await?;
-            if self.waiting.is_empty() {
-                return Ok(());
-            }
-        }
-    }
-
     /// Stores what waits, or only says that the work goes on.
-    async fn store(&mut self) -> Result<(), Halt> {
+    async fn tell(&mut self) -> Result<(), Halt> {
         self.note();
-        let most = self.waiting.len().min(2 * BATCH);
-        let rows: Vec<ListedPermit> = self.waiting.drain(..most).collect();
-        self.last_call = Instant::now();
-        let Some(ledger) = self.job.ledger else { return Ok(()) };
-        let batch = if rows.is_empty() { 0 } else { self.last_batch + 1 };
-        let stored = run::record_listing(
-            ledger.odoo,
-            ledger.run_id,
-            ledger.worker,
-            batch,
-            &rows,
-            self.imported.listing,
-        )
-        .await?;
-        if stored.answer == Next::Lost {
-            return Err(Halt::Lost);
-        }
-        self.last_batch = self.last_batch.max(batch);
-        let sum = &mut self.imported.stored;
-        sum.rejected += stored.rejected;
-        sum.created += stored.created;
-        sum.updated += stored.updated;
-        sum.unchanged += stored.unchanged;
-        sum.dated += stored.dated;
-        if stored.answer == Next::Stop { Err(Halt::Cancelled) } else { Ok(()) }
+        self.store.some(self.imported.listing).await
     }
 
     /// Finds the permits of Odoo that the listing has no longer, or again, and says so.
@@ -272,12 +260,14 @@ impl Importer<'_, '_> {
                     match (self.seen.contains(&permit.registration_id), permit.listed) {
                         (false, true) => unlisted.missing.push(permit.id),
                         (true, false) => unlisted.again.push(permit.id),
-                        (false, false) => self.imported.unlisted += 1,
-                        (true, true) => {}
+                        (false, false) | (true, true) => {}
                     }
                 }
+                if self.store.is_due() {
+                    self.tell().await?;
+                }
             }
-            self.imported.unlisted += unlisted.missing.len() as u64;
+            self.imported.unlisted = Some(unlisted.missing.len() as u64);
         }
         let complete = self.imported.complete;
         let held =
@@ -293,9 +283,9 @@ impl Importer<'_, '_> {
         listing.requests = traffic.requests - self.before.requests;
         listing.retries = traffic.retries - self.before.retries;
         listing.listed = self.seen.len() as u64;
-        listing.junk = self.seen.junk;
-        listing.skipped = self.seen.skipped;
+        (listing.junk, listing.skipped) = self.seen.counts();
         listing.upgraded = self.seen.upgraded;
+        self.imported.stored = self.store.stored();
         self.imported.elapsed = self.started.elapsed();
     }
 

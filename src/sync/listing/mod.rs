@@ -3,17 +3,24 @@
 //! The order of the listing has no tie-break and new permits come in at its front, so pages overlap, repeat and miss
 //! rows. Three things make the reading complete all the same: each page is asked for with some rows of the
 //! next, so that small movements lose nothing; what shows that rows have moved further (a row on two pages, an edge that does
-//! not fit the next page's) makes the whole be read again, until nothing new comes; and a look back at the front catches
-//! what came in meanwhile.
+//! not fit the next page's) makes the whole be read again in other pages, until nothing new comes; and a look back at the
+//! front catches what came in meanwhile.
 //!
-//! - `page`: one page, in smaller parts where it cannot be had whole; `sweep`: all pages, once.
-//! - `seen`: what has been seen, and whether it moved; `import`: the whole, into Odoo.
+//! - `page`: one page, in smaller parts where it cannot be had whole; `plan`: which pages there are; `sweep`: all of
+//!   them, once.
+//! - `entry`, `seen`: what has been seen, and whether it moved.
+//! - `store`: what goes to Odoo, and when; `import`: the whole.
 
+mod entry;
 mod import;
 mod page;
+mod plan;
 mod seen;
+mod store;
 mod sweep;
 
-pub use import::{Import, ImportEnded, Imported, Ledger, import};
+pub use import::{Import, ImportEnded, Imported, import};
 pub use page::PageRead;
-pub use sweep::{Sweep, sweep};
+pub use plan::Sweep;
+pub use store::Ledger;
+pub use sweep::{Swept, sweep};

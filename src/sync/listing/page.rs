@@ -1,82 +1,169 @@
 //! One page of the listing.
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
+use std::ops::Range;
 
-use crate::sicantik::{Client, Error, Row};
+use crate::sicantik::{Client, Error, Row, Unreadable};
 
 /// A part of a page that was in trouble is asked for once; the smallest, a single row, once more.
 const TRIES_OF_A_PART: u32 = 1;
 const TRIES_OF_A_ROW: u32 = 2;
 
+/// After so many single rows in a row without an answer the rest of the page is given up: each of them has taken two
+/// time-outs, and behind some offsets the server never answers.
+const SILENT_ROWS: u32 = 3;
+
+/// The same for rows that are answered at once, but not so that they can be read.
+const ODD_ROWS: u32 = 20;
+
 /// A page as it was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PageRead {
-    /// Where it begins.
+    /// Its number in the sweep, from 0.
+    pub index: u32,
+    /// Where it begins, or where that part of it begins that was read later.
     pub offset: u32,
     /// Its rows, in the server's order.
     pub rows: Vec<Row>,
-    /// Rows in it that could not be read at all, each asked for alone.
-    pub skipped: u32,
+    /// Places in the listing that could not be read at all, in order.
+    pub gaps: Vec<Range<u32>>,
     /// Whether it was read in parts, so that its rows need not be of one moment.
     pub in_parts: bool,
 }
 
 impl PageRead {
-    /// Whether nothing stands here: the page is past the end.
+    /// Rows left out.
     #[must_use]
-    pub fn is_past_end(&self) -> bool {
-        self.rows.is_empty() && self.skipped == 0
+    pub fn skipped(&self) -> u32 {
+        self.gaps.iter().map(|gap| gap.end - gap.start).sum()
+    }
+
+    /// The first place behind it.
+    pub(super) fn stop(&self) -> u32 {
+        self.offset.saturating_add(self.rows.len() as u32).saturating_add(self.skipped())
+    }
+
+    /// Its rows with their places in the listing.
+    pub(super) fn placed(&self) -> impl Iterator<Item = (u32, &Row)> {
+        let mut gaps = self.gaps.iter().peekable();
+        let mut place = self.offset;
+        self.rows.iter().map(move |row| {
+            while let Some(gap) = gaps.next_if(|gap| gap.start <= place) {
+                place = gap.end;
+            }
+            place += 1;
+            (place - 1, row)
+        })
+    }
+
+    /// A page of nothing but places that could not be read.
+    pub(super) fn missing(index: u32, gap: Range<u32>) -> Self {
+        Self { index, offset: gap.start, gaps: vec![gap], in_parts: true, ..Self::default() }
     }
 }
 
-/// Reads `limit` rows from `offset` on. A page that cannot be had whole is read in halves, and these in halves, down to
-/// single rows; a row that cannot be had alone is left out and counted.
+/// What came of asking for a page.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    pub(super) page: PageRead,
+    /// Whether the server said that nothing stands where the page stops.
+    pub(super) is_empty_behind: bool,
+    /// Whether its rest was given up.
+    pub(super) is_given_up: bool,
+}
+
+/// Reads up to `limit` rows from `offset` on. A page that cannot be had whole is read in halves, and these in halves, down
+/// to single rows; a row that cannot be had alone is left out.
 ///
 /// # Errors
 ///
 /// What smaller pages do not help against; and any error while the server does not answer its cheapest question either.
-pub(super) async fn read(client: &Client, offset: u32, limit: u32) -> Result<PageRead, Error> {
+pub(super) async fn read(client: &Client, offset: u32, limit: u32) -> Result<Reading, Error> {
     match client.listing(limit, offset).await {
-        Ok(rows) => Ok(PageRead { offset, rows, skipped: 0, in_parts: false }),
-        Err(error) if error.is_passing() => {
-            // Is it the page, or the server?
-            client.ping().await?;
+        Ok(rows) => {
+            let is_empty_behind = rows.is_empty();
+            let page = PageRead { offset, rows, ..PageRead::default() };
+            Ok(Reading { page, is_empty_behind, is_given_up: false })
+        }
+        Err(error) if may_be_a_row(&error) => {
+            is_there(client, &error).await?;
             tracing::warn!(offset, limit, %error, "A page of the listing is read in smaller parts");
-            let mut page = halves(client.clone(), offset, limit).await?;
-            page.in_parts = true;
-            Ok(page)
+            parts(client, offset, limit).await
         }
         Err(error) => Err(error),
     }
 }
 
-async fn part(client: Client, offset: u32, limit: u32) -> Result<PageRead, Error> {
-    let tries = if limit == 1 { TRIES_OF_A_ROW } else { TRIES_OF_A_PART };
-    match client.listing_in(limit, offset, tries).await {
-        Ok(rows) => Ok(PageRead { offset, rows, ..PageRead::default() }),
-        Err(error) if error.is_passing() && limit == 1 => {
-            client.ping().await?;
-            tracing::warn!(offset, %error, "A row of the listing cannot be read and is left out");
-            Ok(PageRead { offset, skipped: 1, ..PageRead::default() })
-        }
-        Err(error) if error.is_passing() => halves(client, offset, limit).await,
-        Err(error) => Err(error),
+/// Whether a smaller page may be answered: large or slow ones are not, and a single odd row spoils its whole page.
+fn may_be_a_row(error: &Error) -> bool {
+    match error {
+        Error::Unreadable(Unreadable::TooLarge { .. }) => true,
+        Error::Unreadable(Unreadable::Field { path, .. }) => path.starts_with('['),
+        error => error.is_passing(),
     }
 }
 
-fn halves(client: Client, offset: u32, limit: u32) -> BoxFuture<'static, Result<PageRead, Error>> {
-    async move {
-        let half = limit.div_ceil(2);
-        let mut page = part(client.clone(), offset, half).await?;
-        // A first half that ends early is the listing's end.
-        let is_end = page.skipped == 0 && page.rows.len() < half as usize;
-        if limit > half && !is_end {
-            let second = part(client, offset + half, limit - half).await?;
-            page.rows.extend(second.rows);
-            page.skipped += second.skipped;
-        }
-        Ok(page)
+/// Is it the page, or the server? One that has sent an odd row is there.
+async fn is_there(client: &Client, error: &Error) -> Result<(), Error> {
+    if error.is_passing() {
+        client.ping().await?;
     }
-    .boxed()
+    Ok(())
+}
+
+async fn parts(client: &Client, offset: u32, limit: u32) -> Result<Reading, Error> {
+    let end = offset.saturating_add(limit);
+    let mut reading = Reading::default();
+    let page = &mut reading.page;
+    (page.offset, page.in_parts) = (offset, true);
+    let (mut silent, mut odd) = (0, 0);
+    let mut ranges = Vec::new();
+    split(offset..end, &mut ranges);
+    while let Some(range) = ranges.pop() {
+        let length = range.end - range.start;
+        let tries = if length == 1 { TRIES_OF_A_ROW } else { TRIES_OF_A_PART };
+        match client.listing_in(length, range.start, tries).await {
+            Ok(rows) if rows.is_empty() => {
+                reading.is_empty_behind = true;
+                break;
+            }
+            Ok(rows) => {
+                (silent, odd) = (0, 0);
+                // A server that gives fewer than were asked for is asked for the rest.
+                let behind = range.start + (rows.len() as u32).min(length);
+                page.rows.extend(rows.into_iter().take(length as usize));
+                if behind < range.end {
+                    ranges.push(behind..range.end);
+                }
+            }
+            Err(error) if may_be_a_row(&error) && length == 1 => {
+                is_there(client, &error).await?;
+                let offset = range.start;
+                tracing::warn!(offset, %error, "A row of the listing cannot be read and is left out");
+                if error.is_passing() {
+                    silent += 1;
+                } else {
+                    odd += 1;
+                }
+                if silent == SILENT_ROWS || odd == ODD_ROWS {
+                    tracing::warn!(offset, end, "The rest of the page is left out");
+                    page.gaps.push(range.start..end);
+                    reading.is_given_up = true;
+                    break;
+                }
+                page.gaps.push(range);
+            }
+            Err(error) if may_be_a_row(&error) => split(range, &mut ranges),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(reading)
+}
+
+/// Puts the two halves of `range` upon `ranges`, the first on top.
+fn split(range: Range<u32>, ranges: &mut Vec<Range<u32>>) {
+    let middle = range.start + (range.end - range.start).div_ceil(2);
+    if middle < range.end {
+        ranges.push(middle..range.end);
+    }
+    ranges.push(range.start..middle);
 }

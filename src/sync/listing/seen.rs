@@ -3,35 +3,11 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
+use super::entry::{Entry, NOWHERE, Registration, listed};
 use super::page::PageRead;
-use super::sweep::Sweep;
+use super::plan::Sweep;
 use crate::odoo::run::ListedPermit;
-use crate::sicantik::{Row, permit_date};
-
-/// A registration, held small: 16 digits nearly always.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Registration {
-    Number(u64),
-    Text(Box<str>),
-}
-
-impl Registration {
-    fn new(text: &str) -> Self {
-        let is_number = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_digit());
-        match text.parse() {
-            Ok(number) if is_number => Self::Number(number),
-            _ => Self::Text(text.into()),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    /// Of what was last passed on of the permit.
-    content: u64,
-    /// The page of the current sweep whose own rows it was among, and that sweep.
-    page: (u32, u32),
-}
+use crate::sicantik::Row;
 
 /// The rows at a page's ends, by which it is fitted to its neighbours.
 #[derive(Debug, Default)]
@@ -43,73 +19,120 @@ struct Edges {
 /// Everything seen so far, over all sweeps.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    permits: HashMap<Registration, Entry>,
+    rows: HashMap<Registration, Entry>,
+    /// Of these, permits.
+    permits: usize,
     hasher: RandomState,
-    sweep: u32,
+    moment: u32,
     edges: HashMap<u32, Edges>,
     moved: bool,
-    /// Rows that are left out for want of an applicant, of the current sweep.
-    pub(super) junk: u64,
-    /// Rows that could not be read, of the current sweep.
-    pub(super) skipped: u64,
-    /// Whether a row carried an expiry date's field.
-    pub(super) upgraded: bool,
+    /// Rows that are left out for want of an applicant, and rows that could not be read, of the current sweep.
+    junk: u64,
+    skipped: u64,
+    /// The same of the sweep before, until the current one is over.
+    before: (u64, u64),
+    /// Whether the rows carry an expiry date's field, once one has been seen.
+    pub(super) upgraded: Option<bool>,
+}
+
+/// A look at a page beside the sweeps.
+#[derive(Debug)]
+pub(super) struct Glance {
+    /// The permits in it that are new, or other than they were.
+    pub(super) news: Vec<ListedPermit>,
+    /// Whether something there is new, and no permit was known before the looks began: more may have come in behind it.
+    pub(super) may_go_on: bool,
+    /// Whether nothing there is new.
+    pub(super) is_stale: bool,
 }
 
 impl Seen {
     /// Begins another sweep.
     pub(super) fn begin(&mut self) {
-        self.sweep += 1;
+        self.before = self.counts();
+        self.moment += 1;
         self.edges.clear();
         self.moved = false;
         self.junk = 0;
         self.skipped = 0;
     }
 
-    /// Distinct permits.
-    pub(super) fn len(&self) -> usize {
-        self.permits.len()
+    /// Says that the sweep is over.
+    pub(super) fn end(&mut self) {
+        self.before = (0, 0);
     }
 
-    /// Whether the permit is in the listing.
+    /// Rows left out: those without an applicant, and those that could not be read. While the listing is swept again, they
+    /// do not begin from nothing again.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.junk.max(self.before.0), self.skipped.max(self.before.1))
+    }
+
+    /// Distinct permits.
+    pub(super) fn len(&self) -> usize {
+        self.permits
+    }
+
+    /// Distinct registrations, those without an applicant included.
+    pub(super) fn registrations(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether the registration is in the listing, with an applicant or without.
     pub(super) fn contains(&self, registration_id: &str) -> bool {
-        self.permits.contains_key(&Registration::new(registration_id.trim()))
+        self.rows.contains_key(&Registration::new(registration_id.trim()))
     }
 
     /// Takes in a page of a sweep; returns the permits in it that are new, or other than they were.
     pub(super) fn take(&mut self, page: &PageRead, how: Sweep) -> Vec<ListedPermit> {
-        let index = page.offset / how.step;
-        let own = how.step as usize;
+        let next = how.start(page.index.saturating_add(1)).unwrap_or(u32::MAX);
         let mut news = Vec::new();
         let mut edges = Edges::default();
-        for (place, row) in page.rows.iter().enumerate() {
+        for (place, row) in page.placed() {
             let registration = Registration::new(row.registration_id.trim());
-            if place < how.overlap as usize {
+            let is_own = place < next;
+            if place < page.offset + how.overlap {
                 edges.first.push(registration.clone());
             }
-            if place >= own {
+            if !is_own {
                 edges.beyond.push(registration.clone());
             }
-            let is_own = page.in_parts || place < own;
-            if is_own && row.is_junk() {
-                self.junk += 1;
-            }
-            news.extend(self.take_row(row, registration, is_own.then_some(index)));
+            // What is the next page's own is counted there.
+            self.junk += u64::from(is_own && row.is_junk());
+            news.extend(self.take_row(row, registration, is_own.then_some(page.index)));
         }
-        self.skipped += u64::from(page.skipped);
+        for gap in &page.gaps {
+            self.skipped += u64::from(gap.end.min(next).saturating_sub(gap.start));
+        }
+        // Parts are not of one moment: a row may have gone from one to the other.
+        self.moved |= page.in_parts;
         if !page.in_parts {
-            self.edges.insert(index, edges);
+            self.edges.insert(page.index, edges);
         }
         news
     }
 
-    /// Takes in a page that is looked at beside a sweep: where it stands says nothing.
-    pub(super) fn glance(&mut self, page: &PageRead) -> Vec<ListedPermit> {
-        let rows = page.rows.iter();
-        rows.filter_map(|row| {
-            self.take_row(row, Registration::new(row.registration_id.trim()), None)
-        })
-        .collect()
+    /// The moment from which on what is seen is new to those who look.
+    pub(super) fn now(&self) -> u32 {
+        self.moment + 1
+    }
+
+    /// Takes in a page that is looked at beside a sweep, in looks that began at `began`: where it stands says nothing.
+    pub(super) fn glance(&mut self, page: &PageRead, began: u32) -> Glance {
+        self.moment += 1;
+        // Most likely the sweep has left out the same rows.
+        self.skipped = self.skipped.max(u64::from(page.skipped()));
+        let before = self.rows.len();
+        let mut news = Vec::new();
+        let mut has_known = false;
+        for row in &page.rows {
+            let registration = Registration::new(row.registration_id.trim());
+            let entry = self.rows.get(&registration);
+            has_known |= entry.is_some_and(|entry| entry.since < began && !entry.is_junk);
+            news.extend(self.take_row(row, registration, None));
+        }
+        let is_stale = self.rows.len() == before;
+        Glance { news, may_go_on: !is_stale && !has_known, is_stale }
     }
 
     fn take_row(
@@ -118,64 +141,69 @@ impl Seen {
         registration: Registration,
         own_page: Option<u32>,
     ) -> Option<ListedPermit> {
-        self.upgraded |= row.expiry.is_some();
+        self.upgraded = Some(self.upgraded == Some(true) || row.expiry.is_some());
+        if registration.is_missing() {
+            return None;
+        }
+        let mut permit = listed(row);
+        let texts = self.hasher.hash_one((
+            &permit.permit_number,
+            &permit.applicant_name,
+            &permit.permit_type_name,
+        ));
+        let Some(entry) = self.rows.get_mut(&registration) else {
+            let entry = Entry {
+                texts,
+                date: permit.expiry_date,
+                since: self.moment,
+                moment: self.moment,
+                page: own_page.unwrap_or(NOWHERE),
+                is_junk: row.is_junk(),
+                has_other_texts: false,
+                has_other_date: false,
+            };
+            self.rows.insert(registration, entry);
+            self.permits += usize::from(!row.is_junk());
+            return (!row.is_junk()).then_some(permit);
+        };
+        let is_again = entry.moment == self.moment;
+        if !is_again {
+            (entry.moment, entry.page) = (self.moment, NOWHERE);
+        }
+        if let Some(page) = own_page {
+            // Within one page, which is of one moment, a registration is repeated by the server; on two pages, its
+            // row has moved from one to the other, and another row the opposite way, perhaps unseen.
+            self.moved |= entry.page != NOWHERE && entry.page != page;
+            entry.page = page;
+        }
         if row.is_junk() {
             return None;
         }
-        let permit = listed(row);
-        let content = self.hasher.hash_one(&permit);
-        let here = own_page.map(|page| (self.sweep, page));
-        match self.permits.get_mut(&registration) {
-            Some(entry) => {
-                // Within one page, which is of one moment, a registration is repeated by the server; on two pages, its
-                // row has moved from one to the other, and another row the opposite way, perhaps unseen.
-                if let Some(here) = here {
-                    self.moved |= entry.page.0 == here.0 && entry.page.1 != here.1;
-                    entry.page = here;
-                }
-                let changed = entry.content != content;
-                entry.content = content;
-                changed.then_some(permit)
-            }
-            None => {
-                let page = here.unwrap_or((0, 0));
-                self.permits.insert(registration, Entry { content, page });
-                Some(permit)
-            }
+        if entry.is_junk {
+            (entry.is_junk, entry.texts, entry.date) = (false, texts, permit.expiry_date);
+            self.permits += 1;
+            return Some(permit);
         }
+        let is_news = entry.compare(&mut permit, texts, is_again);
+        is_news.then_some(permit)
     }
 
     /// Whether rows moved during this sweep, so that some may have been missed.
     pub(super) fn has_moved(&self) -> bool {
         self.moved
             || self.edges.iter().any(|(index, edges)| {
-                self.edges.get(&(index + 1)).is_some_and(|next| {
-                    let both = edges.beyond.len().min(next.first.len());
-                    edges.beyond[..both] != next.first[..both]
-                })
+                self.edges.get(&(index + 1)).is_some_and(|next| edges.beyond != next.first)
             })
-    }
-}
-
-/// A row in the form that Odoo takes. A date that cannot be read is not said: the permit is asked for by itself.
-fn listed(row: &Row) -> ListedPermit {
-    let tidy = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    ListedPermit {
-        registration_id: row.registration_id.trim().to_owned(),
-        // To the letter: SICANTIK compares it so.
-        permit_number: row.permit_number.clone(),
-        applicant_name: tidy(&row.applicant_name),
-        permit_type_name: tidy(&row.permit_type_name),
-        received_date: permit_date(row.received.as_deref()).ok().flatten(),
-        expiry_date: row.expiry.as_deref().and_then(|text| permit_date(Some(text)).ok()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::NaiveDate;
+
     use super::*;
 
-    const HOW: Sweep = Sweep { step: 3, overlap: 2 };
+    const HOW: Sweep = Sweep { step: 3, overlap: 2, shift: 0 };
 
     fn page(offset: u32, names: &str) -> PageRead {
         let rows = names.chars().map(|name| Row {
@@ -183,17 +211,29 @@ mod tests {
             applicant_name: "Ginting".into(),
             ..Row::default()
         });
-        PageRead { offset, rows: rows.collect(), ..PageRead::default() }
+        let index = offset / HOW.step;
+        PageRead { index, offset, rows: rows.collect(), ..PageRead::default() }
+    }
+
+    fn dated(offset: u32, names: &str, date: &str) -> PageRead {
+        let mut page = page(offset, names);
+        page.rows.iter_mut().for_each(|row| row.expiry = Some(date.into()));
+        page
     }
 
     fn news(permits: &[ListedPermit]) -> String {
         permits.iter().map(|permit| permit.registration_id.as_str()).collect()
     }
 
-    #[test]
-    fn a_listing_that_stands_still_has_not_moved() {
+    fn begun() -> Seen {
         let mut seen = Seen::default();
         seen.begin();
+        seen
+    }
+
+    #[test]
+    fn a_listing_that_stands_still_has_not_moved() {
+        let mut seen = begun();
         // The server repeats `b` by itself.
         assert_eq!(news(&seen.take(&page(3, "defg"), HOW)), "defg");
         assert_eq!(news(&seen.take(&page(0, "abbde"), HOW)), "ab");
@@ -203,31 +243,44 @@ mod tests {
 
     #[test]
     fn an_edge_that_does_not_fit_shows_a_movement() {
-        let mut seen = Seen::default();
-        seen.begin();
-        seen.take(&page(0, "abcde"), HOW);
-        seen.take(&page(3, "ed"), HOW);
-        assert!(seen.has_moved());
-        seen.begin();
-        seen.take(&page(0, "abcde"), HOW);
-        seen.take(&page(3, "de"), HOW);
-        assert!(!seen.has_moved());
+        for (second, has_moved) in [("ed", true), ("de", false), ("d", true), ("dfe", true)] {
+            let mut seen = begun();
+            seen.take(&page(0, "abcde"), HOW);
+            seen.take(&page(3, second), HOW);
+            assert_eq!(seen.has_moved(), has_moved, "{second}");
+        }
     }
 
     #[test]
     fn a_row_on_two_pages_shows_a_movement() {
-        let mut seen = Seen::default();
-        seen.begin();
+        let mut seen = begun();
         seen.take(&page(0, "abcde"), HOW);
         seen.take(&page(6, "ghb"), HOW);
         assert!(seen.has_moved());
     }
 
     #[test]
+    fn rows_without_an_applicant_move_too() {
+        let mut seen = begun();
+        let junk = |mut page: PageRead, place: usize| {
+            page.rows[place].applicant_name = "-".into();
+            page
+        };
+        assert_eq!(news(&seen.take(&junk(page(0, "xbcde"), 0), HOW)), "bcde");
+        seen.take(&page(3, "defgh"), HOW);
+        assert!(!seen.has_moved());
+        // Another permit has gone to its place, unseen.
+        seen.take(&junk(page(6, "ghx"), 2), HOW);
+        assert!(seen.has_moved());
+        assert!(seen.contains("x"), "it is listed all the same");
+        assert_eq!((seen.counts(), seen.len()), ((2, 0), 7));
+    }
+
+    #[test]
     fn only_what_is_new_or_other_is_passed_on() {
-        let mut seen = Seen::default();
-        seen.begin();
+        let mut seen = begun();
         seen.take(&page(0, "ab"), HOW);
+        assert_eq!(seen.upgraded, Some(false));
         let mut again = page(0, "abc");
         again.rows[1].expiry = Some("2030-01-02".into());
         seen.begin();
@@ -237,17 +290,99 @@ mod tests {
             passed_on[0].expiry_date.flatten().map(|date| date.to_string()).as_deref(),
             Some("2030-01-02")
         );
-        assert!(seen.upgraded);
+        assert_eq!(seen.upgraded, Some(true));
         assert!(seen.contains(" c ") && !seen.contains("d"));
     }
 
     #[test]
-    fn junk_is_counted_and_left_out() {
-        let mut seen = Seen::default();
+    fn another_date_in_the_same_sweep_is_said_once() {
+        let mut seen = begun();
+        seen.take(&dated(0, "abc", "2030-01-02"), HOW);
+        let passed_on = seen.take(&dated(6, "b", "2031-01-02"), HOW);
+        assert_eq!(news(&passed_on), "b");
+        let said = (passed_on[0].expiry_date, passed_on[0].other_expiry_date);
+        let day = |year| Some(NaiveDate::from_ymd_opt(year, 1, 2));
+        assert_eq!(said, (day(2030), day(2031)));
+        assert!(seen.take(&dated(9, "b", ""), HOW).is_empty());
         seen.begin();
-        let mut junk = page(0, "ab");
+        assert!(seen.take(&dated(0, "b", "2031-01-02"), HOW).is_empty());
+        assert!(seen.take(&dated(6, "b", "2030-01-02"), HOW).is_empty());
+    }
+
+    #[test]
+    fn another_date_later_is_a_change() {
+        let mut seen = begun();
+        seen.take(&dated(0, "a", "2030-01-02"), HOW);
+        let began = seen.now();
+        let looked = seen.glance(&dated(0, "a", "2031-01-02"), began);
+        assert_eq!((news(&looked.news).as_str(), looked.is_stale), ("a", true));
+        assert_eq!(looked.news[0].other_expiry_date, None);
+        seen.begin();
+        assert!(seen.take(&dated(0, "a", "2031-01-02"), HOW).is_empty());
+        assert!(seen.take(&page(0, "a"), HOW).is_empty(), "who says nothing contradicts nobody");
+    }
+
+    #[test]
+    fn of_rows_that_differ_the_first_counts() {
+        let named = |offset, name: &str, date| {
+            let mut page = dated(offset, "a", date);
+            page.rows[0].applicant_name = name.into();
+            page
+        };
+        let mut seen = begun();
+        seen.take(&named(0, "Ginting", ""), HOW);
+        assert!(seen.take(&named(6, "Barus", ""), HOW).is_empty());
+        seen.begin();
+        assert!(seen.take(&named(6, "Barus", ""), HOW).is_empty(), "whatever comes first then");
+        let passed_on = seen.take(&named(0, "Barus", "2030-01-02"), HOW);
+        assert_eq!((news(&passed_on).as_str(), passed_on[0].applicant_name.as_str()), ("a", ""));
+        // A change in between is one.
+        let mut seen = begun();
+        seen.take(&named(0, "Ginting", ""), HOW);
+        seen.begin();
+        assert_eq!(seen.take(&named(0, "Barus", ""), HOW)[0].applicant_name, "Barus");
+    }
+
+    #[test]
+    fn what_two_pages_share_is_counted_once() {
+        let mut seen = begun();
+        let mut first = page(0, "abcd");
+        first.rows[3].applicant_name = "0".into();
+        first.gaps.push(4..5);
+        let mut second = page(3, "df");
+        second.rows[0].applicant_name = "0".into();
+        second.gaps.push(4..5);
+        seen.take(&first, HOW);
+        seen.take(&second, HOW);
+        assert_eq!(seen.counts(), (1, 1));
+        seen.begin();
+        assert_eq!(seen.counts(), (1, 1), "they do not fall");
+        seen.end();
+        assert_eq!(seen.counts(), (0, 0));
+    }
+
+    #[test]
+    fn a_look_tells_pages_of_news() {
+        let mut seen = begun();
+        seen.take(&page(0, "ab"), HOW);
+        let began = seen.now();
+        let mut told = |names: &str| {
+            let glance = seen.glance(&page(0, names), began);
+            (news(&glance.news), glance.may_go_on, glance.is_stale)
+        };
+        assert_eq!(told("xbc"), ("xc".to_owned(), false, false));
+        assert_eq!(
+            told("cyy"),
+            ("y".to_owned(), true, false),
+            "what the last look has shown is new"
+        );
+        assert_eq!(told("cy"), (String::new(), false, true));
+        let mut junk = page(0, "az");
+        junk.rows[0].registration_id = "j".into();
         junk.rows[0].applicant_name = "-".into();
-        assert_eq!(news(&seen.take(&junk, HOW)), "b");
-        assert_eq!((seen.junk, seen.len()), (1, 1));
+        junk.gaps.push(2..4);
+        assert!(seen.glance(&junk, began).may_go_on, "junk may be among what is new");
+        assert!(!seen.glance(&junk, began).may_go_on);
+        assert_eq!(seen.counts().1, 2, "what cannot be read is counted, and once");
     }
 }

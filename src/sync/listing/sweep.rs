@@ -1,119 +1,328 @@
 //! All pages of the listing, once, several at a time.
+//!
+//! Nothing tells where the listing ends but its end. An empty answer alone may be a stray one, and a page that is not full
+//! may come from a server that gives fewer rows than it is asked for. So a place where rows stopped is the end only if the
+//! server says twice that nothing stands there (a page that stops there counts as once), and nothing stands behind it.
 
-use std::ops::RangeInclusive;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use futures::{StreamExt, stream};
-use tokio::sync::{mpsc, watch};
+use futures::future::{AbortHandle, Abortable, BoxFuture};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+use tokio::sync::mpsc;
 
-use super::page::{self, PageRead};
+use super::page::{self, PageRead, Reading};
+use super::plan::Sweep;
 use crate::sicantik::{Client, Error};
 
-/// How the listing is read.
+/// A place that answers nothing although rows stand behind it is asked for so often.
+const TRIES_OF_A_STRAY: u32 = 3;
+
+/// A server that has stopped so often after the same number of rows, and not at the end, gives no more at once.
+const SIGNS_OF_A_CAP: u32 = 2;
+
+/// After so many pages in a row whose rest was given up the server will not answer behind them either.
+const GIVEN_UP_IN_A_ROW: usize = 3;
+
+/// How a sweep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sweep {
-    /// Rows from one page's beginning to the next's.
-    pub step: u32,
-    /// Rows of the next page that are asked for with each.
-    pub overlap: u32,
+pub enum Swept {
+    /// At the listing's end.
+    Whole {
+        /// How many rows stand before it.
+        end: u32,
+    },
+    /// Before it, since the server gives fewer rows at once than it was asked for.
+    Capped {
+        /// So many it gives.
+        rows: u32,
+    },
+    /// Before it, since the server answers for no more pages.
+    CutShort,
+    /// Nobody received any more.
+    Unheard,
 }
 
-impl Sweep {
-    /// Pages of `page_size` rows, a tenth of which overlap in addition, at least 5.
-    #[must_use]
-    pub fn of(page_size: u32) -> Self {
-        let step = page_size.max(1);
-        Self { step, overlap: (step / 10).max(5) }
-    }
-
-    /// Rows that are asked for at once.
-    #[must_use]
-    pub fn limit(&self) -> u32 {
-        self.step + self.overlap
-    }
-}
-
-/// Reads all pages from the front to the first that is past the end, and sends them on as they come, in any order; returns
-/// that page's index. Pages behind `expected_end`, the index that an earlier sweep returned, are asked for only when the
-/// listing turns out to be longer. Ends early, without an error, when nobody receives any more.
+/// Reads all pages from the front to the end, and sends them on as they come, in any order. Where the server gives fewer
+/// rows at once than it is asked for, begins anew with smaller pages. Pages behind `expected_end`, where an earlier sweep
+/// found the end, are asked for only when the listing turns out to be longer.
 ///
 /// # Errors
 ///
 /// The first [`Error`] that smaller pages do not help against.
 pub async fn sweep(
     client: &Client,
+    mut how: Sweep,
+    expected_end: Option<u32>,
+    pages: &mpsc::Sender<PageRead>,
+) -> Result<Swept, Error> {
+    loop {
+        match sweep_in(client, how, expected_end, pages).await? {
+            Swept::Capped { rows } => how = Sweep::within(rows),
+            swept => return Ok(swept),
+        }
+    }
+}
+
+/// As [`sweep`], but only with pages of this length.
+pub(super) async fn sweep_in(
+    client: &Client,
     how: Sweep,
     expected_end: Option<u32>,
     pages: &mpsc::Sender<PageRead>,
-) -> Result<u32, Error> {
-    let mut first = 0;
-    let mut last = expected_end.unwrap_or(u32::MAX);
-    loop {
-        let end = sweep_range(client, how, first..=last, pages).await?;
-        if end <= last {
-            return Ok(end);
-        }
-        // It has grown.
-        first = last + 1;
-        last = u32::MAX;
-    }
+) -> Result<Swept, Error> {
+    let sweeping = Sweeping {
+        client,
+        how,
+        expected_end: expected_end.unwrap_or(u32::MAX),
+        next: 0,
+        reading: FuturesUnordered::new(),
+        asked: BTreeMap::new(),
+        outbox: VecDeque::new(),
+        places: BTreeMap::new(),
+        furthest: 0,
+        caps: HashMap::new(),
+        cap: None,
+        given_up: BTreeSet::new(),
+    };
+    sweeping.run(pages).await
 }
 
-/// As [`sweep`], only for the pages of `range`; where none is past the end, returns an index behind them.
-async fn sweep_range(
-    client: &Client,
-    how: Sweep,
-    range: RangeInclusive<u32>,
-    pages: &mpsc::Sender<PageRead>,
-) -> Result<u32, Error> {
-    let (first, last) = (*range.start(), *range.end());
-    // The lowest index of a page that is known to be past the end; pages behind it are not asked for any more.
-    let (known_end, end) = watch::channel(last.saturating_add(1));
-    let reading = stream::iter(first..=last)
-        .take_while(|index| {
-            let before_end = *index <= *end.borrow();
-            async move { before_end }
-        })
-        .map(|index| read_unless_past(client.clone(), how, index, end.clone()))
-        .buffer_unordered(client.gate().limits().max_in_flight);
-    let mut reading = std::pin::pin!(reading);
-    while let Some(read) = reading.next().await {
-        let Some((index, page)) = read? else { continue };
-        // A page that is not full is the last; the one behind it has to confirm that.
-        let end_of_page = if page.is_past_end() {
-            index
-        } else if !page.in_parts && page.rows.len() < how.step as usize {
-            index.saturating_add(1)
-        } else {
-            u32::MAX
-        };
-        known_end.send_if_modified(|end| {
-            let earlier = end_of_page < *end;
-            *end = end_of_page.min(*end);
-            earlier
-        });
-        if !page.is_past_end() && pages.send(page).await.is_err() {
-            return Ok(first);
-        }
-    }
-    let end = *known_end.borrow();
-    Ok(end)
-}
-
-/// Reads the page, or nothing once it is known to be behind the end.
-async fn read_unless_past(
-    client: Client,
-    how: Sweep,
+/// Rows from `offset` on that belong to page `index`.
+#[derive(Debug, Clone, Copy)]
+struct Ask {
     index: u32,
-    mut end: watch::Receiver<u32>,
-) -> Result<Option<(u32, PageRead)>, Error> {
-    let Some(offset) = index.checked_mul(how.step) else { return Ok(None) };
-    tokio::select! {
-        biased;
-        result = end.wait_for(|end| index > *end) => {
-            // An error says that the sweep is over, which is past the end too.
-            drop(result);
-            Ok(None)
+    offset: u32,
+    limit: u32,
+}
+
+type Answer = (Ask, Result<Reading, Error>);
+
+/// A place where rows stopped before the page was full.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    /// The page that is not full, and where it would be.
+    index: u32,
+    until: u32,
+    /// Whether rows stand right before it.
+    is_stop: bool,
+    /// How often the server said that nothing stands there.
+    empties: u32,
+    /// How many rows came at once, where that may be all that the server gives.
+    came: u32,
+}
+
+impl Place {
+    fn is_confirmed(&self) -> bool {
+        self.empties + u32::from(self.is_stop) >= 2 && self.empties > 0
+    }
+}
+
+struct Sweeping<'a> {
+    client: &'a Client,
+    how: Sweep,
+    expected_end: u32,
+    /// The next page to ask for.
+    next: u32,
+    reading: FuturesUnordered<Abortable<BoxFuture<'static, Answer>>>,
+    /// What is being read, by offset.
+    asked: BTreeMap<u32, (Ask, AbortHandle)>,
+    /// Pages that the receiver has no room for yet. They are in the way of further ones, so that it does not grow.
+    outbox: VecDeque<PageRead>,
+    places: BTreeMap<u32, Place>,
+    /// The first place behind all rows seen.
+    furthest: u32,
+    /// How often the server stopped, not at the end, after so many rows.
+    caps: HashMap<u32, u32>,
+    cap: Option<u32>,
+    given_up: BTreeSet<u32>,
+}
+
+impl Sweeping<'_> {
+    async fn run(mut self, pages: &mpsc::Sender<PageRead>) -> Result<Swept, Error> {
+        let mut ended = None;
+        loop {
+            if ended.is_none() {
+                ended = self.ask_on().map(Ok);
+            }
+            if let Some(end) = &ended {
+                // What is still being read is given up on its way.
+                self.reading.clear();
+                if self.outbox.is_empty() {
+                    return end.clone();
+                }
+            }
+            // Answers are taken even while the receiver has no time: an answer that waits too long is a time-out.
+            tokio::select! {
+                () = pages.closed() => return Ok(Swept::Unheard),
+                room = pages.reserve(), if !self.outbox.is_empty() => {
+                    let Ok(room) = room else { return Ok(Swept::Unheard) };
+                    room.send(self.outbox.pop_front().expect("it is not empty"));
+                }
+                Some(read) = self.reading.next(), if ended.is_none() => {
+                    let Ok((ask, answer)) = read else { continue };
+                    self.asked.remove(&ask.offset);
+                    match answer {
+                        Ok(reading) => self.arrived(ask, reading),
+                        Err(error) => ended = Some(Err(error)),
+                    }
+                }
+            }
         }
-        page = page::read(&client, offset, how.limit()) => Ok(Some((index, page?))),
+    }
+
+    fn arrived(&mut self, ask: Ask, reading: Reading) {
+        let Reading { mut page, is_empty_behind, is_given_up } = reading;
+        page.index = ask.index;
+        page.in_parts |= self.how.start(ask.index) != Some(ask.offset);
+        let (stop, until) = (page.stop(), ask.offset.saturating_add(ask.limit));
+        let earlier = self.places.remove(&ask.offset);
+        if let Some((place, _)) = page.placed().last() {
+            self.furthest = self.furthest.max(place + 1);
+        }
+        if is_given_up {
+            self.given_up.insert(ask.index);
+        }
+        if stop < until {
+            let place = self.places.entry(stop).or_default();
+            if until > place.until {
+                (place.index, place.until) = (ask.index, until);
+            }
+            place.empties += u32::from(is_empty_behind);
+            place.is_stop |= stop > ask.offset;
+            if let Some(earlier) = earlier.filter(|_| stop == ask.offset) {
+                place.empties += earlier.empties;
+                place.is_stop |= earlier.is_stop;
+            }
+            if !is_empty_behind {
+                // One answer; what is read in parts asks on until it is full or nothing comes.
+                place.came = page.rows.len() as u32;
+            }
+        }
+        if let Some(earlier) = earlier.filter(|_| !page.rows.is_empty()) {
+            self.note_stop(earlier.came);
+        }
+        if stop > ask.offset {
+            self.outbox.push_back(page);
+        }
+    }
+
+    /// Asks for what is to be read next, or says how the sweep has ended.
+    fn ask_on(&mut self) -> Option<Swept> {
+        if self.is_cut_short() {
+            tracing::warn!("SICANTIK does not answer for the pages that follow in its listing");
+            return Some(Swept::CutShort);
+        }
+        self.ask_where_rows_stopped();
+        if let Some(rows) = self.cap {
+            tracing::info!(rows, "SICANTIK gives so many rows at once, and no more");
+            return Some(Swept::Capped { rows });
+        }
+        let presumed = self.places.range(self.furthest..).next().map(|(at, place)| (*at, *place));
+        if let Some((at, _)) = presumed {
+            self.forget_behind(at);
+        }
+        self.ask_for_pages(presumed.map(|(at, _)| at));
+        if let Some((at, place)) = presumed {
+            let is_all_before = self.asked.range(..at).next().is_none()
+                && self.places.range(..at).next().is_none()
+                && self.how.start(self.next).is_none_or(|start| start >= at);
+            if is_all_before && place.is_confirmed() {
+                return Some(Swept::Whole { end: at });
+            }
+            if (is_all_before || place.is_stop) && !place.is_confirmed() {
+                self.ask(Ask { index: place.index, offset: at, limit: place.until - at });
+            }
+        }
+        // Only where offsets have come to their own end.
+        (self.asked.is_empty() && self.outbox.is_empty())
+            .then_some(Swept::Whole { end: self.furthest })
+    }
+
+    /// Goes on at places behind which rows have been seen: a page there is not full, or a stray answer said that there is
+    /// nothing.
+    fn ask_where_rows_stopped(&mut self) {
+        let open: Vec<u32> = self.places.range(..self.furthest).map(|(at, _)| *at).collect();
+        for at in open {
+            if self.asked.contains_key(&at) {
+                continue;
+            }
+            let place = self.places.get_mut(&at).expect("nothing else removes it");
+            let came = std::mem::take(&mut place.came);
+            let Place { index, until, empties, .. } = *place;
+            self.note_stop(came);
+            if empties >= TRIES_OF_A_STRAY {
+                tracing::warn!(
+                    offset = at,
+                    until,
+                    "The listing has no rows here, but behind it: they are left out"
+                );
+                self.places.remove(&at);
+                self.outbox.push_back(PageRead::missing(index, at..until));
+            } else {
+                self.ask(Ask { index, offset: at, limit: until - at });
+            }
+        }
+    }
+
+    /// Notes that the server stopped after `came` rows, not at the end.
+    fn note_stop(&mut self, came: u32) {
+        if came > 0 {
+            let signs = self.caps.entry(came).or_default();
+            *signs += 1;
+            if *signs == SIGNS_OF_A_CAP {
+                self.cap = Some(came);
+            }
+        }
+    }
+
+    /// Gives up what is being read behind the place where the listing seems to end. Should it not end there, it is asked
+    /// for again.
+    fn forget_behind(&mut self, at: u32) {
+        for (offset, (ask, handle)) in self.asked.split_off(&at.saturating_add(1)) {
+            handle.abort();
+            if self.how.start(ask.index) == Some(offset) {
+                self.next = self.next.min(ask.index);
+            }
+        }
+    }
+
+    fn ask_for_pages(&mut self, presumed_end: Option<u32>) {
+        let most = self.client.gate().limits().max_in_flight;
+        while self.asked.len() + self.outbox.len() < most {
+            let Some(offset) = self.how.start(self.next) else { return };
+            if presumed_end.is_some_and(|end| offset > end) {
+                return;
+            }
+            if offset >= self.expected_end {
+                if !self.asked.is_empty() || !self.places.is_empty() {
+                    return;
+                }
+                // It has grown.
+                self.expected_end = u32::MAX;
+            }
+            let limit = self.how.limit_of(self.next);
+            self.ask(Ask { index: self.next, offset, limit });
+            self.next += 1;
+        }
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        if self.asked.contains_key(&ask.offset) {
+            return;
+        }
+        let client = self.client.clone();
+        let reading =
+            async move { (ask, page::read(&client, ask.offset, ask.limit).await) }.boxed();
+        let (handle, registration) = AbortHandle::new_pair();
+        self.asked.insert(ask.offset, (ask, handle));
+        self.reading.push(Abortable::new(reading, registration));
+    }
+
+    fn is_cut_short(&self) -> bool {
+        let pages: Vec<u32> = self.given_up.iter().copied().collect();
+        pages.windows(GIVEN_UP_IN_A_ROW).any(|row| {
+            row.last().is_some_and(|last| (last - row[0]) as usize == GIVEN_UP_IN_A_ROW - 1)
+        })
     }
 }

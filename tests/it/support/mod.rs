@@ -3,6 +3,7 @@
 mod answer;
 pub(crate) mod ledger;
 pub(crate) mod odoo;
+pub(crate) mod office;
 pub(crate) mod plain;
 pub(crate) mod program;
 pub(crate) mod service;

@@ -1,0 +1,207 @@
+//! Permits on their way to Odoo.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::odoo::Client;
+use crate::odoo::permit::UnregisteredPages;
+use crate::odoo::run::{self, ListedPermit, ListingProgress, Next, RecordedListing};
+use crate::sync::expiry::Halt;
+
+/// Rows that go to Odoo in one call, at least, while more are coming; twice as many at most.
+const BATCH: usize = 300;
+
+/// The longest that Odoo hears nothing: the run's lease has to be renewed, and a press on *Stop* to be heard.
+const LONGEST_SILENCE: Duration = Duration::from_secs(4);
+
+/// A run in Odoo's ledger.
+#[derive(Debug, Clone, Copy)]
+pub struct Ledger<'a> {
+    /// Odoo.
+    pub odoo: &'a Client,
+    /// The run.
+    pub run_id: i64,
+    /// Who holds it.
+    pub worker: &'a str,
+    /// Its connector.
+    pub connector_id: i64,
+    /// Its last batch so far.
+    pub last_batch: u64,
+}
+
+/// What waits to be stored, and where it goes: nowhere in a dry run.
+#[derive(Debug)]
+pub(super) struct Store<'a> {
+    ledger: Option<Ledger<'a>>,
+    last_batch: u64,
+    last_call: Instant,
+    waiting: VecDeque<ListedPermit>,
+    /// Hashes of the numbers of Odoo's permits without a registration. Odoo gives such a permit the registration of the only
+    /// row with its number, and can tell that it is the only one only if all rows with the number come in one call.
+    numbers: HashSet<u64>,
+    hasher: RandomState,
+    /// Rows with one of these numbers, by registration, until the listing has been read.
+    held: HashMap<String, ListedPermit>,
+    /// What was held back, a call each.
+    released: Vec<Vec<ListedPermit>>,
+    stored: RecordedListing,
+}
+
+impl<'a> Store<'a> {
+    pub(super) fn new(ledger: Option<Ledger<'a>>) -> Self {
+        Self {
+            ledger,
+            last_batch: ledger.map_or(0, |ledger| ledger.last_batch),
+            last_call: Instant::now(),
+            waiting: VecDeque::new(),
+            numbers: HashSet::new(),
+            hasher: RandomState::new(),
+            held: HashMap::new(),
+            released: Vec::new(),
+            stored: RecordedListing::default(),
+        }
+    }
+
+    pub(super) fn last_batch(&self) -> u64 {
+        self.last_batch
+    }
+
+    /// What Odoo has answered, summed up.
+    pub(super) fn stored(&self) -> RecordedListing {
+        self.stored
+    }
+
+    /// Learns the numbers whose rows are to be held back.
+    pub(super) async fn learn_numbers(&mut self) -> Result<(), Halt> {
+        let Some(ledger) = self.ledger else { return Ok(()) };
+        let mut pages = UnregisteredPages::new(ledger.odoo, ledger.connector_id);
+        while let Some(page) = pages.next_page().await? {
+            for number in page {
+                self.numbers.insert(self.hasher.hash_one(number.trim()));
+            }
+            if self.is_silent() {
+                self.some(ListingProgress::default()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps `permits` until they are sent.
+    pub(super) fn keep(&mut self, permits: Vec<ListedPermit>) {
+        for permit in permits {
+            if let Some(held) = self.held.get_mut(&permit.registration_id) {
+                update(held, permit);
+            } else if self.is_wanted(&permit.permit_number) {
+                self.held.insert(permit.registration_id.clone(), permit);
+            } else {
+                self.waiting.push_back(permit);
+            }
+        }
+    }
+
+    fn is_wanted(&self, number: &str) -> bool {
+        !self.numbers.is_empty() && self.numbers.contains(&self.hasher.hash_one(number.trim()))
+    }
+
+    /// Whether Odoo is to be called now.
+    pub(super) fn is_due(&self) -> bool {
+        self.waiting.len() >= BATCH || self.is_silent()
+    }
+
+    fn is_silent(&self) -> bool {
+        self.last_call.elapsed() >= LONGEST_SILENCE
+    }
+
+    /// Ready when Odoo has heard nothing for too long.
+    pub(super) fn silence(&self) -> impl Future<Output = ()> + Send + use<> {
+        tokio::time::sleep_until(self.last_call + LONGEST_SILENCE)
+    }
+
+    /// Stores a batch of what waits, or only says that the work goes on.
+    pub(super) async fn some(&mut self, progress: ListingProgress) -> Result<(), Halt> {
+        let rows = match self.released.pop() {
+            Some(rows) => rows,
+            None => {
+                let most = self.waiting.len().min(2 * BATCH);
+                self.waiting.drain(..most).collect()
+            }
+        };
+        self.send(&rows, progress).await
+    }
+
+    /// Stores all that waits and tells Odoo the numbers as they are in the end, even where nothing waits.
+    pub(super) async fn all(&mut self, progress: ListingProgress) -> Result<(), Halt> {
+        let mut stopped = Ok(());
+        loop {
+            match self.some(progress).await {
+                // Stopped or not, what waits would have been read for nothing.
+                Err(Halt::Cancelled) => stopped = Err(Halt::Cancelled),
+                sent => sent?,
+            }
+            if self.waiting.is_empty() && self.released.is_empty() {
+                return stopped;
+            }
+        }
+    }
+
+    /// Lets go what was held back: all rows of one number go in the same call.
+    pub(super) fn release(&mut self) {
+        let mut groups: BTreeMap<String, Vec<ListedPermit>> = BTreeMap::new();
+        for (_, permit) in self.held.drain() {
+            groups.entry(permit.permit_number.trim().to_owned()).or_default().push(permit);
+        }
+        let mut call: Vec<ListedPermit> = Vec::new();
+        for (_, mut group) in groups {
+            // Always in the same order, whatever the order in which they were read.
+            group.sort_by(|one, other| one.registration_id.cmp(&other.registration_id));
+            if !call.is_empty() && call.len() + group.len() > 2 * BATCH {
+                self.released.push(std::mem::take(&mut call));
+            }
+            call.append(&mut group);
+        }
+        if !call.is_empty() {
+            self.released.push(call);
+        }
+    }
+
+    async fn send(&mut self, rows: &[ListedPermit], progress: ListingProgress) -> Result<(), Halt> {
+        self.last_call = Instant::now();
+        let Some(ledger) = self.ledger else { return Ok(()) };
+        let batch = if rows.is_empty() { 0 } else { self.last_batch + 1 };
+        let Ledger { odoo, run_id, worker, .. } = ledger;
+        let stored = run::record_listing(odoo, run_id, worker, batch, rows, progress).await;
+        // What it took Odoo to answer is not its silence.
+        self.last_call = Instant::now();
+        let stored = stored?;
+        if stored.answer == Next::Lost {
+            return Err(Halt::Lost);
+        }
+        self.last_batch = self.last_batch.max(batch);
+        let sum = &mut self.stored;
+        sum.rejected += stored.rejected;
+        sum.created += stored.created;
+        sum.updated += stored.updated;
+        sum.unchanged += stored.unchanged;
+        sum.dated += stored.dated;
+        if stored.answer == Next::Stop { Err(Halt::Cancelled) } else { Ok(()) }
+    }
+}
+
+/// Has `held` say what `later` says besides; what that does not say stays.
+fn update(held: &mut ListedPermit, later: ListedPermit) {
+    for (text, later) in [
+        (&mut held.permit_number, later.permit_number),
+        (&mut held.applicant_name, later.applicant_name),
+        (&mut held.permit_type_name, later.permit_type_name),
+    ] {
+        if !later.is_empty() {
+            *text = later;
+        }
+    }
+    held.received_date = later.received_date.or(held.received_date);
+    held.expiry_date = later.expiry_date.or(held.expiry_date);
+    held.other_expiry_date = later.other_expiry_date.or(held.other_expiry_date);
+}

@@ -1,0 +1,291 @@
+//! What of the listing goes to Odoo, and when: batches, signs of life, and what is kept when it stops.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use sicantik_sidecar::odoo::{Client, Protocol};
+use sicantik_sidecar::sync::Halt;
+use sicantik_sidecar::sync::listing::{Import, ImportEnded, Ledger, Sweep, import};
+use tokio::sync::Notify;
+use tokio::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::odoo::{Answer, FakeOdoo};
+use crate::support::office::{office, page, place, row, rows};
+use crate::support::sicantik::{client, unlimited};
+use crate::support::web::{Reply, Web};
+
+/// An Odoo that takes rows, and has permits without a registration that bear these numbers.
+struct Books {
+    odoo: FakeOdoo,
+    client: Client,
+    stop: Arc<Mutex<bool>>,
+}
+
+impl Books {
+    async fn open(numbers: &[&str]) -> Self {
+        let odoo = FakeOdoo::start().await;
+        let stop = Arc::new(Mutex::new(false));
+        let numbers: Vec<Value> = (1..)
+            .zip(numbers)
+            .map(|(id, number)| json!({ "id": id, "permit_number": number }))
+            .collect();
+        let is_stopped = Arc::clone(&stop);
+        odoo.handle(move |seen| {
+            Some(Answer::Value(match seen.method.as_str() {
+                "record_listing" => {
+                    let answer =
+                        if *is_stopped.lock().expect("not poisoned") { "stop" } else { "continue" };
+                    json!({ "answer": answer, "created": seen.kwargs["rows"].as_array()?.len() })
+                }
+                "listing_done" => json!({ "answer": "continue" }),
+                "search_read" => {
+                    let domain = seen.kwargs["domain"].to_string();
+                    let is_first = domain.contains(r#"["id",">",0]"#);
+                    let is_unregistered = domain.contains(r#"["registration_id","=",false]"#);
+                    if is_first && is_unregistered { json!(numbers) } else { json!([]) }
+                }
+                _ => return None,
+            }))
+        });
+        let mut settings = odoo.settings(Protocol::Json2);
+        settings.timeout = Duration::from_secs(30);
+        let client = odoo.client_with(settings).await;
+        Self { odoo, client, stop }
+    }
+
+    /// The rows of each call, signs of life left out.
+    fn calls(&self) -> Vec<Vec<Value>> {
+        let seen = self.odoo.seen();
+        let recorded = seen.iter().filter(|seen| seen.method == "record_listing");
+        let rows = recorded.filter_map(|seen| seen.kwargs["rows"].as_array().cloned());
+        rows.filter(|rows| !rows.is_empty()).collect()
+    }
+
+    fn signs_of_life(&self) -> Vec<Value> {
+        let seen = self.odoo.seen();
+        let recorded = seen.iter().filter(|seen| seen.method == "record_listing");
+        recorded.filter(|seen| seen.kwargs["batch"] == 0).map(|seen| seen.kwargs.clone()).collect()
+    }
+
+    async fn import(
+        &self,
+        web: &Web,
+        page_size: u32,
+        stop: &CancellationToken,
+        nudge: &Arc<Notify>,
+    ) -> ImportEnded {
+        let client = client(&web.base(), unlimited(4), stop);
+        let ledger = Ledger {
+            odoo: &self.client,
+            run_id: 1,
+            worker: "worker",
+            connector_id: 1,
+            last_batch: 0,
+        };
+        let how = Sweep::of(page_size);
+        let job = Import { sicantik: &client, how, ledger: Some(ledger), nudge: Arc::clone(nudge) };
+        import(job, &mut |_| {}).await
+    }
+
+    async fn import_all(&self, web: &Web, page_size: u32) -> ImportEnded {
+        let ended = self.import(web, page_size, &CancellationToken::new(), &Arc::default()).await;
+        assert!(ended.halt.is_none(), "{:?}", ended.halt);
+        ended
+    }
+}
+
+fn late() -> Reply {
+    Reply::Late(Duration::from_secs(600), String::new())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_look_back_does_not_cost_the_lease() {
+    let books = Books::open(&[]).await;
+    let all = rows(50);
+    let web = office(move |limit, offset, times| {
+        if times == 0 {
+            return page(&all, limit, offset);
+        }
+        let Reply::Page(_, _, body) = page(&all, limit, offset) else { unreachable!() };
+        Reply::Late(Duration::from_secs(9), body)
+    })
+    .await;
+    let ended = books.import_all(&web, 100).await;
+    assert!(ended.imported.complete);
+    assert!(books.signs_of_life().len() >= 2, "{:?}", books.signs_of_life());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_is_heard_while_nothing_answers() {
+    // By a press in Odoo, or by a signal; in a sweep, or in the look back.
+    for is_signal in [false, true] {
+        for (count, hangs_at) in [(300, 200), (50, 0)] {
+            let books = Books::open(&[]).await;
+            let all = rows(count);
+            let web = office(move |limit, offset, times| {
+                let is_look = hangs_at == 0 && times > 0;
+                if (hangs_at > 0 && offset >= hangs_at) || is_look {
+                    late()
+                } else {
+                    page(&all, limit, offset)
+                }
+            })
+            .await;
+            let (stop, nudge) = (CancellationToken::new(), Arc::new(Notify::new()));
+            let stopping = async {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                if is_signal {
+                    stop.cancel();
+                } else {
+                    *books.stop.lock().expect("not poisoned") = true;
+                    nudge.notify_one();
+                }
+                Instant::now()
+            };
+            let importing = async {
+                let ended = books.import(&web, 100, &stop, &nudge).await;
+                (ended, Instant::now())
+            };
+            let ((ended, over), asked) = tokio::join!(importing, stopping);
+            let is_right = if is_signal {
+                matches!(ended.halt, Some(Halt::Interrupted))
+            } else {
+                matches!(ended.halt, Some(Halt::Cancelled))
+            };
+            assert!(is_right, "{:?}", ended.halt);
+            let took = over - asked;
+            assert!(took <= Duration::from_millis(1_500), "{took:?}");
+            let stored: usize = books.calls().iter().map(Vec::len).sum();
+            assert_eq!(stored as u64, ended.imported.listing.listed);
+            assert!(stored >= 50, "what was received is stored");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_known_is_not_said() {
+    let books = Books::open(&[]).await;
+    let web = office(|_, _, _| late()).await;
+    let ended = books.import(&web, 100, &CancellationToken::new(), &Arc::default()).await;
+    assert!(!ended.imported.complete, "{ended:?}");
+    let signs = books.signs_of_life();
+    assert!(!signs.is_empty());
+    assert!(signs.iter().all(|sign| sign["progress"].get("upgraded").is_none()), "{signs:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_pages_leave_no_heap_behind() {
+    let books = Books::open(&[]).await;
+    let all = rows(4_000);
+    let web = office(move |limit, offset, _| page(&all, limit, offset)).await;
+    let ended = books.import_all(&web, 1_000).await;
+    assert!(ended.imported.complete);
+    let calls: Vec<usize> = books.calls().iter().map(Vec::len).collect();
+    assert_eq!(calls.iter().sum::<usize>(), 4_000);
+    assert!(calls.iter().all(|rows| *rows <= 600), "{calls:?}");
+    // Less than a batch is left of each page: three calls and not two for a thousand rows.
+    let signs = books.signs_of_life().len();
+    assert!(calls.len() <= 8 && signs <= 2, "{calls:?} {signs}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_keeps_all_that_waits() {
+    let books = Books::open(&[]).await;
+    *books.stop.lock().expect("not poisoned") = true;
+    let all = rows(1_100);
+    let web = office(move |limit, offset, _| page(&all, limit, offset)).await;
+    let ended = books.import(&web, 1_000, &CancellationToken::new(), &Arc::default()).await;
+    assert!(matches!(ended.halt, Some(Halt::Cancelled)), "{:?}", ended.halt);
+    let stored: usize = books.calls().iter().map(Vec::len).sum();
+    assert_eq!(stored as u64, ended.imported.listing.listed);
+    assert!(stored >= 1_100, "{stored}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dates_that_contradict_each_other_far_apart_are_said() {
+    let books = Books::open(&[]).await;
+    let mut all = rows(1_500);
+    all.iter_mut().for_each(|row| row["d_berlaku_izin"] = json!("2030-01-02"));
+    all[1_400] = all[10].clone();
+    all[1_400]["d_berlaku_izin"] = json!("0000-00-00");
+    all[1_401] = all[11].clone();
+    all[1_401]["n_pemohon"] = json!("Barus");
+    let web = office(move |limit, offset, _| page(&all, limit, offset)).await;
+    books.import_all(&web, 100).await;
+    let sent: Vec<Value> = books.calls().concat();
+    let of = |number: u32| -> Vec<&Value> {
+        sent.iter()
+            .filter(|sent| sent["registration_id"] == row(number)["pendaftaran_id"])
+            .collect()
+    };
+    let contradicted = of(10);
+    assert_eq!(contradicted.len(), 2, "{contradicted:?}");
+    assert!(contradicted[0].get("other_expiry_date").is_none());
+    assert_eq!(contradicted[1]["expiry_date"], "2030-01-02");
+    assert_eq!(contradicted[1].get("other_expiry_date"), Some(&Value::Null));
+    let named = of(11);
+    assert_eq!((named.len(), &named[0]["applicant_name"]), (1, &json!("Ginting")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_with_the_number_of_a_permit_without_registration_come_in_one_call() {
+    let books = Books::open(&["503/A ", "503/7"]).await;
+    let mut all = rows(2_000);
+    for place in [5, 1_900] {
+        all[place]["no_surat"] = json!(" 503/A");
+    }
+    let web = office(move |limit, offset, _| page(&all, limit, offset)).await;
+    let ended = books.import_all(&web, 100).await;
+    assert_eq!(ended.imported.stored.created, 2_000);
+    let calls = books.calls();
+    let with = |number: &str| -> Vec<usize> {
+        let has = |rows: &Vec<Value>| {
+            rows.iter()
+                .filter(|row| row["permit_number"].as_str().map(str::trim) == Some(number))
+                .count()
+        };
+        calls.iter().map(has).collect()
+    };
+    for (number, expected) in [("503/A", 2), ("503/7", 1)] {
+        let found = with(number);
+        assert_eq!(found.iter().filter(|count| **count > 0).count(), 1, "{number}: {found:?}");
+        assert_eq!(found.iter().sum::<usize>(), expected, "{number}: {found:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_that_lost_its_applicant_is_listed_all_the_same() {
+    let books = Books::open(&[]).await;
+    let registration = |number: u32| row(number)["pendaftaran_id"].clone();
+    let known = json!([
+        { "id": 1, "registration_id": registration(3), "listed": true },
+        { "id": 2, "registration_id": registration(99), "listed": true },
+        { "id": 3, "registration_id": registration(98), "listed": false },
+        { "id": 4, "registration_id": registration(4), "listed": false },
+    ]);
+    books.odoo.handle(move |seen| {
+        let domain = seen.kwargs["domain"].to_string();
+        Some(Answer::Value(match seen.method.as_str() {
+            "search_read"
+                if domain.contains("!=\",false")
+                    && domain.contains(r#"">",0]"#)
+                    && !domain.contains("permit_number") =>
+            {
+                known.clone()
+            }
+            "search_read" => json!([]),
+            _ => json!({ "answer": "continue" }),
+        }))
+    });
+    let mut all = rows(20);
+    all[3]["n_pemohon"] = json!("0");
+    let web = office(move |limit, offset, _| page(&all, limit, offset)).await;
+    let ended = books.import_all(&web, 100).await;
+    assert_eq!((ended.imported.listing.junk, ended.imported.unlisted), (1, Some(1)));
+    let seen = books.odoo.seen();
+    let done = seen.iter().find(|seen| seen.method == "listing_done").expect("it was said");
+    assert_eq!(done.kwargs["listed_ids_missing"], json!([2]));
+    assert_eq!(done.kwargs["listed_again"], json!([4]));
+    assert!(web.asked().iter().filter_map(place).count() > 1);
+}
