@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::expiry::{self, Ended, Halt, ListingUse, Work};
 use super::listing::{self, Import, ImportEnded, Imported, Ledger, Sweep};
 use super::progress::{Progress, Reporter, Tally};
-use super::sink::LedgerSink;
+use super::sink::{LedgerSink, Recorded, Sink};
 use crate::odoo::permit::Pages;
-use crate::odoo::run::{self, End, Payload};
+use crate::odoo::run::{self, Answer, End, ListingProgress, Payload};
 use crate::odoo::{Client, Domain, Error, Permit, Schema};
 use crate::sicantik;
 
@@ -61,7 +61,8 @@ impl Held<'_> {
                     .max_permits
                     .map(|most| (most as usize).saturating_sub(payload.answered as usize));
                 let due = Due { domains: payload.domains.clone(), total: payload.total, limit };
-                self.expiry(due, listing, payload.last_batch, sicantik, stop, reporter).await
+                let sink = self.sink(payload.last_batch, ListingProgress::default());
+                self.expiry(due, listing, sink, sicantik, stop, reporter).await
             }
         }
     }
@@ -92,7 +93,8 @@ impl Held<'_> {
                     let limit = (rest.limit > 0).then_some(rest.limit as usize);
                     let total = payload.counts.answered() + rest.total;
                     let due = Due { domains: rest.domains, total, limit };
-                    self.expiry(due, ListingUse::Done, last_batch, sicantik, stop, reporter).await
+                    let sink = self.sink(last_batch, imported.listing);
+                    self.expiry(due, ListingUse::Done, sink, sicantik, stop, reporter).await
                 }
                 Err(error) => Ended {
                     progress: Progress::default(),
@@ -133,7 +135,7 @@ impl Held<'_> {
         &self,
         due: Due,
         listing: ListingUse,
-        last_batch: u64,
+        mut sink: Onward,
         sicantik: &sicantik::Client,
         stop: &CancellationToken,
         reporter: &mut dyn Reporter,
@@ -146,8 +148,12 @@ impl Held<'_> {
             listing,
             nudge: Arc::clone(&self.nudge),
         };
-        let mut sink = LedgerSink::new(self.odoo, payload.run_id, self.worker, last_batch);
         expiry::run(work, sicantik, &mut sink, stop, reporter).await
+    }
+
+    fn sink(&self, last_batch: u64, listing: ListingProgress) -> Onward {
+        let sink = LedgerSink::new(self.odoo, self.payload.run_id, self.worker, last_batch);
+        Onward { sink, listing }
     }
 
     /// Writes the run's end into the ledger, if it is still held, and takes over what the ledger has counted.
@@ -173,6 +179,21 @@ impl Held<'_> {
             ended.progress.counts = counts;
         }
         Ok(())
+    }
+}
+
+/// The ledger in step two of a run: what it has counted in step one stays counted, should this process die now.
+struct Onward {
+    sink: LedgerSink,
+    listing: ListingProgress,
+}
+
+impl Sink for Onward {
+    async fn record(&mut self, answers: &[Answer], progress: &Progress) -> Result<Recorded, Error> {
+        let mut both = *progress;
+        both.requests += self.listing.requests;
+        both.retries += self.listing.retries;
+        self.sink.record(answers, &both).await
     }
 }
 

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use sicantik_sidecar::odoo::{Client, Protocol};
-use sicantik_sidecar::sync::Halt;
+use sicantik_sidecar::odoo::{Client, Mode, Protocol, Schema};
 use sicantik_sidecar::sync::listing::{Import, ImportEnded, Ledger, Sweep, import};
+use sicantik_sidecar::sync::{Halt, Held, Progress, Reporter};
 use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -288,4 +288,69 @@ async fn a_permit_that_lost_its_applicant_is_listed_all_the_same() {
     assert_eq!(done.kwargs["listed_ids_missing"], json!([2]));
     assert_eq!(done.kwargs["listed_again"], json!([4]));
     assert!(web.asked().iter().filter_map(place).count() > 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_figures_of_a_run_never_fall() {
+    struct Silent;
+    impl Reporter for Silent {
+        fn report(&mut self, _: &Progress) {}
+    }
+    let books = Books::open(&[]).await;
+    books.odoo.handle(|seen| {
+        let domain = seen.kwargs["domain"].to_string();
+        Some(Answer::Value(match seen.method.as_str() {
+            "fields_get" => json!({
+                "permit_number": {}, "registration_id": {}, "expiry_date": {}, "status": {},
+                "name": {}, "api_url": {}, "state": {},
+            }),
+            "search_read" if domain.contains("status") && domain.contains(r#"">",0]"#) => json!([
+                { "id": 1, "permit_number": "503/1", "registration_id": row(1)["pendaftaran_id"] },
+                { "id": 2, "permit_number": "503/2", "registration_id": row(2)["pendaftaran_id"] },
+            ]),
+            "search_read" => json!([]),
+            "remaining" => {
+                json!({ "domains": [[["status", "=", "active"]]], "total": 2, "limit": 0 })
+            }
+            "finish" => json!({ "answer": "ok", "counts": {} }),
+            _ => json!({ "answer": "continue", "applied": true }),
+        }))
+    });
+    let all = rows(300);
+    let web = office(move |limit, offset, _| page(&all, limit, offset)).await;
+    let payload = json!({
+        "run_id": 1, "kind": "all", "domains": [],
+        "connector": { "id": 1, "name": "Karo", "api_url": web.base(), "page_size": 100 },
+    });
+    let held = Held {
+        odoo: &books.client,
+        schema: &Schema::read(&books.client).await.expect("a schema"),
+        worker: "worker",
+        payload: serde_json::from_value(payload).expect("a payload"),
+        nudge: Arc::default(),
+    };
+    assert_eq!(held.schema.mode, Mode::Ledger);
+    let stop = CancellationToken::new();
+    let client = client(&web.base(), unlimited(4), &stop);
+    let mut ended = held.work(&client, &stop, &mut Silent).await;
+    assert!(ended.halt.is_none(), "{:?}", ended.halt);
+    held.finish(&mut ended).await.expect("its end");
+    let seen = books.odoo.seen();
+    let progress = |name: &str| -> Vec<u64> {
+        let said = seen.iter().filter_map(|seen| seen.kwargs["progress"][name].as_u64());
+        said.collect()
+    };
+    for name in ["requests", "retries"] {
+        let said = progress(name);
+        assert!(said.is_sorted(), "{name}: {said:?}");
+    }
+    // What was given up on its way behind the end has left, but may not have arrived.
+    let sent = web.asked().len() as u64;
+    assert!(progress("requests").last() >= Some(&sent));
+    let in_step_two: Vec<u64> = seen
+        .iter()
+        .filter(|seen| seen.method == "record")
+        .filter_map(|seen| seen.kwargs["progress"]["requests"].as_u64())
+        .collect();
+    assert!(!in_step_two.is_empty() && in_step_two.iter().all(|said| *said > 4), "{in_step_two:?}");
 }
