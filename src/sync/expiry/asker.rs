@@ -195,9 +195,10 @@ async fn look(client: &Client, state: &Mutex<Progress>, listing: ListingUse) -> 
         ListingUse::Look { .. } => client.listing(1, 0).await,
         ListingUse::Done => std::future::pending().await,
     };
-    // Which way was used is shown to people: not known is told from not upgraded.
-    let upgraded = answer.as_ref().ok().map(|rows| rows.iter().any(|row| row.expiry.is_some()));
-    state.lock().expect("nothing panics while it is held").upgraded = upgraded.or(Some(false));
+    // Which way was used is shown to people: not known is told from not upgraded, and leaves what was known before.
+    let first = answer.as_ref().ok().and_then(|rows| rows.first());
+    let upgraded = first.map(|row| row.expiry.is_some());
+    state.lock().expect("nothing panics while it is held").upgraded = upgraded;
     match answer {
         Ok(_) if upgraded == Some(true) => return Look::Upgraded,
         Ok(_) | Err(Error::Stopped) => {}
