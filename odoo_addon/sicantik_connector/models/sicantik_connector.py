@@ -76,7 +76,8 @@ class SicantikConnector(models.Model):
         required=True,
         default=100,
         tracking=True,
-        help="How many permits one page of the listing holds.",
+        help="How many permits one page of the listing holds."
+        " With each, a tenth more is asked for, at least 5, so that nothing is lost between two pages.",
     )
     tz = fields.Selection(
         "_list_timezones",
