@@ -72,8 +72,14 @@ class SicantikConnector(models.Model):
 
     @api.model
     def _queue_daily(self, kind):
-        """Queue a run on each connector whose hour has come. Waits for nobody, never raises."""
+        """Queue a run on each connector whose hour has come.
+
+        Waits for nobody, and never raises but for who may not start runs: both ways here are public.
+        """
+        # Everybody can send a context, but only the scheduler calls outside of a request.
         scheduled = "cron_id" in self.env.context and not request
+        if not scheduled:
+            self.env["sicantik.sync.run"]._check_may_start()
         again = set()
         connectors = self.sudo().search([("active", "=", True)], order="id")
         for connector in connectors:

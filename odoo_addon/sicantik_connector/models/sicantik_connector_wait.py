@@ -32,6 +32,7 @@ class SicantikConnector(models.Model):
         not committed is not part of it, and what it brought is seen by the caller's next transaction.
         """
         self.ensure_one()
+        self.env["sicantik.sync.run"]._check_may_start()
         began = time.monotonic()
         answer = self._queue_apart(max_permits or None)
         if not answer:

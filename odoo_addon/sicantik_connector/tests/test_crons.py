@@ -1,5 +1,6 @@
 """What happens by itself: nights, mornings, failures told, old runs gone."""
 
+from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, timedelta
 from unittest.mock import patch
 
@@ -99,16 +100,57 @@ class TestCrons(SicantikCase):
 
     def test_by_hand_it_starts_at_any_hour_and_everywhere(self):
         other = self.make_connector("Other", OTHER_ADDRESS)
-        self.env["sicantik.connector"].cron_sync_expiry_dates()
-        self.env["sicantik.permit"].cron_check_expiring_permits()
+        officer = self.users["officer"]
+        self.env["sicantik.connector"].with_user(officer).cron_sync_expiry_dates()
+        self.env["sicantik.permit"].with_user(officer).cron_check_expiring_permits()
         for connector in (self.connector, other):
             self.assertEqual(self.ended_runs(connector), 1)
             self.assertEqual(self.ended_runs(connector, "check"), 1)
             self.assertFalse(connector.expiry_cron_date)
 
-    def test_the_scheduler_itself(self):
+    def test_an_administrator_runs_them_by_hand(self):
         self.cron.ir_actions_server_id.run()
         self.assertEqual(self.ended_runs(), 1)
+        self.assertFalse(self.connector.expiry_cron_date)
+
+    @contextmanager
+    def scheduler(self, now):
+        """Odoo's own way to a cron, with a cursor of its own; nothing of it is really committed."""
+        Cron = type(self.env["ir.cron"])
+
+        def run(cron):
+            self.env.flush_all()
+            job = {**cron.sudo().read(load=None)[0], "timed_out_counter": 0}
+            status = Cron._run_job(job)
+            self.env.invalidate_all()
+            # A string on Odoo 18.
+            self.assertEqual(getattr(status, "value", status), "fully done")
+
+        with ExitStack() as stack:
+            if hasattr(self, "enter_registry_test_mode"):
+                stack.enter_context(self.enter_registry_test_mode())
+            else:
+                self.registry.enter_test_mode(self.cr)
+                stack.callback(self.registry.leave_test_mode)
+            stack.enter_context(
+                patch.object(type(self.env["sicantik.connector"]), "_utc_now", lambda _self: now)
+            )
+            yield run
+
+    def test_the_scheduler_itself(self):
+        check = self.env.ref("sicantik_connector.cron_check_expiring_permits")
+        # As taken over from a module whose cron belonged to a person.
+        check.user_id = self.users["officer"]
+        for minutes in (-1, 0, 1):
+            with self.scheduler(JAKARTA_NIGHT + timedelta(minutes=minutes)) as run:
+                run(self.cron)
+        self.assertEqual(self.ended_runs(), 1)
+        self.assertEqual(self.connector.expiry_cron_date, date(2026, 3, 10), "by its own clock, not by hand")
+        with self.scheduler(JAKARTA_NIGHT + timedelta(hours=7)) as run:
+            run(check)
+            run(check)
+        self.assertEqual(self.ended_runs(kind="check"), 1)
+        self.assertEqual(self.connector.check_cron_date, date(2026, 3, 10))
 
     def test_a_smaller_run_does_not_stand_for_the_night(self):
         self.make_permits(3)

@@ -1,11 +1,13 @@
 """What each group may do, and above all what it may not."""
 
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.exceptions import AccessError
-from odoo.tests import tagged
+from odoo.tests import new_test_user, tagged
 
+from ..models import sicantik_connector_cron
 from .common import SicantikCase
 
 MODELS = ("sicantik.connector", "sicantik.permit", "sicantik.sync.run", "sicantik.sync.run.line")
@@ -169,3 +171,85 @@ class TestRights(SicantikCase):
 
     def groups_field(self):
         return "group_ids" if "group_ids" in self.env["res.users"]._fields else "groups_id"
+
+    def public_methods(self):
+        """What this addon lets everybody with a login call, by model."""
+        found = set()
+        for name in self.env.registry:
+            for part in type(self.env[name]).__mro__:
+                if part.__module__.startswith("odoo.addons.sicantik_connector."):
+                    found |= {
+                        (name, method)
+                        for method, value in vars(part).items()
+                        if callable(value)
+                        and not method.startswith("_")
+                        and method not in ("create", "init", "write")
+                    }
+        return found
+
+    def test_a_stranger_can_do_nothing_by_name(self):
+        """Whatever is public is tried: a new method needs its own line here."""
+        portal = new_test_user(self.env, "sicantik_portal", groups="base.group_portal")
+        run = self.started("one")
+        held = {"run_id": run.id, "worker": "one"}
+        connector, here = {"connector_id": self.connector.id}, self.connector.ids
+        calls = {
+            "sicantik.connector": {
+                "action_stop": (here, {}),
+                "action_sync_all_expiry": (here, {}),
+                "action_sync_permits": (here, {}),
+                "action_test_connection": (here, {}),
+                "action_test_expiry_sync": (here, {}),
+                "cron_sync_expiry_dates": ([], {}),
+                "set_up_after_update": ([], {}),
+                "set_up_crons": ([], {}),
+                "sync_expiry_dates_workaround": (here, {}),
+            },
+            "sicantik.permit": {"cron_check_expiring_permits": ([], {})},
+            "sicantik.sync.run": {
+                "abandon": ([], held),
+                "action_ask_failures_again": (run.ids, {}),
+                "action_cancel": (run.ids, {}),
+                "cancel": ([], {"run_id": run.id}),
+                "check": ([], held),
+                "claim": ([], {"worker": "one"}),
+                "finish": ([], {**held, "state": "done"}),
+                "listing_done": ([], {**held, "complete": True}),
+                "plan": ([], connector),
+                "record": ([], {**held, "batch": 1, "outcomes": []}),
+                "record_listing": ([], {**held, "batch": 1, "rows": []}),
+                "release": ([], held),
+                "remaining": ([], held),
+                "start": ([], connector),
+            },
+            "sicantik.expiry.sync.wizard": {"action_sync": ([self.wizard().id], {})},
+            "res.config.settings": {
+                "action_try_sicantik_sidecar": (self.env["res.config.settings"].create({}).ids, {})
+            },
+        }
+        # These show what the caller may read, and are of no other use.
+        shown = {(model, method) for model, method in self.public_methods() if method.startswith("action_view_")}
+        tried = {(model, method) for model, methods in calls.items() for method in methods}
+        self.assertEqual(self.public_methods() - shown, tried)
+        self.env.flush_all()
+        runs = self.env["sicantik.sync.run"].search([])
+        for user in (self.stranger, portal):
+            for model, methods in calls.items():
+                for method, (ids, arguments) in methods.items():
+                    # A context is the caller's to choose.
+                    records = self.env[model].with_user(user).with_context(cron_id=1).browse(ids)
+                    with (
+                        self.subTest(user=user.login, model=model, method=method),
+                        patch.object(sicantik_connector_cron, "request", self),
+                        self.assertRaises(AccessError),
+                    ):
+                        getattr(records, method)(**arguments)
+        self.assertEqual(self.env["sicantik.sync.run"].search([]), runs)
+        self.assertEqual((run.state, run.last_batch), ("running", 0))
+
+    def wizard(self):
+        return (
+            self.env["sicantik.expiry.sync.wizard"]
+            .with_user(self.users["officer"])
+            .create({"connector_id": self.connector.id})
+        )
