@@ -99,7 +99,9 @@ class SicantikSyncRun(models.Model):
         self._check_worker(worker)
         self.flush_model()
         now = self._now()
-        host = self.connector_id.host
+        # An address taken over from another module need not have one: then nothing is kept for the
+        # run, and who works on it says what is wrong with the address.
+        host = self.connector_id.host or None
         cr = self.env.cr
         if self._host_is_busy(host, now):
             return False

@@ -1,4 +1,5 @@
 from . import test_buttons
+from . import test_claim
 from . import test_concurrency
 from . import test_connector
 from . import test_crons

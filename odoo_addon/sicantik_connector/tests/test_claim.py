@@ -1,0 +1,36 @@
+"""Which run is taken, and which is not: the rarer cases."""
+
+from odoo.tests import tagged
+
+from .common import OTHER_ADDRESS, SicantikCase, found
+
+
+@tagged("post_install", "-at_install")
+class TestClaim(SicantikCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.permits = cls.make_permits(3)
+
+    def spoil(self, connector, address):
+        """As tables that were taken over can hold it: no constraint has looked at it."""
+        self.env.flush_all()
+        self.env.cr.execute(
+            "UPDATE sicantik_connector SET api_url = %s, host = NULL WHERE id = %s", [address, connector.id]
+        )
+        self.env.invalidate_all()
+
+    def test_an_address_that_does_not_parse_stops_no_other_run(self):
+        twin, other = self.make_connector("Twin"), self.make_connector("Other", OTHER_ADDRESS)
+        for connector, address in ((self.connector, "perizinan"), (twin, "http://[")):
+            self.spoil(connector, address)
+        first = self.start(trigger="button")["run_id"]
+        runs = [first, *(self.start(connector=one, trigger="button")["run_id"] for one in (twin, other))]
+        claimed = [self.ledger.claim(worker=f"w{number}") for number in range(4)]
+        self.assertEqual([one and one["run_id"] for one in claimed], [*runs, False])
+        self.assertEqual(claimed[0]["connector"]["api_url"], "perizinan")
+        run = self.env["sicantik.sync.run"].browse(first)
+        self.ledger.finish(run_id=first, worker="w0", state="failed", message="perizinan is no address.")
+        self.assertEqual((run.state, run.host), ("failed", False))
+        # A command learns the same.
+        self.assertTrue(self.start(worker="w0")["run"])
