@@ -54,11 +54,7 @@ class SicantikSyncRun(models.Model):
         run = self.sudo()._open_run(connector, kind, any_running=bool(worker))
         if run and run._is_abandoned_command():
             # Its row is locked and changed by this: whoever does the same has to try again.
-            run._end(
-                "failed",
-                run._reader_env()._("The command that worked on it ended without finishing."),
-                by_worker=False,
-            )
+            run._end_abandoned_command()
             run = run.browse()
         if trigger in ("button", "cron"):
             self.env["sicantik.sidecar"]._wake_after_commit()
@@ -115,7 +111,9 @@ class SicantikSyncRun(models.Model):
         """Take the oldest run that waits, or whose worker fell silent; `False` if there is none.
 
         A run is left alone while another one works on the same SICANTIK server, and so are those
-        in `held`: the caller works on them, and could not say so in time.
+        in `held`: the caller works on them, and could not say so in time. One of a command that
+        fell silent is ended: the command may have asked elsewhere than at the connector's address, on
+        trial, and only the command knew. What it left is due in the next run.
         """
         self._check_is_sidecar()
         self._check_worker(worker)
@@ -128,7 +126,9 @@ class SicantikSyncRun(models.Model):
         # A candidate that somebody else was quicker to take, or that ends here, makes way for the next.
         while candidate := self.sudo()._next_claimable(run_id, tried):
             tried.append(candidate.id)
-            if candidate.attempt >= MAX_ATTEMPTS:
+            if candidate._is_abandoned_command() and not run_id:
+                candidate._end_abandoned_command()
+            elif candidate.attempt >= MAX_ATTEMPTS:
                 candidate._end(
                     "failed",
                     candidate._reader_env()._(

@@ -179,6 +179,14 @@ class SicantikSyncRun(models.Model):
         self.ensure_one()
         return self.state == "running" and self.trigger == "cli" and self._lease_is_over()
 
+    def _end_abandoned_command(self):
+        self.ensure_one()
+        self._end(
+            "failed",
+            self._reader_env()._("The command that worked on it ended without finishing."),
+            by_worker=False,
+        )
+
     def _lease_end(self):
         self.ensure_one()
         return self._now() + timedelta(seconds=self.lease_seconds)

@@ -34,3 +34,22 @@ class TestClaim(SicantikCase):
         self.assertEqual((run.state, run.host), ("failed", False))
         # A command learns the same.
         self.assertTrue(self.start(worker="w0")["run"])
+
+    def test_a_command_that_died_is_not_gone_on_with(self):
+        """It may have asked a simulator by `--api-url`; the service would ask the real server."""
+        other = self.make_connector("Other", OTHER_ADDRESS)
+        dead = self.started("one", trigger="cli")
+        self.record(dead, 1, [found(self.permits[0])])
+        self.assertIs(self.ledger.claim(worker="two"), False, "it is held")
+        self.expire(dead)
+        queued = self.start(connector=other, trigger="button")["run_id"]
+        self.assertEqual(self.ledger.claim(worker="two")["run_id"], queued)
+        self.assertEqual((dead.state, dead.worker, dead.attempt), ("failed", False, 1))
+        self.assertIn("ended without finishing", dead.message)
+        self.assertEqual(self.connector.total_expiry_synced, 1, "what it brought is counted")
+        self.assertEqual(self.record(dead, 2, [found(self.permits[1])])["answer"], "lost")
+        # What it left is due, by the rules, and nothing else is.
+        again = self.start(worker="one")["run"]
+        domain = again["domains"][0]
+        self.assertEqual(self.env["sicantik.permit"].search(domain, order="id"), self.permits[1:])
+        self.assertIs(self.ledger.claim(worker="three"), False)

@@ -150,7 +150,7 @@ class TestLedger(SicantikCase):
         self.assertEqual((again["run_id"], again["attempt"]), (silent.id, 2))
 
     def test_stolen_lease(self):
-        run = self.started("one")
+        run = self.started("one", trigger="button")
         self.record(run, 1, [found(self.permits[0]), failed(self.permits[1])], requests=7, retries=2)
         self.assertIs(self.ledger.claim(worker="two"), False)
         self.expire(run)

@@ -41,7 +41,7 @@ class TestListingRun(ListingCase):
         self.assertEqual(run.last_batch, 0)
 
     def test_another_attempt_starts_from_the_front(self):
-        run = self.first_page([row(1), row(2)])
+        run = self.first_page([row(1), row(2)], trigger="button")
         self.page(run, 2, [row(1), row(3)], junk=2, pages=2, listed=3)
         self.expire(run)
         payload = self.ledger.claim(worker="two")
