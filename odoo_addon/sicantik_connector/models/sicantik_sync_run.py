@@ -86,6 +86,11 @@ class SicantikSyncRun(models.Model):
     estimated_duration = fields.Float("Estimated Duration (seconds)", digits=(12, 1))
     estimated_display = fields.Char("Estimated Duration", compute="_compute_durations")
     duration = fields.Float("Duration (seconds)", digits=(12, 1))
+    worked_seconds = fields.Float(
+        "Time of Work (seconds)",
+        digits=(12, 1),
+        help="The duration without the time in which nobody worked on it.",
+    )
     duration_display = fields.Char("Real Duration", compute="_compute_durations")
     requests = fields.Integer(help="Requests that SICANTIK received for this, repeated ones too.")
     retries = fields.Integer("Repeated Requests")
@@ -122,6 +127,19 @@ class SicantikSyncRun(models.Model):
                 ON sicantik_sync_run (connector_id, kind) WHERE state = 'queued';
             """
         )
+
+    def _init_column(self, column_name):
+        if column_name != "worked_seconds":
+            return super()._init_column(column_name)
+        # What is under way while the module is updated: how much of that time was work, nobody knows.
+        self.env.cr.execute(
+            """
+            UPDATE sicantik_sync_run
+               SET worked_seconds = EXTRACT(EPOCH FROM timezone('UTC', now()) - started_at)
+             WHERE state IN ('queued', 'running') AND started_at IS NOT NULL
+            """
+        )
+        return None
 
     @api.depends("total", *(f"{outcome}_count" for outcome in OUTCOMES), "state")
     def _compute_progress(self):

@@ -109,7 +109,7 @@ class SicantikSyncRun(models.Model):
         )
         if permits:
             permits.write({"status": "expired"})
-        run.write({"expired_count": run.expired_count + len(permits), "lease_until": run._lease_end()})
+        run.write({"expired_count": run.expired_count + len(permits), **run._sign_of_life()})
         return {"answer": "ok", "expired": len(permits)}
 
     # Telling of a failure

@@ -171,7 +171,7 @@ class SicantikSyncRun(models.Model):
                 )
             rejected = run._record_outcomes(outcomes)
             run.last_batch = batch
-        run.write({**run._progress_values(progress), "lease_until": run._lease_end()})
+        run.write({**run._progress_values(progress), **run._sign_of_life()})
         self.env.flush_all()
         answer = "stop" if run.cancel_requested else "continue"
         return {"answer": answer, "applied": applied, "rejected": rejected}
@@ -211,6 +211,7 @@ class SicantikSyncRun(models.Model):
                 "worker": False,
                 "host": False,
                 "lease_until": False,
+                "worked_seconds": run._worked(),
                 "rate": 0.0,
                 "eta_seconds": 0,
             }

@@ -85,7 +85,7 @@ class SicantikSyncRun(models.Model):
             values["last_batch"] = batch
             if run.kind == "permits":
                 values["total"] = run.answered_count
-        run.write({**values, "lease_until": run._lease_end()})
+        run.write({**values, **run._sign_of_life()})
         self.env.flush_all()
         return {**run._go_on(), "applied": applied, **counts}
 
@@ -104,10 +104,10 @@ class SicantikSyncRun(models.Model):
         run._check_is_listing()
         gone = run._mark_listed(missing, False) if complete else 0
         run._mark_listed(again, True)
-        values = {"unlisted_count": run.unlisted_count + gone, "lease_until": run._lease_end()}
+        values = {"unlisted_count": run.unlisted_count + gone, **run._sign_of_life()}
         if not run.listing_read:
             values["listing_read"] = bool(complete)
-            values["listing_seconds"] = max(0.1, (run._now() - run.started_at).total_seconds())
+            values["listing_seconds"] = max(0.1, values["worked_seconds"])
         run.write(values)
         self.env.flush_all()
         return {**run._go_on(), "applied": True}
@@ -132,7 +132,7 @@ class SicantikSyncRun(models.Model):
             {
                 "total": run.answered_count + total,
                 "estimated_duration": run.connector_id._expected_seconds(total),
-                "lease_until": run._lease_end(),
+                **run._sign_of_life(),
             }
         )
         self.env.flush_all()
@@ -223,8 +223,8 @@ class SicantikSyncRun(models.Model):
         statistics = super()._expiry_statistics(state, now)
         if not statistics or not self.listing_seconds:
             return statistics
-        seconds = max(0.0, self.duration - self.listing_seconds)
-        statistics["last_expiry_sync_duration"] = seconds
+        statistics["last_expiry_sync_duration"] = max(0.0, self.duration - self.listing_seconds)
+        seconds = self.worked_seconds - self.listing_seconds
         asked = self.answered_count - self.listing_answered
         if statistics.pop("last_expiry_rate", 0) and self._is_measure(state, asked, seconds):
             statistics["last_expiry_rate"] = asked / seconds

@@ -187,9 +187,24 @@ class SicantikSyncRun(models.Model):
             by_worker=False,
         )
 
-    def _lease_end(self):
+    def _sign_of_life(self):
+        """The values that each report of the worker brings: its lease, and its time."""
         self.ensure_one()
-        return self._now() + timedelta(seconds=self.lease_seconds)
+        return {
+            "lease_until": self._now() + timedelta(seconds=self.lease_seconds),
+            "worked_seconds": self._worked(),
+        }
+
+    def _worked(self):
+        """How long the run has been worked on (seconds), if its worker says something just now.
+
+        A silence that is longer than the lease was no work: then the worker, its machine or Odoo slept.
+        """
+        self.ensure_one()
+        if not self.lease_until:
+            return self.worked_seconds
+        silent = (self._now() - self.lease_until).total_seconds() + self.lease_seconds
+        return self.worked_seconds + max(0.0, min(silent, self.lease_seconds))
 
     def _end(self, state, message, by_worker=True):
         """Close the run and credit the connector: the only way out of the open states.
@@ -200,21 +215,23 @@ class SicantikSyncRun(models.Model):
         now = self._now()
         started = self.started_at
         duration = (now - started).total_seconds() if started else 0.0
+        worked = self._worked() if by_worker else self.worked_seconds
         answered = self.answered_count
         values = {
             "state": state,
             "message": message,
             "finished_at": now,
             "duration": duration,
+            "worked_seconds": worked,
             "host": False,
             "lease_until": False,
             "eta_seconds": 0,
         }
         if state == "done":
             values["total"] = answered
-        if duration:
+        if worked:
             # From now on of the whole, not of the last moments.
-            values["rate"] = answered / duration
+            values["rate"] = answered / worked
         if not by_worker:
             values["worker"] = False
         self.write(values)
@@ -232,8 +249,8 @@ class SicantikSyncRun(models.Model):
             "last_expiry_sync_duration": self.duration,
             "total_expiry_synced": self.connector_id.total_expiry_synced + self.found_count,
         }
-        if self._is_measure(state, answered, self.duration):
-            statistics["last_expiry_rate"] = answered / self.duration
+        if self._is_measure(state, answered, self.worked_seconds):
+            statistics["last_expiry_rate"] = answered / self.worked_seconds
         return statistics
 
     @api.model

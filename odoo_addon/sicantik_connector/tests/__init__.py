@@ -13,6 +13,7 @@ from . import test_record
 from . import test_rights
 from . import test_settings
 from . import test_sidecar
+from . import test_speed
 from . import test_translations
 from . import test_views
 from . import test_wait

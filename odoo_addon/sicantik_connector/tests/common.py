@@ -1,6 +1,7 @@
 """A connector, some permits, and one user of each group with no right beyond it."""
 
 from datetime import timedelta
+from unittest.mock import patch
 
 from odoo.tests.common import TransactionCase, new_test_user
 
@@ -57,6 +58,18 @@ class SicantikCase(TransactionCase):
         return self.ledger.record(
             run_id=run.id, worker=worker, batch=batch, outcomes=outcomes, progress=progress
         )
+
+    def clock(self):
+        """Lets the ledger's time pass as told: `clock(seconds)`."""
+        now = [self.ledger._now()]
+
+        def pass_by(seconds):
+            now[0] += timedelta(seconds=seconds)
+
+        self.startPatcher(
+            patch.object(self.registry["sicantik.sync.run"], "_now", lambda _self: now[0])
+        )
+        return pass_by
 
     def expire(self, run):
         """As if the worker had not been heard of for a while."""

@@ -323,12 +323,3 @@ class TestLedger(SicantikCase):
             run.unlink()
         self.ledger.finish(run_id=run.id, worker="one", state="done")
         run.unlink()
-
-    def test_speed_is_measured_on_runs_that_are_long_enough(self):
-        self.make_permits(60)
-        run = self.started("one")
-        permits = self.env["sicantik.permit"].search(run._domains()[0])
-        self.record(run, 1, [found(permit) for permit in permits])
-        run.started_at = run._now().replace(year=2020)
-        self.ledger.finish(run_id=run.id, worker="one", state="done")
-        self.assertAlmostEqual(self.connector.last_expiry_rate, len(permits) / run.duration, places=2)
