@@ -22,7 +22,8 @@ class SicantikSyncRun(models.Model):
     ):
         """Say which permits a synchronisation would ask about, and change nothing.
 
-        `domains` are to be read one after the other, each in the order of `id`.
+        `domains` are to be read one after the other, each in the order of `id`. `may_work` tells
+        whether the caller may also claim runs and record answers, as the sidecar's group may.
         """
         self._check_may_start()
         connector = self._plan_connector(connector_id)
@@ -33,6 +34,7 @@ class SicantikSyncRun(models.Model):
             "domains": domains,
             "total": total,
             "estimated_seconds": connector._expected_seconds(total),
+            "may_work": self._is_in("sidecar"),
         }
 
     @api.model

@@ -236,7 +236,7 @@ class TestCare(SicantikCase):
         self.assertEqual(set((last_day | future | undated | foreign).mapped("status")), {"active"})
         self.assertEqual((draft.status, run.expired_count), ("draft", 1))
         self.assertEqual(self.ledger.check(run_id=run.id, worker="two"), {"answer": "lost", "expired": 0})
-        for name in ("user", "officer"):
+        for name in ("user", "officer", "manager"):
             with self.assertRaises(AccessError):
                 run.with_user(self.users[name]).check(run_id=run.id, worker="one")
 

@@ -25,7 +25,7 @@ class TestListingRun(ListingCase):
 
     def test_who_may(self):
         run = self.listing()
-        for name in ("user", "officer"):
+        for name in ("user", "officer", "manager"):
             ledger = self.env["sicantik.sync.run"].with_user(self.users[name])
             for call in (
                 lambda: ledger.record_listing(run_id=run.id, worker="one", batch=1, rows=[row(1)]),

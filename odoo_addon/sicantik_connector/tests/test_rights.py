@@ -80,7 +80,7 @@ class TestRights(SicantikCase):
 
     def test_working_is_for_the_sidecar(self):
         run = self.started("one")
-        for name in ("user", "officer"):
+        for name in ("user", "officer", "manager"):
             ledger = self.as_user(name, "sicantik.sync.run")
             for call in (
                 lambda: ledger.claim(worker="one"),
@@ -88,10 +88,17 @@ class TestRights(SicantikCase):
                 lambda: ledger.record(run_id=run.id, worker="one", batch=1, outcomes=[], progress={}),
                 lambda: ledger.finish(run_id=run.id, worker="one", state="done"),
                 lambda: ledger.release(run_id=run.id, worker="one"),
+                lambda: ledger.abandon(run_id=run.id, worker="one"),
             ):
                 with self.assertRaises(AccessError):
                     call()
         self.assertEqual((run.state, run.last_batch), ("running", 0))
+
+    def test_the_plan_says_who_may_work(self):
+        for name, may in (("officer", False), ("manager", False), ("sidecar", True)):
+            ledger = self.as_user(name, "sicantik.sync.run")
+            self.assertIs(ledger.plan(connector_id=self.connector.id)["may_work"], may)
+        self.assertIs(self.env["sicantik.sync.run"].plan(connector_id=self.connector.id)["may_work"], True)
 
     def test_sidecar_has_one_group(self):
         sidecar = self.users["sidecar"]
