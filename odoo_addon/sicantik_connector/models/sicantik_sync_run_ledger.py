@@ -9,6 +9,7 @@ from odoo import api, models
 from odoo.exceptions import AccessError, UserError, ValidationError
 
 from .sicantik_sync_run import ENDED_STATES, OPEN_STATES
+from .sicantik_sync_run_state import ENDINGS
 
 # After so many workers that died over it, the work itself is the suspect.
 MAX_ATTEMPTS = 5
@@ -177,11 +178,17 @@ class SicantikSyncRun(models.Model):
         return {"answer": answer, "applied": applied, "rejected": rejected}
 
     @api.model
-    def finish(self, run_id, worker, state, message=None, progress=None):
-        """End a run, and add what it brought to the connector's statistics, once."""
+    def finish(self, run_id, worker, state, message=None, progress=None, code=None):
+        """End a run, and add what it brought to the connector's statistics, once.
+
+        With a `code` of `ENDINGS` its sentence is stored, in the language of who reads it, and
+        `message` is the detail in it. Without one, `message` is stored as it is.
+        """
         self._check_is_sidecar()
         if state not in ENDED_STATES:
             raise ValidationError(self.env._("A synchronisation cannot end as “%s”.", state))
+        if code and code not in ENDINGS:
+            raise self._not_one_of(code, ENDINGS)
         run = self._lock(run_id)
         if run and run.state in ENDED_STATES and worker and run.worker == worker:
             return run._finished()
@@ -189,8 +196,9 @@ class SicantikSyncRun(models.Model):
             return {"answer": "lost"}
         run.write(run._progress_values(progress))
         if state == "cancelled" and run.cancel_requested:
-            # In the language of who reads it.
-            message = run._reader_env()._("Stopped.")
+            code, message = "cancelled", None
+        if code:
+            message = run._ending(code, message)
         run._end(state, message or False)
         return run._finished()
 
@@ -202,7 +210,7 @@ class SicantikSyncRun(models.Model):
         if not run or not run._is_held_by(worker):
             return {"answer": "lost"}
         if run.cancel_requested:
-            run._end("cancelled", run._reader_env()._("Stopped."))
+            run._end("cancelled", run._ending("cancelled"))
             return {"answer": "ok"}
         run.write(
             {
@@ -264,13 +272,13 @@ class SicantikSyncRun(models.Model):
     def _check_choice(self, name, value):
         choices = self._fields[name].get_values(self.env)
         if value not in choices:
-            raise ValidationError(
-                self.env._(
-                    "“%(value)s” is not one of %(choices)s.",
-                    value=value,
-                    choices=", ".join(choices),
-                )
-            )
+            raise self._not_one_of(value, choices)
+
+    @api.model
+    def _not_one_of(self, value, choices):
+        return ValidationError(
+            self.env._("“%(value)s” is not one of %(choices)s.", value=value, choices=", ".join(choices))
+        )
 
     @api.model
     def _check_worker(self, worker):

@@ -11,6 +11,8 @@ from .sicantik_sync_run import OPEN_STATES, OUTCOMES
 
 # A handful of permits says more about the start of the engine than about its speed.
 MEASURED_FROM = 50
+# Why a worker ends a run before its work is done; `_ending` has the words.
+ENDINGS = ("cancelled", "interrupted", "away", "sicantik_stopped", "odoo")
 
 
 # One part of the model; `sicantik_sync_run_record` says why.
@@ -34,6 +36,30 @@ class SicantikSyncRun(models.Model):
         self.ensure_one()
         lang = self.connector_id.user_id.lang or self.env.lang
         return self.with_context(lang=lang).env
+
+    def _ending(self, code, detail=None):
+        """Why the run ended, in words for who looks after the connector."""
+        texts = self._reader_env()
+        if detail:
+            return {
+                "cancelled": texts._("Stopped in Odoo: %s", detail),
+                "interrupted": texts._("The sidecar was interrupted: %s", detail),
+                "away": texts._("SICANTIK cannot be used now (%s). Nothing was changed.", detail),
+                "sicantik_stopped": texts._(
+                    "SICANTIK stopped answering (%s); what it had not answered yet is left for the next run.",
+                    detail,
+                ),
+                "odoo": texts._("Odoo could not store the answers: %s", detail),
+            }[code]
+        return {
+            "cancelled": texts._("Stopped in Odoo."),
+            "interrupted": texts._("The sidecar was interrupted."),
+            "away": texts._("SICANTIK cannot be used now. Nothing was changed."),
+            "sicantik_stopped": texts._(
+                "SICANTIK stopped answering; what it had not answered yet is left for the next run."
+            ),
+            "odoo": texts._("Odoo could not store the answers."),
+        }[code]
 
     @api.model
     def _open_run(self, connector, kind, any_running=False):

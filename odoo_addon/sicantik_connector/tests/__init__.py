@@ -3,6 +3,7 @@ from . import test_claim
 from . import test_concurrency
 from . import test_connector
 from . import test_crons
+from . import test_endings
 from . import test_ledger
 from . import test_listing
 from . import test_listing_dates
