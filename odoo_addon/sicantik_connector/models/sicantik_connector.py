@@ -110,7 +110,11 @@ class SicantikConnector(models.Model):
 
     permit_ids = fields.One2many("sicantik.permit", "connector_id", "Permits")
     permit_count = fields.Integer("Number of Permits", compute="_compute_permit_counts")
-    permit_without_expiry_count = fields.Integer("Permits Without Expiry", compute="_compute_permit_counts")
+    permit_without_expiry_count = fields.Integer(
+        "Permits Without Expiry",
+        compute="_compute_permit_counts",
+        help="Active permits with a number: without one nothing can be asked.",
+    )
     run_ids = fields.One2many("sicantik.sync.run", "connector_id", "Synchronisations")
     run_count = fields.Integer("Number of Synchronisations", compute="_compute_runs")
     current_run_id = fields.Many2one("sicantik.sync.run", "Current Synchronisation", compute="_compute_runs")
@@ -157,6 +161,7 @@ class SicantikConnector(models.Model):
                 [
                     ("connector_id", "in", self.ids),
                     ("status", "=", "active"),
+                    ("permit_number", "not in", [False, ""]),
                     ("expiry_date", "=", False),
                 ],
                 ["connector_id"],
@@ -260,7 +265,8 @@ class SicantikConnector(models.Model):
         action["domain"] = [("connector_id", "=", self.id)]
         action["context"] = {"default_connector_id": self.id}
         if self.env.context.get("without_expiry"):
-            action["context"]["search_default_without_expiry"] = 1
+            # The same permits as the button counts, and as the wizard does.
+            action["context"] |= {"search_default_without_expiry": 1, "search_default_with_number": 1}
         return action
 
     def action_view_runs(self):

@@ -16,7 +16,7 @@ class SicantikConnector(models.Model):
     sidecar_seen_at = fields.Datetime("Sidecar Last Heard Of", compute="_compute_sidecar")
     current_progress = fields.Float("Progress", compute="_compute_current")
     current_status = fields.Char("Status", compute="_compute_current")
-    current_cancel_requested = fields.Boolean(compute="_compute_current")
+    current_stop_awaited = fields.Boolean(compute="_compute_current")
     expiry_duration_display = fields.Char("Last Duration", compute="_compute_duration_display")
 
     # Not `related`: Odoo would have to search by the current run to know when they change.
@@ -25,7 +25,7 @@ class SicantikConnector(models.Model):
             run = connector.current_run_id
             connector.current_progress = run.progress
             connector.current_status = run.status_display
-            connector.current_cancel_requested = run.cancel_requested
+            connector.current_stop_awaited = run.stop_awaited
 
     @api.depends_context("uid")
     def _compute_sidecar(self):

@@ -26,6 +26,9 @@ class SicantikSyncRun(models.Model):
     expired_count = fields.Integer("Marked as Expired")
     status_display = fields.Char("Status", compute="_compute_status_display")
     sidecar_silent = fields.Boolean(compute="_compute_sidecar_silent")
+    stop_awaited = fields.Boolean(
+        compute="_compute_stop_awaited", help="Whether who works on it has yet to hear that it is to stop."
+    )
 
     @api.depends_context("lang")
     @api.depends(
@@ -66,6 +69,12 @@ class SicantikSyncRun(models.Model):
         silent = self.env["sicantik.sidecar"]._is_silent()
         for run in self:
             run.sidecar_silent = silent and run.state in OPEN_STATES
+
+    # Time passes without a write: nothing to depend on.
+    def _compute_stop_awaited(self):
+        for run in self:
+            # A worker that is silent for longer hears nothing any more: then a second press ends the run.
+            run.stop_awaited = run.state == "running" and run.cancel_requested and not run._lease_is_over()
 
     def _is_partial(self):
         """Whether it asks about less than a night's run would."""

@@ -1,7 +1,13 @@
 """Buttons and the wizard, pressed by who may and who may not."""
 
+from datetime import timedelta
+
+from lxml import etree
+
+from odoo import fields
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form, tagged
+from odoo.tools.safe_eval import safe_eval
 
 from .common import SicantikCase, failed, found, no_date
 
@@ -40,6 +46,42 @@ class TestButtons(SicantikCase):
             self.assertEqual((form.permits_to_ask, form.estimated_duration), (5, "25 s"))
         with self.assertRaises(ValidationError):
             wizard.max_permits = -1
+
+    def test_the_figures_of_the_wizard_add_up(self):
+        now = fields.Datetime.now()
+        self.make_permits(5)
+        self.make_permits(3, expiry_next_check_at=now + timedelta(days=3))
+        self.make_permits(2, permit_number=False)
+        dated = self.make_permits(4, expiry_date="2030-01-01", expiry_checked_at=now - timedelta(days=100))
+        self.make_permits(1, expiry_date="2030-01-01", expiry_checked_at=now)
+        for days, again in ((0, 0), (90, 4)):
+            self.connector.refresh_older_than = days
+            for lately in (False, True):
+                wizard = self.wizard(include_not_due=lately)
+                self.assertEqual(
+                    (wizard.permits_without_expiry, wizard.permits_due, wizard.permits_asked_lately), (8, 5, 3)
+                )
+                self.assertEqual((wizard.permits_to_ask_again, wizard.asks_again), (again, days))
+                self.assertEqual(wizard.permits_to_ask, again + (8 if lately else 5))
+                run = self.env["sicantik.sync.run"].browse(wizard.action_sync()["res_id"])
+                self.assertEqual(run.total, wizard.permits_to_ask)
+                run.action_cancel()
+        # The connector's button counts the same permits, and shows them.
+        self.assertEqual(self.officer.permit_without_expiry_count, 8)
+        action = self.officer.with_context(without_expiry=True).action_view_permits()
+        search = etree.fromstring(self.env["sicantik.permit"].get_view(view_type="search")["arch"])
+        domain = list(action["domain"])
+        for key in action["context"]:
+            if key.startswith("search_default_"):
+                name = key.removeprefix("search_default_")
+                domain += safe_eval(search.find(f".//filter[@name='{name}']").get("domain"))
+        self.assertEqual(self.env["sicantik.permit"].search_count(domain), 8)
+        # Where only dates are to be asked again, that is something to start.
+        self.env["sicantik.permit"].search([("connector_id", "=", self.connector.id)]).write({"status": "draft"})
+        dated.status = "active"
+        wizard = self.wizard()
+        self.assertEqual((wizard.permits_without_expiry, wizard.permits_to_ask), (0, 4))
+        self.assertTrue(wizard.action_sync()["res_id"])
 
     def test_wizard_starts_what_it_says(self):
         self.make_permits(7)
@@ -95,6 +137,30 @@ class TestButtons(SicantikCase):
         self.officer.invalidate_recordset()
         self.assertTrue(self.officer.action_stop())
         self.assertFalse(self.officer.current_run_id)
+
+    def test_stop_is_there_again_when_the_worker_is_silent(self):
+        self.make_permits(2)
+        run = self.started("one", trigger="button").with_user(self.users["officer"])
+
+        def shown():
+            self.env.invalidate_all()
+            run_form = etree.fromstring(run.get_view(view_type="form")["arch"])
+            form = etree.fromstring(self.officer.get_view(view_type="form")["arch"])
+            return tuple(
+                not safe_eval(arch.find(f".//header/button[@name='{name}']").get("invisible"), values)
+                for arch, name, values in (
+                    (run_form, "action_cancel", run.read(["state", "stop_awaited"])[0]),
+                    (form, "action_stop", self.officer.read(["current_run_id", "current_stop_awaited"])[0]),
+                )
+            )
+
+        self.assertEqual(shown(), (True, True))
+        run.action_cancel()
+        self.assertEqual((shown(), run.state), ((False, False), "running"))
+        self.expire(run.sudo())
+        self.assertEqual((shown(), run.state), ((True, True), "running"))
+        self.officer.action_stop()
+        self.assertEqual((shown(), run.state), ((False, False), "cancelled"))
 
     def test_connector_shows_the_current_run(self):
         permits = self.make_permits(4)

@@ -90,7 +90,8 @@ class TestConnector(SicantikCase):
         self.make_permits(3)
         self.make_permits(2, expiry_date="2030-01-01")
         self.make_permits(1, status="cancelled")
-        self.assertEqual((self.connector.permit_count, other.permit_count), (6, 0))
+        self.make_permits(1, permit_number=False)
+        self.assertEqual((self.connector.permit_count, other.permit_count), (7, 0))
         self.assertEqual(self.connector.permit_without_expiry_count, 3)
 
     def test_settings_are_tracked(self):

@@ -20,9 +20,17 @@ class SicantikExpirySyncWizard(models.TransientModel):
         "Ask about them all the same.",
     )
     max_permits = fields.Integer("At Most", help="Leave it at 0 to ask about all of them.")
-    permits_without_expiry = fields.Integer(compute="_compute_permits")
+    permits_without_expiry = fields.Integer(
+        compute="_compute_permits", help="Active permits with a number: without one nothing can be asked."
+    )
     permits_due = fields.Integer("To Be Asked Now", compute="_compute_permits")
     permits_asked_lately = fields.Integer("Asked Lately", compute="_compute_permits")
+    permits_to_ask_again = fields.Integer(
+        "Dates to Be Asked Again",
+        compute="_compute_permits",
+        help="Permits whose date was last asked for longer ago than the connector says.",
+    )
+    asks_again = fields.Integer(related="connector_id.refresh_older_than")
     permits_to_ask = fields.Integer("Will Be Asked", compute="_compute_permits")
     estimated_duration = fields.Char(compute="_compute_permits")
     sidecar_silent = fields.Boolean(related="connector_id.sidecar_silent")
@@ -33,14 +41,17 @@ class SicantikExpirySyncWizard(models.TransientModel):
         run = self.env["sicantik.sync.run"]
         for wizard in self:
             connector = wizard.connector_id
-            everything = due = 0
+            undated = due = again = 0
             if connector:
-                everything = run.plan(connector_id=connector.id, include_not_due=True)["total"]
-                due = run.plan(connector_id=connector.id)["total"]
-            wizard.permits_without_expiry = everything
+                # 0: without those whose date is to be asked for again.
+                undated = run.plan(connector.id, include_not_due=True, refresh_older_than=0)["total"]
+                due = run.plan(connector.id, refresh_older_than=0)["total"]
+                again = run.plan(connector.id)["total"] - due
+            wizard.permits_without_expiry = undated
             wizard.permits_due = due
-            wizard.permits_asked_lately = everything - due
-            chosen = everything if wizard.include_not_due else due
+            wizard.permits_asked_lately = undated - due
+            wizard.permits_to_ask_again = again
+            chosen = again + (undated if wizard.include_not_due else due)
             if wizard.max_permits > 0:
                 chosen = min(chosen, wizard.max_permits)
             wizard.permits_to_ask = chosen
