@@ -30,16 +30,24 @@ class SicantikConnector(models.Model):
         For code and for the shell: pages start a run and show it instead. The work is queued in a
         transaction of its own, for the sidecar cannot see one that is open. So what the caller has
         not committed is not part of it, and what it brought is seen by the caller's next transaction.
+        Where something else is under way, its end is waited for first.
         """
         self.ensure_one()
         self.env["sicantik.sync.run"]._check_may_start()
         began = time.monotonic()
-        answer = self._queue_apart(max_permits or None)
-        if not answer:
-            return {"success": True, "total": 0, "synced": 0, "failed": 0, "duration": 0}
-        run_id, expected = answer
-        self._wake_or_refuse(run_id)
-        ended = self._wait_apart(run_id, began + self._patience(expected))
+        deadline = None
+        ended = None
+        while not ended:
+            answer = self._queue_apart(max_permits or None)
+            if not answer:
+                return {"success": True, "total": 0, "synced": 0, "failed": 0, "duration": 0}
+            deadline = deadline or began + self._patience(answer["expected"])
+            if answer["waits"]:
+                self._wake_or_refuse(answer["run_id"])
+            if answer["covers"]:
+                ended = self._wait_apart(answer["run_id"], deadline)
+            else:
+                self._wait_apart(answer["run_id"], deadline, other=True)
         if ended["state"] == "failed":
             raise UserError(self.env._("Expiry sync failed: %s", ended["message"]))
         return {
@@ -58,7 +66,7 @@ class SicantikConnector(models.Model):
             yield api.Environment(cr, self.env.uid, dict(self.env.context), self.env.su)
 
     def _queue_apart(self, max_permits):
-        """The id of the run and the seconds that it will take, or nothing where there is nothing to ask."""
+        """The run that asks, or the other one that has to end before; nothing where there is nothing to ask."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with self._apart() as env:
@@ -70,7 +78,14 @@ class SicantikConnector(models.Model):
                     if not plan["total"]:
                         return None
                     answer = run.start(connector_id=self.id, trigger="rpc", **wishes)
-                    return answer["run_id"], plan["estimated_seconds"]
+                    found = run.sudo().browse(answer["run_id"])
+                    return {
+                        "run_id": found.id,
+                        "covers": answer["created"] or found._covers(**wishes),
+                        # Some sidecar has to come for it; a command does without.
+                        "waits": found._lease_is_over(),
+                        "expected": plan["estimated_seconds"],
+                    }
             except psycopg2.errors.LockNotAvailable as error:
                 raise UserError(self._say_commit_first()) from error
             except psycopg2.errors.SerializationFailure:
@@ -108,10 +123,13 @@ class SicantikConnector(models.Model):
             return PATIENCE_IN_WORKER
         return 60.0 + 3 * expected
 
-    def _wait_apart(self, run_id, deadline):
+    def _wait_apart(self, run_id, deadline, other=False):
+        """How the run ended; `other` for one that is only in the way."""
         while True:
             with self._apart() as env:
                 run = env["sicantik.sync.run"].sudo().browse(run_id).exists()
+                if not run and other:
+                    return None
                 if not run:
                     raise UserError(self.env._("The synchronisation #%s has been deleted.", run_id))
                 if run.state not in ("queued", "running"):
@@ -122,6 +140,15 @@ class SicantikConnector(models.Model):
                         "synced": run.found_count,
                     }
                 state = dict(run._fields["state"]._description_selection(self.env))[run.state]
+            if time.monotonic() > deadline and other:
+                raise UserError(
+                    self.env._(
+                        "The synchronisation #%(run)s was under way (%(state)s) and has not ended in time. "
+                        "Yours has not begun: ask again when it has ended.",
+                        run=run_id,
+                        state=state,
+                    )
+                )
             if time.monotonic() > deadline:
                 raise UserError(
                     self.env._(

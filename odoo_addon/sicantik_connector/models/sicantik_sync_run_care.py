@@ -81,6 +81,17 @@ class SicantikSyncRun(models.Model):
         self.ensure_one()
         return bool(self.max_permits or self.permit_selection or self.kind == "permits")
 
+    def _covers(self, max_permits, include_not_due):
+        """Whether it brings what a run of dates with these wishes would bring, no less and no more."""
+        self.ensure_one()
+        return bool(
+            self.kind in ("expiry", "all")
+            and not self.permit_selection
+            and not self.cancel_requested
+            and self.max_permits == (max_permits or 0)
+            and (self.include_not_due or not include_not_due)
+        )
+
     def _action_open(self):
         self.ensure_one()
         return {

@@ -56,6 +56,18 @@ class TestWait(CommittedCase):
         thread.start()
         self.addCleanup(thread.join, 10)
 
+    def later(self, method, **arguments):
+        """Call the ledger while the test waits."""
+
+        def run():
+            threading.current_thread().dbname = self.database.dbname
+            time.sleep(0.5)
+            self.call(method, **arguments)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        self.addCleanup(thread.join, 10)
+
     def claim(self):
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
@@ -112,6 +124,58 @@ class TestWait(CommittedCase):
                 self.wait()
             self.work("cancelled")
             self.assertIs(self.wait()["success"], False)
+
+    @mute_logger("odoo.sql_db")
+    def test_something_else_ends_first(self):
+        with self.transaction() as env:
+            one = env["sicantik.permit"].search([("connector_id", "=", self.connectors[0])], limit=1).id
+        whole = {"include_not_due": True}
+        for wishes, max_permits in (
+            ({"kind": "permits"}, None),
+            ({"permit_ids": [one]}, None),
+            ({**whole, "max_permits": 1}, None),
+            ({"kind": "all"}, None),
+            (whole, 2),
+        ):
+            with self.subTest(under_way=wishes), StandIn({}) as server:
+                self.point_to(server.url)
+                before = len(self.runs())
+                start = {"connector_id": self.connectors[0], "worker": "first", **wishes}
+                first = self.call("start", **start)["run_id"]
+                self.later("finish", run_id=first, worker="first", state="failed", message="Not mine.")
+                self.work()
+                self.assertEqual(self.wait("sync_expiry_dates_workaround", max_permits)["total"], max_permits or 3)
+                self.assertEqual(len(self.runs()), before + 2)
+            with self.transaction() as env:
+                permits = env["sicantik.permit"].search([("connector_id", "=", self.connectors[0])])
+                permits.write({"expiry_date": False, "expiry_next_check_at": False})
+
+    @mute_logger("odoo.sql_db")
+    def test_a_command_that_takes_its_run_back_is_in_nobodys_way(self):
+        with StandIn({}) as server:
+            self.point_to(server.url)
+            start = {"connector_id": self.connectors[0], "worker": "first", "kind": "permits"}
+            first = self.call("start", trigger="cli", **start)["run_id"]
+            self.later("abandon", run_id=first, worker="first")
+            self.work()
+            self.assertEqual(self.wait()["total"], 3)
+
+    @mute_logger("odoo.sql_db")
+    def test_the_same_is_not_asked_twice(self):
+        with StandIn({}) as server:
+            self.point_to(server.url)
+            self.call("start", connector_id=self.connectors[0], trigger="button", include_not_due=True)
+            self.work()
+            self.assertEqual(self.wait()["total"], 3)
+        self.assertEqual([run["trigger"] for run in self.runs()], ["button"])
+
+    def test_something_else_that_takes_too_long(self):
+        first = self.call("start", connector_id=self.connectors[0], worker="first", max_permits=1)["run_id"]
+        with patch.object(sicantik_connector_wait, "PATIENCE_IN_WORKER", 0.2), self.transaction() as env:
+            connector = env["sicantik.connector"].browse(self.connectors[0])
+            with self.assertRaisesRegex(UserError, f"#{first} was under way .* Yours has not begun"):
+                connector.with_context(cron_id=1).sync_expiry_dates_workaround()
+        self.assertEqual([run["id"] for run in self.runs()], [first])
 
     def test_nothing_to_ask(self):
         with self.transaction() as env:
