@@ -12,6 +12,10 @@ CHECK_STATES = [
     ("failed", "Failed"),
 ]
 
+# What SICANTIK is asked by, and what of its answers has to do with these alone.
+IDENTITY = ("registration_id", "permit_number")
+REST = {"expiry_next_check_at": False, "expiry_check_count": 0}
+
 
 class SicantikPermit(models.Model):
     _name = "sicantik.permit"
@@ -174,20 +178,32 @@ class SicantikPermit(models.Model):
         return super().create([self._tidy(vals) for vals in vals_list])
 
     def write(self, vals):
-        return super().write(self._tidy(vals))
+        vals = self._tidy(vals)
+        said = {name: vals[name] or False for name in IDENTITY if name in vals}
+        others = self.browse()
+        if said and not REST.keys() & vals.keys():
+            others = self.filtered(lambda permit: any(permit[name] != value for name, value in said.items()))
+        result = super().write(vals)
+        if others:
+            # What SICANTIK said was about another number: it is asked again at once.
+            super(SicantikPermit, others).write(REST)
+        return result
 
     @api.model
     def _tidy(self, vals):
-        """Numbers without stray spaces at their ends; an empty one is none, not the text “”.
+        """A registration without stray spaces at its ends; an empty one is none, not the text “”.
 
-        Two permits without a registration must not count as one.
+        Two permits without a registration must not count as one. A number stays as it is: SICANTIK
+        compares it to the letter.
         """
-        if "registration_id" not in vals and "permit_number" not in vals:
+        if not any(name in vals for name in IDENTITY):
             return vals
         vals = dict(vals)
-        for name in ("registration_id", "permit_number"):
-            if isinstance(vals.get(name), str):
-                vals[name] = vals[name].strip() or False
+        for name in IDENTITY:
+            value = vals.get(name)
+            if isinstance(value, str):
+                stripped = value.strip()
+                vals[name] = (value if stripped and name == "permit_number" else stripped) or False
         return vals
 
     @api.model

@@ -159,7 +159,7 @@ class SicantikSyncRun(models.Model):
             return {"answer": "lost", "applied": False, "rejected": 0}
         if run.trigger != "cli":
             self.env["sicantik.sidecar"]._heard_from(worker)
-        rejected = 0
+        counts = {"rejected": 0, "stale": 0}
         applied = batch > run.last_batch
         if applied:
             if batch != run.last_batch + 1:
@@ -170,12 +170,12 @@ class SicantikSyncRun(models.Model):
                         next=run.last_batch + 1,
                     )
                 )
-            rejected = run._record_outcomes(outcomes)
+            counts = run._record_outcomes(outcomes)
             run.last_batch = batch
         run.write({**run._progress_values(progress), **run._sign_of_life()})
         self.env.flush_all()
         answer = "stop" if run.cancel_requested else "continue"
-        return {"answer": answer, "applied": applied, "rejected": rejected}
+        return {"answer": answer, "applied": applied, **counts}
 
     @api.model
     def finish(self, run_id, worker, state, message=None, progress=None, code=None):

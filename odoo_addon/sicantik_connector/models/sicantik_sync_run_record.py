@@ -8,6 +8,7 @@ import psycopg2
 from odoo import api, fields, models
 from odoo.exceptions import ValidationError
 
+from .sicantik_permit import IDENTITY
 from .sicantik_sync_run import OUTCOMES
 from .sicantik_sync_run_line import REASONS
 
@@ -60,16 +61,31 @@ class SicantikSyncRun(models.Model):
                 }
             else:
                 checked[permit_id] = {"outcome": kind}
+            checked[permit_id]["asked"] = self._check_asked(outcome)
         return checked
+
+    @api.model
+    def _check_asked(self, outcome):
+        """What SICANTIK was asked about, as far as the outcome says it."""
+        asked = {name: outcome[name] or "" for name in IDENTITY if name in outcome}
+        if not all(isinstance(value, str) for value in asked.values()):
+            raise ValidationError(self.env._("This is not an outcome: %s", outcome))
+        return asked
+
+    @api.model
+    def _is_stale(self, permit, asked):
+        """Whether number or registration have become others since the permit was read to be asked about."""
+        return any(value.strip() != (permit[name] or "").strip() for name, value in asked.items())
 
     def _record_outcomes(self, outcomes):
         """Write `outcomes` (by permit id) of this run, which is locked by the caller.
 
-        Returns how many dates Odoo refused.
+        Returns how many dates Odoo refused, and how many answers were left aside: those about a number
+        or registration that the permit had when it was read and has no longer. It stays due.
         """
         self.ensure_one()
         if not outcomes:
-            return 0
+            return {"rejected": 0, "stale": 0}
         # Bulk writes say nothing to followers; what matters is noted in `_note_changes`.
         # `active_test` and the language are of no concern to plain columns either.
         permits = (
@@ -82,8 +98,10 @@ class SicantikSyncRun(models.Model):
                 order="id",
             )
         )
+        stale = permits.filtered(lambda permit: self._is_stale(permit, outcomes[permit.id]["asked"]))
+        permits -= stale
+        outcomes = {permit_id: one for permit_id, one in outcomes.items() if permit_id not in stale._ids}
         dated = {permit_id for permit_id, outcome in outcomes.items() if outcome["outcome"] == "found"}
-        outcomes = dict(outcomes)
         for missing in outcomes.keys() - set(permits.ids):
             outcomes[missing] = self._rejected(self.env._("The permit is not among those of the connector."))
         before = self._counted_before(permits, outcomes)
@@ -92,7 +110,8 @@ class SicantikSyncRun(models.Model):
         outcomes.update(refused)
         self._count(outcomes, before, changed)
         self._write_lines(permits, outcomes, before)
-        return sum(1 for permit_id in dated if outcomes[permit_id]["outcome"] == "failed")
+        rejected = sum(1 for permit_id in dated if outcomes[permit_id]["outcome"] == "failed")
+        return {"rejected": rejected, "stale": len(stale)}
 
     @api.model
     def _rejected(self, detail):

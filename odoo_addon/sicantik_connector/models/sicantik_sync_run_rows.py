@@ -6,6 +6,7 @@ it is added up in `sicantik_sync_run_rows_count`.
 """
 
 import logging
+from collections import Counter
 from datetime import date, timedelta
 
 import psycopg2
@@ -96,8 +97,10 @@ class SicantikSyncRun(models.Model):
                 raise TypeError
             for name in TEXTS:
                 # PostgreSQL cannot store a NUL, and what is only spaces says nothing.
-                if text := (row.get(name) or "").replace("\0", "").strip():
-                    clean[name] = text
+                text = (row.get(name) or "").replace("\0", "")
+                if stripped := text.strip():
+                    # By the number SICANTIK is asked, which compares it to the letter.
+                    clean[name] = text if name == "permit_number" else stripped
             if received := row.get("received_date"):
                 clean["received_date"] = date.fromisoformat(received)
             for name in ("expiry_date", "other_expiry_date"):
@@ -144,12 +147,14 @@ class SicantikSyncRun(models.Model):
     def _adoptable_permits(self, rows, known):
         """Permits without a registration whose number stands for one single row and one single permit.
 
-        Permits written by hand, or by another module, know their number only.
+        Permits written by hand, or by another module, know their number only, perhaps without the
+        spaces at its ends that SICANTIK has.
         """
-        by_number = {}
+        by_number, spellings = {}, set()
         for registration, row in rows.items():
             if number := row.get("permit_number"):
-                by_number.setdefault(number, []).append(registration)
+                by_number.setdefault(number.strip(), []).append(registration)
+                spellings |= {number, number.strip()}
         wanted = {
             number: found[0]
             for number, found in by_number.items()
@@ -158,26 +163,26 @@ class SicantikSyncRun(models.Model):
         if not wanted:
             return {}
         adopted = self._stored_permits(
-            "registration_id IS NULL AND permit_number = ANY(%s)", list(wanted)
+            "registration_id IS NULL AND permit_number = ANY(%s)", list(spellings)
         )
+        adopted = [permit for permit in adopted if permit["permit_number"].strip() in wanted]
         if not adopted:
             return {}
-        numbers = [permit["permit_number"] for permit in adopted]
-        often = {
-            number
-            for number, count in self.env["sicantik.permit"]
+        often = Counter()
+        for number, count in (
+            self.env["sicantik.permit"]
             .sudo()
             ._read_group(
-                [("connector_id", "=", self.connector_id.id), ("permit_number", "in", numbers)],
+                [("connector_id", "=", self.connector_id.id), ("permit_number", "in", list(spellings))],
                 ["permit_number"],
                 ["__count"],
             )
-            if count > 1
-        }
+        ):
+            often[number.strip()] += count
         return {
-            wanted[permit["permit_number"]]: permit
+            wanted[number]: permit
             for permit in adopted
-            if permit["permit_number"] not in often
+            if often[number := permit["permit_number"].strip()] == 1
         }
 
     def _stored_permits(self, condition, values):
@@ -311,9 +316,10 @@ class SicantikSyncRun(models.Model):
                 changes.setdefault(tuple(own.items()), []).append(permit_id)
             if entry.date_before:
                 dates[permit_id] = (entry.date_before, entry.changes["expiry_date"])
-        for values, ids in marks.values():
-            permits.browse(ids).write({**values, "last_sync_date": now})
+        # First the changes: another number ends a permit's rest, and the marks may begin a new one.
         for values, ids in changes.items():
             permits.browse(ids).write(dict(values))
+        for values, ids in marks.values():
+            permits.browse(ids).write({**values, "last_sync_date": now})
         permits.create(new)
         self._note_changes(permits, dates)

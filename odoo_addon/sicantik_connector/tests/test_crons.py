@@ -306,5 +306,5 @@ class TestCare(SicantikCase):
         foreign = self.make_permits(1, self.make_connector("Other", OTHER_ADDRESS))
         run = self.started("one")
         answer = self.record(run, 1, [found(permits[0]), found(foreign), failed(permits[1])])
-        self.assertEqual(answer, {"answer": "continue", "applied": True, "rejected": 1})
+        self.assertEqual(answer, {"answer": "continue", "applied": True, "rejected": 1, "stale": 0})
         self.assertEqual((run.found_count, run.failed_count), (1, 2))

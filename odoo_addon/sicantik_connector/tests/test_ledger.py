@@ -175,7 +175,7 @@ class TestLedger(SicantikCase):
         self.assertEqual(self.ledger.release(run_id=run.id, worker="one"), {"answer": "lost"})
         self.assertEqual(
             self.record(run, 2, [no_date(self.permits[2])], worker="two", requests=3),
-            {"answer": "continue", "applied": True, "rejected": 0},
+            {"answer": "continue", "applied": True, "rejected": 0, "stale": 0},
         )
         self.assertEqual((run.requests, run.retries), (10, 2))
 
@@ -260,7 +260,7 @@ class TestLedger(SicantikCase):
         self.assertEqual(self.ledger.cancel(run_id=run.id), {"state": "running"})
         self.assertEqual(
             self.record(run, 1, [found(self.permits[0])]),
-            {"answer": "stop", "applied": True, "rejected": 0},
+            {"answer": "stop", "applied": True, "rejected": 0, "stale": 0},
         )
         self.assertTrue(self.permits[0].expiry_date)
         self.ledger.finish(run_id=run.id, worker="one", state="cancelled", message="Stopped.")

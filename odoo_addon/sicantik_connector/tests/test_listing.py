@@ -5,6 +5,7 @@ from unittest.mock import patch
 
 import psycopg2
 
+from odoo import fields
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
@@ -212,6 +213,29 @@ class TestListing(ListingCase):
         self.assertEqual(self.by_number(1), alone)
         self.assertEqual(alone.applicant_name, "Pemohon 1")
         self.assertFalse(any((twins | half | shared | foreign).mapped("registration_id")))
+
+    def test_a_number_with_spaces_at_its_ends(self):
+        """SICANTIK compares the number to the letter; who typed it did not."""
+        typed = self.make_permits(1, registration_id=False, permit_number="503/0001/SIP/2024")
+        spaced = self.make_permits(1, registration_id=False, permit_number=" 503/0002/SIP/2024")
+        twins = self.make_permits(1, registration_id=False, permit_number="503/0003/SIP/2024")
+        twins |= self.make_permits(1, registration_id=False, permit_number="503/0003/SIP/2024 ")
+        run = self.listing()
+        numbers = [f" 503/{number:04d}/SIP/2024" for number in (1, 2)]
+        rows = [row(1, permit_number=numbers[0]), row(2, permit_number=numbers[1])]
+        rows.append(row(3, permit_number="503/0003/SIP/2024 "))
+        self.assertEqual(self.page(run, 1, rows)["created"], 1)
+        self.assertEqual((typed | spaced).mapped("permit_number"), numbers)
+        self.assertTrue(all((typed | spaced).mapped("registration_id")))
+        self.assertFalse(any(twins.mapped("registration_id")), "nobody can tell which it is")
+
+    def test_a_corrected_number_is_due_at_once(self):
+        permit = self.make_permits(1)
+        rest = fields.Datetime.now() + timedelta(days=8)
+        permit.write({"expiry_next_check_at": rest, "expiry_check_count": 4, "expiry_check_state": "no_date"})
+        self.page(self.listing("all"), 1, [row(1, registration_id=permit.registration_id, permit_number="503/9")])
+        self.assertEqual(permit.permit_number, "503/9")
+        self.assertFalse(permit.expiry_next_check_at or permit.expiry_check_count)
 
     def test_texts_of_all_kinds(self):
         run = self.listing()

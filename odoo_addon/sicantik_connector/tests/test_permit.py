@@ -30,6 +30,32 @@ class TestPermit(SicantikCase):
         permits.registration_id = ""
         self.env.flush_all()
 
+    def test_a_number_is_kept_to_the_letter(self):
+        permit = self.make_permits(1, permit_number=" 503/1/SIP/2024 ", registration_id=" 1 ")
+        self.assertEqual((permit.permit_number, permit.registration_id), (" 503/1/SIP/2024 ", "1"))
+        permit.permit_number = "  "
+        self.assertFalse(permit.permit_number)
+
+    def test_another_number_ends_the_rest(self):
+        rest = {"expiry_next_check_at": fields.Datetime.now() + timedelta(days=8), "expiry_check_count": 4}
+        permit, other = self.make_permits(2, **rest)
+        for values, rests in (
+            ({"permit_number": permit.permit_number}, True),
+            ({"registration_id": f" {permit.registration_id} ", "applicant_name": "Ginting"}, True),
+            ({"permit_number": "503/9/SIP/2024"}, False),
+            ({"registration_id": "9999999901012024"}, False),
+            ({"permit_number": "503/8/SIP/2024", "expiry_check_count": 2, **rest}, True),
+        ):
+            permit.write(rest)
+            permit.write(values)
+            self.assertEqual(bool(permit.expiry_next_check_at), rests, values)
+            self.assertEqual(permit.expiry_check_count, 4 if rests else 0)
+        self.assertTrue(other.expiry_next_check_at)
+        number = permit.permit_number
+        (permit | other).write({"permit_number": number})
+        self.assertTrue(permit.expiry_next_check_at, "its number is the same")
+        self.assertFalse(other.expiry_next_check_at)
+
     def test_permit_number_may_come_twice(self):
         self.assertEqual(len(self.make_permits(2, permit_number="503/1/SIP/2024")), 2)
 

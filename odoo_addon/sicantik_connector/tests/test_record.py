@@ -15,6 +15,8 @@ from .common import OTHER_ADDRESS, SicantikCase, failed, found, no_date, not_reg
 COUNTERS = ("found_count", "no_date_count", "not_registered_count", "failed_count")
 RECORD_LOGGER = "odoo.addons.sicantik_connector.models.sicantik_sync_run_record"
 
+NOT_APPLIED = {"answer": "continue", "applied": False, "rejected": 0, "stale": 0}
+
 
 @tagged("post_install", "-at_install")
 class TestRecord(SicantikCase):
@@ -40,7 +42,7 @@ class TestRecord(SicantikCase):
             retries=1,
             total=6,
         )
-        self.assertEqual(answer, {"answer": "continue", "applied": True, "rejected": 0})
+        self.assertEqual(answer, {"answer": "continue", "applied": True, "rejected": 0, "stale": 0})
         self.assertEqual(self.counters(run), (1, 1, 1, 1))
         self.assertEqual((run.rate, run.eta_seconds, run.requests, run.retries), (9.5, 42, 6, 1))
         self.assertEqual((run.answered_count, run.total), (4, 6))
@@ -66,7 +68,7 @@ class TestRecord(SicantikCase):
         batch = [found(self.permits[0]), no_date(self.permits[1]), failed(self.permits[2])]
         self.assertTrue(self.record(run, 1, batch)["applied"])
         for _again in range(3):
-            self.assertEqual(self.record(run, 1, batch), {"answer": "continue", "applied": False, "rejected": 0})
+            self.assertEqual(self.record(run, 1, batch), NOT_APPLIED)
         self.assertEqual(self.counters(run), (1, 1, 0, 1))
         self.assertEqual(self.permits[1].expiry_check_count, 1)
         self.assertEqual(len(run.line_ids), 1)
@@ -77,8 +79,37 @@ class TestRecord(SicantikCase):
             self.record(run, 2, [found(self.permits[0])])
         self.assertFalse(self.permits[0].expiry_date)
 
-    def test_what_a_worker_says_of_its_way(self):
+    def test_an_answer_about_another_number_is_left_aside(self):
+        """Permits are read some time before they are asked about, and somebody may correct one meanwhile."""
         run = self.started()
+        same, spaced, number, registration, cleared, unsaid = self.permits
+        asked = {
+            permit: {"permit_number": permit.permit_number, "registration_id": permit.registration_id}
+            for permit in self.permits
+        }
+        spaced.permit_number = f" {spaced.permit_number} "
+        number.permit_number += "X"
+        registration.registration_id = "9999999901012024"
+        cleared.registration_id = False
+        unsaid.permit_number += "X"
+        batch = [{**found(permit), **asked[permit]} for permit in self.permits - unsaid]
+        batch.append(found(unsaid))
+        answer = self.record(run, 1, batch)
+        self.assertEqual(answer, {"answer": "continue", "applied": True, "rejected": 0, "stale": 3})
+        self.assertEqual(self.record(run, 1, batch), NOT_APPLIED)
+        self.assertEqual(self.counters(run), (3, 0, 0, 0))
+        aside = number | registration | cleared
+        self.assertFalse(any(aside.mapped("expiry_date")) or any(aside.mapped("expiry_check_state")))
+        self.assertTrue(all((same | spaced | unsaid).mapped("expiry_date")))
+        self.assertFalse(run.line_ids)
+        due = self.env["sicantik.permit"].search(run._domains()[0])
+        self.assertEqual(due, aside, "they are asked about again")
+        for wrong in (7, ["503/1"], True):
+            with self.assertRaisesRegex(ValidationError, "not an outcome"):
+                self.record(run, 2, [{**found(number), "permit_number": wrong}])
+
+    def test_what_a_worker_says_of_its_way(self):
+        run = self.started(trigger="rpc")
         self.record(run, 0, [], requests=0, retries=0)
         self.record(run, 0, [], requests=3, retries=1, eta_seconds=9, rate=2.0, total=6)
         self.record(run, 0, [], requests=None, eta_seconds=False)
@@ -95,7 +126,7 @@ class TestRecord(SicantikCase):
     def test_batch_zero_renews_the_lease_only(self):
         run = self.started(lease_seconds=90)
         self.expire(run)
-        self.assertEqual(self.record(run, 0, [], rate=3.0), {"answer": "continue", "applied": False, "rejected": 0})
+        self.assertEqual(self.record(run, 0, [], rate=3.0), NOT_APPLIED)
         self.assertGreater((run.lease_until - run._now()).total_seconds(), 60)
         self.assertEqual((run.rate, run.last_batch), (3.0, 0))
         with self.assertRaises(ValidationError):

