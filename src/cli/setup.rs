@@ -1,6 +1,7 @@
 //! What every command that works on permits needs first: Odoo, the connector, and SICANTIK behind its gate.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -55,20 +56,56 @@ pub(super) fn host(settings: &Sicantik) -> String {
     settings.api_url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// Cancelled by SIGINT or SIGTERM. A second signal ends the process at once.
-pub(super) fn stop_on_signal() -> CancellationToken {
-    let stop = CancellationToken::new();
-    let token = stop.clone();
-    let signals = Signals::listen();
-    tokio::spawn(async move {
-        let Ok(mut signals) = signals else { return };
-        signals.next().await;
-        token.cancel();
-        errln!("Stopping: writing what has been answered. Press again to leave at once.");
-        signals.next().await;
-        std::process::exit(130);
-    });
-    stop
+/// SIGINT or SIGTERM, which stops the work. A second signal ends the process at once.
+pub(super) struct Interrupt {
+    stop: CancellationToken,
+    working: Arc<AtomicBool>,
+}
+
+impl Interrupt {
+    /// Begins to listen.
+    pub(super) fn listen() -> Self {
+        let interrupt = Self { stop: CancellationToken::new(), working: Arc::default() };
+        let (stop, working) = (interrupt.stop.clone(), Arc::clone(&interrupt.working));
+        let signals = Signals::listen();
+        tokio::spawn(async move {
+            let Ok(mut signals) = signals else { return };
+            signals.next().await;
+            stop.cancel();
+            if working.load(Ordering::Relaxed) {
+                errln!("Stopping: writing what has been answered. Press again to leave at once.");
+            }
+            signals.next().await;
+            std::process::exit(130);
+        });
+        interrupt
+    }
+
+    /// Cancelled by the first signal, or by whatever else stops the work.
+    pub(super) fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// Waits for what has to be there before the work begins; a signal ends the waiting.
+    pub(super) async fn before_work<T, E: Into<Failure>>(
+        &self,
+        preparing: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            () = self.stop.cancelled() => Err(Self::too_early()),
+            prepared = preparing => prepared.map_err(Into::into),
+        }
+    }
+
+    /// From now on a stop leaves something to write.
+    pub(super) fn work_begins(&self) {
+        self.working.store(true, Ordering::Relaxed);
+    }
+
+    /// That it was stopped before the work began.
+    pub(super) fn too_early() -> Failure {
+        Failure::interrupted("It was interrupted before anything was asked: nothing was changed.")
+    }
 }
 
 /// SIGINT and SIGTERM, caught from the moment when this is made.

@@ -2,11 +2,15 @@
 
 use std::io::Read;
 use std::process::Stdio;
+use std::sync::Arc;
 
+use serde_json::json;
 use sicantik_sidecar::sicantik::simulator::Options;
-use tokio::time::Duration;
+use tokio::process::Child;
+use tokio::time::{Duration, Instant};
 
-use crate::support::odoo::FakeOdoo;
+use crate::support::ledger::Ledger;
+use crate::support::odoo::{Answer, FakeOdoo};
 use crate::support::plain::Plain;
 use crate::support::program::{ended, finished, interrupt, program};
 use crate::support::sicantik::Simulator;
@@ -117,5 +121,80 @@ async fn the_environments_proxy_is_for_other_machines() {
             assert_eq!(said.code, Some(0), "{url}: {said:?}");
             assert_eq!(proxy.asked().len() > before, by_proxy, "{url} with {variable}");
         }
+    }
+}
+
+/// Presses Ctrl-C, and then does `more`; the program has to end at once, with one sentence besides what it logged.
+async fn gives_up(child: Child, more: impl Future<Output = ()>) {
+    interrupt(&child).await;
+    let pressed = Instant::now();
+    more.await;
+    let said = ended(child).await;
+    assert!(pressed.elapsed() < Duration::from_secs(5), "{:?}: {said:?}", pressed.elapsed());
+    assert_eq!(said.code, Some(130), "{said:?}");
+    let own = |line: &&str| !line.contains(" WARN ") && !line.starts_with("Connector ");
+    let lines: Vec<&str> = said.stderr.lines().filter(own).collect();
+    let sentence = "It was interrupted before anything was asked: nothing was changed.";
+    assert_eq!(lines, [format!("sicantik-sidecar: {sentence}")], "{said:?}");
+}
+
+#[tokio::test]
+async fn an_interrupt_is_heard_while_odoo_is_waited_for() {
+    // An Odoo that never says which it is.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", silent.local_addr().expect("its address"));
+    let odoo = FakeOdoo::start().await;
+    let child = program(&odoo, &["sync", "expiry"]).env("ODOO_URL", url).spawn().expect("it runs");
+    let _connection = silent.accept().await.expect("a connection");
+    gives_up(child, async {}).await;
+
+    // One that goes away under a question that is asked again.
+    for (model, method) in [
+        ("sicantik.permit", "fields_get"),
+        ("sicantik.connector", "search_read"),
+        ("sicantik.permit", "has_access"),
+        ("sicantik.permit", "search_count"),
+    ] {
+        let odoo = FakeOdoo::start().await;
+        let plain = Plain::behind(&odoo, Vec::new(), "http://127.0.0.1:9/api", move |seen| {
+            (seen.model == model && seen.method == method).then_some(Answer::Drop)
+        });
+        let child = program(&odoo, &["sync", "expiry"]).spawn().expect("it runs");
+        while odoo.seen().iter().filter(|seen| seen.method == method).count() < 3 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        gives_up(child, async {}).await;
+        assert!(plain.statistics().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_being_made_under_an_interrupt_is_taken_back() {
+    for away in [true, false] {
+        let simulator = clean(3).await;
+        let odoo = FakeOdoo::start().await;
+        let ledger = Ledger::behind_with(&odoo, simulator.permits().await, move |seen| match seen
+            .method
+            .as_str()
+        {
+            "start" => away.then_some(Answer::Drop),
+            "abandon" => Some(Answer::Value(json!({ "answer": "ok" }))),
+            _ => None,
+        });
+        ledger.queue("expiry", simulator.base.as_str(), 100.0);
+        let release = if away { Arc::default() } else { odoo.hold("start") };
+        let child = program(&odoo, &["sync", "expiry"]).spawn().expect("it runs");
+        let asked = |method: &str| odoo.seen().iter().filter(|seen| seen.method == method).count();
+        while asked("start") < if away { 3 } else { 1 } {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // Odoo's answer is on its way when the signal comes.
+        let answering = async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            release.notify_one();
+        };
+        gives_up(child, answering).await;
+        assert_eq!(asked("abandon"), usize::from(!away));
+        assert_eq!(simulator.requests().await, 0, "nothing was asked");
     }
 }

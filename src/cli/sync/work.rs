@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
 use super::{Command, CommonArgs, plain};
 use crate::cli::alone;
 use crate::cli::exit::Failure;
 use crate::cli::output::{Display, Summary};
 use crate::cli::print::errln;
-use crate::cli::setup::{Setup, host, stop_on_signal};
+use crate::cli::setup::{Interrupt, Setup, host};
 use crate::config::Config;
 use crate::odoo::run::{self, Selection, Started};
 use crate::odoo::{self, Domain, Mode, permit};
@@ -27,6 +26,9 @@ const LEASE_SECONDS: u32 = 30;
 
 /// How long an Odoo that was away is given to hear of the run's end.
 const LAST_WORD: Duration = Duration::from_secs(3);
+
+/// How long after an interruption a run that is being made is waited for.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
 
 /// What is to be done.
 pub(super) struct Job {
@@ -59,10 +61,11 @@ impl From<Command> for Job {
 pub(super) type Finished = (Summary, Option<Failure>);
 
 pub(super) async fn work(config: &Config, job: &Job) -> Result<Finished, Failure> {
-    let stop = stop_on_signal();
+    let interrupt = Interrupt::listen();
     let common = &job.common;
-    let setup =
-        Setup::make(config, common.connector.as_deref(), common.api_url.as_deref(), &stop).await?;
+    let (wanted, api_url) = (common.connector.as_deref(), common.api_url.as_deref());
+    let making = Setup::make(config, wanted, api_url, interrupt.stop());
+    let setup = interrupt.before_work(making).await?;
     errln!(
         "Connector `{}`: SICANTIK at {}, Odoo {} over {}",
         setup.connector.name,
@@ -71,7 +74,7 @@ pub(super) async fn work(config: &Config, job: &Job) -> Result<Finished, Failure
         setup.odoo.protocol().path(),
     );
     let Worked { ended, run_id, unnoted } = match (setup.schema.mode, common.dry_run) {
-        (Mode::Ledger, false) => with_ledger(&setup, job, &stop).await?,
+        (Mode::Ledger, false) => with_ledger(&setup, job, &interrupt).await?,
         (Mode::Plain, _) if job.kind != "expiry" => {
             return Err(Failure::wrong(format!(
                 "`sync {}` needs the addon `sicantik_connector` in Odoo: permits are made and changed through it. \
@@ -79,8 +82,10 @@ pub(super) async fn work(config: &Config, job: &Job) -> Result<Finished, Failure
                 job.kind
             )));
         }
-        (Mode::Plain, false) => without_ledger(&setup, job, &stop).await?,
-        (_, true) => Worked { ended: dry(&setup, job, &stop).await?, run_id: None, unnoted: None },
+        (Mode::Plain, false) => without_ledger(&setup, job, &interrupt).await?,
+        (_, true) => {
+            Worked { ended: dry(&setup, job, &interrupt).await?, run_id: None, unnoted: None }
+        }
     };
     let mut summary = Summary::new(&ended.progress, ended.imported.as_ref());
     summary.odoo_calls = setup.odoo.calls();
@@ -102,21 +107,17 @@ struct Worked {
 }
 
 /// Makes a run in the ledger, so that Odoo's pages show it, and works on it.
-async fn with_ledger(
-    setup: &Setup,
-    job: &Job,
-    stop: &CancellationToken,
-) -> Result<Worked, Failure> {
+async fn with_ledger(setup: &Setup, job: &Job, interrupt: &Interrupt) -> Result<Worked, Failure> {
     let worker = sync::worker_name();
     let (odoo, connector) = (&setup.odoo, &setup.connector);
     // The ledger keeps the connector's own server for this run; another one has to be kept here.
     let mut _alone = None;
     if job.common.api_url.is_some() {
         let server = sicantik::server(&setup.settings.api_url);
-        not_asked_by_a_run(setup, &server).await?;
+        interrupt.before_work(not_asked_by_a_run(setup, &server)).await?;
         _alone = Some(alone::keep(&server)?);
     }
-    let started = run::start(
+    let starting = run::start(
         odoo,
         connector.id,
         job.kind,
@@ -124,8 +125,18 @@ async fn with_ledger(
         Some(&worker),
         LEASE_SECONDS,
         &job.selection,
-    )
-    .await?;
+    );
+    let mut starting = std::pin::pin!(starting);
+    let started = tokio::select! {
+        started = &mut starting => started?,
+        () = interrupt.stop().cancelled() => {
+            // Odoo may be making it just now, and would keep the connector for it until its lease is over.
+            if let Ok(Ok(started)) = timeout(LAST_MOMENT, starting).await {
+                take_back(odoo, &started, &worker).await;
+            }
+            return Err(Interrupt::too_early());
+        }
+    };
     let run_id = started.run_id;
     let Some(payload) = started.run else {
         return Err(held_by_another(setup, &started).await);
@@ -133,7 +144,8 @@ async fn with_ledger(
     let mut display = Display::new(payload.total);
     let mut held =
         Held { odoo, schema: &setup.schema, worker: &worker, payload, nudge: Arc::default() };
-    let mut ended = held.work(&setup.sicantik, stop, &mut display).await;
+    interrupt.work_begins();
+    let mut ended = held.work(&setup.sicantik, interrupt.stop(), &mut display).await;
     display.end();
     let hasty = odoo.with_patience(Duration::ZERO);
     let written = match &ended.halt {
@@ -176,6 +188,21 @@ async fn not_asked_by_a_run(setup: &Setup, server: &str) -> Result<(), Failure> 
     }
 }
 
+/// Takes back a run that was made although nobody wanted it any more.
+async fn take_back(odoo: &odoo::Client, started: &Started, worker: &str) {
+    let hasty = odoo.with_patience(Duration::ZERO);
+    let taking_back = async {
+        match (&started.run, started.created) {
+            (Some(_), _) => run::abandon(&hasty, started.run_id, worker).await.map(drop),
+            (None, true) => run::cancel(&hasty, started.run_id).await.map(drop),
+            (None, false) => Ok(()),
+        }
+    };
+    if let Ok(Err(error)) = timeout(LAST_WORD, taking_back).await {
+        tracing::warn!(%error, "Run {} could not be taken back", started.run_id);
+    }
+}
+
 /// Says who keeps this run from being worked on.
 async fn held_by_another(setup: &Setup, started: &Started) -> Failure {
     let (run_id, connector) = (started.run_id, &setup.connector.name);
@@ -206,13 +233,13 @@ async fn held_by_another(setup: &Setup, started: &Started) -> Failure {
 async fn without_ledger(
     setup: &Setup,
     job: &Job,
-    stop: &CancellationToken,
+    interrupt: &Interrupt,
 ) -> Result<Worked, Failure> {
     let _alone = alone::keep(&sicantik::server(&setup.settings.api_url))?;
-    let may_note = plain::rights(setup).await?;
-    let plan = Plan::plain(setup, job).await?;
+    let may_note = interrupt.before_work(plain::rights(setup)).await?;
+    let plan = interrupt.before_work(Plan::plain(setup, job)).await?;
     let mut sink = PlainSink::new(&setup.odoo, &setup.schema);
-    let ended = plan.work(setup, job, &mut sink, stop).await;
+    let ended = plan.work(setup, job, &mut sink, interrupt).await;
     let unnoted = if may_note { plain::note(setup, &ended).await } else { None };
     if let (Some(_), Some(unnoted)) = (&ended.halt, &unnoted) {
         tracing::warn!("{unnoted}");
@@ -221,17 +248,18 @@ async fn without_ledger(
 }
 
 /// Asks, and writes nothing.
-async fn dry(setup: &Setup, job: &Job, stop: &CancellationToken) -> Result<Ended, Failure> {
+async fn dry(setup: &Setup, job: &Job, interrupt: &Interrupt) -> Result<Ended, Failure> {
     let server = sicantik::server(&setup.settings.api_url);
     let _alone = alone::keep(&server)?;
     let mut sink = DrySink::default();
     if setup.schema.mode == Mode::Ledger {
-        not_asked_by_a_run(setup, &server).await?;
+        interrupt.before_work(not_asked_by_a_run(setup, &server)).await?;
         sink = DrySink::making_way(&setup.odoo, &server);
     }
     let mut imported = None;
     if job.kind != "expiry" {
         let mut display = Display::new(0);
+        interrupt.work_begins();
         let import = Import {
             sicantik: &setup.sicantik,
             how: Sweep::of(page_size(setup)),
@@ -248,12 +276,13 @@ async fn dry(setup: &Setup, job: &Job, stop: &CancellationToken) -> Result<Ended
     }
     let plan = match setup.schema.mode {
         Mode::Ledger => {
-            let plan = run::plan(&setup.odoo, setup.connector.id, &job.selection).await?;
+            let planning = run::plan(&setup.odoo, setup.connector.id, &job.selection);
+            let plan = interrupt.before_work(planning).await?;
             Plan::new(plan.domains, plan.total, job)
         }
-        Mode::Plain => Plan::plain(setup, job).await?,
+        Mode::Plain => interrupt.before_work(Plan::plain(setup, job)).await?,
     };
-    let ended = plan.work(setup, job, &mut sink, stop).await;
+    let ended = plan.work(setup, job, &mut sink, interrupt).await;
     if matches!(ended.halt, Some(Halt::Lost)) {
         return Err(Failure::held(format!(
             "A run began to ask SICANTIK at {server}, and the dry run made way for it: repeat it when that has ended."
@@ -296,7 +325,7 @@ impl Plan {
         setup: &Setup,
         job: &Job,
         sink: &mut S,
-        stop: &CancellationToken,
+        interrupt: &Interrupt,
     ) -> Ended {
         let ask_undated = job.selection.include_not_due;
         let work = Work {
@@ -307,7 +336,8 @@ impl Plan {
             nudge: Arc::default(),
         };
         let mut display = Display::new(self.total);
-        let ended = sync::run(work, &setup.sicantik, sink, stop, &mut display).await;
+        interrupt.work_begins();
+        let ended = sync::run(work, &setup.sicantik, sink, interrupt.stop(), &mut display).await;
         display.end();
         ended
     }

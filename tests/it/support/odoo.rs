@@ -19,6 +19,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use sicantik_sidecar::odoo::{Client, Protocol, Settings};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 pub(crate) use super::answer::Answer;
@@ -49,6 +50,7 @@ struct State {
     script: VecDeque<Answer>,
     login: VecDeque<Answer>,
     version: Option<Answer>,
+    held: Option<(&'static str, Arc<Notify>)>,
     seen: Vec<Seen>,
     unexpected: Vec<String>,
     connections: usize,
@@ -99,6 +101,13 @@ impl FakeOdoo {
     pub(crate) fn version(&self, answer: Answer) -> &Self {
         self.state().version = Some(answer);
         self
+    }
+
+    /// Lets the answers to a method leave one by one, when it is notified.
+    pub(crate) fn hold(&self, method: &'static str) -> Arc<Notify> {
+        let release = Arc::new(Notify::new());
+        self.state().held = Some((method, Arc::clone(&release)));
+        release
     }
 
     /// Settings without patience, over `protocol`.
@@ -171,6 +180,7 @@ async fn answer(
     let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
     let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let rpc = path.ends_with("/jsonrpc");
+    let mut held = None;
     let next = {
         let mut state = state.lock().expect("not poisoned");
         let place = path.split("/json/2/").nth(1).and_then(|place| place.split_once('/'));
@@ -201,6 +211,7 @@ async fn answer(
             let what = format!("{} {path} {}.{}", parts.method, seen.model, seen.method);
             state.seen.push(seen.clone());
             let handler = state.handler.clone();
+            held = state.held.clone().filter(|(method, _)| *method == seen.method);
             match state.script.pop_front().or_else(|| handler.and_then(|handler| handler(&seen))) {
                 Some(answer) => answer,
                 None => {
@@ -211,6 +222,9 @@ async fn answer(
             }
         }
     };
+    if let Some((_, release)) = held {
+        release.notified().await;
+    }
     if matches!(next, Answer::Silence) {
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
