@@ -65,7 +65,7 @@ pub struct Flags {
     pub max_in_flight: Option<u32>,
     /// Where `serve` listens [default: 127.0.0.1:8787]. Its token comes from SIDECAR_TOKEN or SIDECAR_TOKEN_FILE
     #[arg(long, env = "SIDECAR_LISTEN", value_name = "ADDRESS:PORT", global = true)]
-    pub sidecar_listen: Option<SocketAddr>,
+    pub sidecar_listen: Option<String>,
 }
 
 /// A setting that cannot be used, in one sentence.
@@ -132,7 +132,10 @@ impl Config {
             request_rate: flags.request_rate.or(file.sicantik.request_rate),
             timeout: flags.timeout.or(file.sicantik.timeout),
             max_in_flight: flags.max_in_flight.or(file.sicantik.max_in_flight),
-            sidecar_listen: flags.sidecar_listen.or(file.sidecar.listen).unwrap_or(DEFAULT_LISTEN),
+            sidecar_listen: match &flags.sidecar_listen {
+                Some(text) => socket(text)?,
+                None => file.sidecar.listen.unwrap_or(DEFAULT_LISTEN),
+            },
             sidecar_token,
         };
         config.check()?;
@@ -314,6 +317,22 @@ fn secret(
     }
 }
 
+/// What was given as an address and is none, without a user and password in it. It cannot be taken apart; certain is only
+/// that they stand before an `@`.
+fn without_password(text: &str) -> String {
+    text.rsplit_once('@').map_or(text.to_owned(), |(_, rest)| format!("…@{rest}"))
+}
+
+/// Where the service listens.
+fn socket(text: &str) -> Result<SocketAddr, Error> {
+    text.trim().parse().map_err(|_| {
+        Error(format!(
+            "`{}` (--sidecar-listen, SIDECAR_LISTEN) is not where a service can listen: give an address and a port, as {DEFAULT_LISTEN}.",
+            without_password(text)
+        ))
+    })
+}
+
 /// An address that requests can be sent to; `what` begins the sentence that says why it is none.
 fn http_url(text: &str, what: &str) -> Result<Url, Error> {
     let text = text.trim();
@@ -322,8 +341,7 @@ fn http_url(text: &str, what: &str) -> Result<Url, Error> {
             "{what} is empty: give one that begins with http:// or https://."
         )));
     }
-    // What is no address cannot be taken apart: of a user and password in it only this is certain.
-    let shown = text.rsplit_once('@').map_or(text.to_owned(), |(_, rest)| format!("…@{rest}"));
+    let shown = without_password(text);
     let wrong = |problem: &str| {
         Error(format!(
             "{what}, `{shown}`, {problem}: give one that begins with http:// or https://."

@@ -4,7 +4,9 @@ use std::fmt;
 
 use url::Url;
 
-use super::{Config, DEFAULT_MAX_IN_FLIGHT, DEFAULT_RATE, DEFAULT_TIMEOUT, Flags};
+use super::{
+    Config, DEFAULT_MAX_IN_FLIGHT, DEFAULT_RATE, DEFAULT_TIMEOUT, Flags, without_password,
+};
 
 /// The settings as lines `name = value`, with where they come from left out and secrets hidden.
 impl fmt::Display for Config {
@@ -76,7 +78,7 @@ impl fmt::Debug for Flags {
             .field("request_rate", &self.request_rate)
             .field("timeout", &self.timeout)
             .field("max_in_flight", &self.max_in_flight)
-            .field("sidecar_listen", &self.sidecar_listen)
+            .field("sidecar_listen", &self.sidecar_listen.as_deref().map(without_password))
             .finish()
     }
 }

@@ -184,6 +184,12 @@ fn an_address_that_cannot_be_used_is_shown_without_its_password() {
             assert!(!error.contains("s3cret") && error.contains("`…@"), "{error}");
         }
     }
+    let listen = Some("user:s3cret@127.0.0.1:8787".to_owned());
+    let flags = Flags { sidecar_listen: listen, ..Flags::default() };
+    let error = Config::load(&flags, no_variable).unwrap_err().to_string();
+    for shown in [error, format!("{flags:?}")] {
+        assert!(!shown.contains("s3cret") && shown.contains("…@127.0.0.1:8787"), "{shown}");
+    }
 }
 
 #[test]
