@@ -250,7 +250,8 @@ impl Run {
         tracing::warn!(run.id = run_id, "A run failed: {sentence}");
         let progress = run::Progress::default();
         let result =
-            run::finish(held.odoo, run_id, held.worker, End::Failed, sentence, progress).await;
+            run::finish(held.odoo, run_id, held.worker, End::Failed, None, sentence, progress)
+                .await;
         if let Err(error) = result {
             tracing::warn!(run.id = run_id, %error, "A run's end could not be written");
         }

@@ -107,7 +107,10 @@ pub(super) async fn store<S: Sink>(
 }
 
 /// Waits for a call to Odoo and, when that takes too long, keeps SICANTIK from being asked meanwhile.
-pub(super) async fn fenced<T>(call: impl Future<Output = T>, pause: &impl Fn(Duration)) -> T {
+pub(in crate::sync) async fn fenced<T>(
+    call: impl Future<Output = T>,
+    pause: &impl Fn(Duration),
+) -> T {
     let mut call = pin!(call);
     let mut patience = FENCE;
     loop {

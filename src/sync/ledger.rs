@@ -11,7 +11,7 @@ use super::listing::{self, Import, ImportEnded, Imported, Ledger, Sweep};
 use super::progress::{Progress, Reporter, Tally};
 use super::sink::{LedgerSink, Recorded, Sink};
 use crate::odoo::permit::Pages;
-use crate::odoo::run::{self, Answer, End, ListingProgress, Payload};
+use crate::odoo::run::{self, Answer, Code, End, ListingProgress, Payload};
 use crate::odoo::{Client, Domain, Error, Permit, Schema};
 use crate::sicantik;
 
@@ -162,19 +162,22 @@ impl Held<'_> {
     ///
     /// What Odoo answers. Then the run's lease runs out, and whoever claims it next continues it.
     pub async fn finish(&self, ended: &mut Ended) -> Result<(), Error> {
-        let (end, message) = match &ended.halt {
-            None => (End::Done, String::new()),
+        let nothing = String::new();
+        let (end, code, message) = match &ended.halt {
+            None => (End::Done, None, nothing),
             Some(Halt::Lost) => return Ok(()),
-            Some(halt @ (Halt::Cancelled | Halt::Interrupted)) => {
-                (End::Cancelled, halt.to_string())
+            Some(Halt::Cancelled) => (End::Cancelled, Some(Code::Cancelled), nothing),
+            Some(Halt::Interrupted) => (End::Cancelled, Some(Code::Interrupted), nothing),
+            Some(Halt::Away(error)) => (End::Failed, Some(Code::Away), error.to_string()),
+            Some(Halt::Sicantik(error)) => {
+                (End::Failed, Some(Code::SicantikStopped), error.to_string())
             }
-            Some(halt @ (Halt::Away(_) | Halt::Sicantik(_) | Halt::Odoo(_))) => {
-                (End::Failed, halt.to_string())
-            }
+            Some(Halt::Odoo(error)) => (End::Failed, Some(Code::Odoo), error.to_string()),
         };
         let progress = (&ended.progress).into();
         let run_id = self.payload.run_id;
-        let counts = run::finish(self.odoo, run_id, self.worker, end, &message, progress).await?;
+        let counts =
+            run::finish(self.odoo, run_id, self.worker, end, code, &message, progress).await?;
         if let Some(counts) = counts {
             ended.progress.counts = counts;
         }

@@ -45,21 +45,25 @@ async fn a_run_is_claimed_worked_on_and_finished() {
         assert_eq!(claimed.counts.no_date, 30);
         assert_eq!(claimed.connector.max_in_flight, Some(32));
 
-        let answers = [
-            run::Answer {
-                permit_id: 5,
-                outcome: run::Outcome::Found { expiry_date: day("2026-01-31") },
-            },
-            run::Answer { permit_id: 6, outcome: run::Outcome::NoDate },
-            run::Answer { permit_id: 7, outcome: run::Outcome::NotRegistered },
-            run::Answer {
-                permit_id: 8,
-                outcome: run::Outcome::Failed {
-                    reason: run::Reason::OtherRegistration,
-                    detail: "two rows".into(),
-                },
-            },
+        let mixed = run::Outcome::Failed {
+            reason: run::Reason::OtherRegistration,
+            detail: "two rows".into(),
+        };
+        let outcomes = [
+            run::Outcome::Found { expiry_date: day("2026-01-31") },
+            run::Outcome::NoDate,
+            run::Outcome::NotRegistered,
+            mixed,
         ];
+        let answers: Vec<_> = (5..)
+            .zip(outcomes)
+            .map(|(permit_id, outcome)| run::Answer {
+                permit_id,
+                permit_number: format!("503/{permit_id}"),
+                registration_id: (permit_id != 6).then(|| "0001".to_owned()),
+                outcome,
+            })
+            .collect();
         let progress = run::Progress { rate: Some(9.5), ..run::Progress::default() };
         let recorded =
             within(run::record(&client, 12, "w", 4, &answers, progress)).await.expect("ok");
@@ -69,18 +73,34 @@ async fn a_run_is_claimed_worked_on_and_finished() {
             json!({
                 "run_id": 12, "worker": "w", "batch": 4, "progress": { "rate": 9.5 },
                 "outcomes": [
-                    { "permit_id": 5, "outcome": "found", "expiry_date": "2026-01-31" },
-                    { "permit_id": 6, "outcome": "no_date" },
-                    { "permit_id": 7, "outcome": "not_registered" },
-                    { "permit_id": 8, "outcome": "failed", "reason": "other_registration",
+                    { "permit_id": 5, "permit_number": "503/5", "registration_id": "0001",
+                      "outcome": "found", "expiry_date": "2026-01-31" },
+                    { "permit_id": 6, "permit_number": "503/6", "registration_id": null,
+                      "outcome": "no_date" },
+                    { "permit_id": 7, "permit_number": "503/7", "registration_id": "0001",
+                      "outcome": "not_registered" },
+                    { "permit_id": 8, "permit_number": "503/8", "registration_id": "0001",
+                      "outcome": "failed", "reason": "other_registration",
                       "detail": "two rows" },
                 ],
             })
         );
-        let finished = run::finish(&client, 12, "w", run::End::Cancelled, "stopped", progress);
+        let finished = run::finish(
+            &client,
+            12,
+            "w",
+            run::End::Failed,
+            Some(run::Code::SicantikStopped),
+            "time-out",
+            progress,
+        );
         let counts = within(finished).await.expect("an answer");
         assert_eq!(counts, Some(run::Counts { found: 7, failed: 1, ..run::Counts::default() }));
-        assert_eq!(odoo.seen()[3].kwargs["state"], "cancelled");
+        let finish = &odoo.seen()[3].kwargs;
+        assert_eq!(
+            (&finish["state"], &finish["code"]),
+            (&json!("failed"), &json!("sicantik_stopped"))
+        );
         assert!(!within(run::release(&client, 12, "w")).await.expect("an answer"));
     }
 }

@@ -45,9 +45,6 @@ rusty_fork_test! {
 
 async fn show_everything() {
     let log = Log::default();
-    // While there is only one, whether anybody hears an event is decided by the thread that has it first, for all
-    // threads; that may be another test's, which hears nothing.
-    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
         .with_writer(log.clone())

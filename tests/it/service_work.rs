@@ -58,16 +58,17 @@ async fn a_run_that_sicantik_cannot_serve_fails_with_a_sentence() {
     let nobody = format!("http://{}/api", free.local_addr().expect("its address"));
     drop(free);
     let cases = [
-        (nobody.as_str(), "cannot be used now"),
-        ("", "is empty"),
-        ("ftp://127.0.0.1/", "is not an http address"),
+        (nobody.as_str(), "away", "no connection"),
+        ("", "", "is empty"),
+        ("ftp://127.0.0.1/", "", "is not an http address"),
     ];
     let _service = serving(&odoo).await;
-    for (address, part) in cases {
+    for (address, code, part) in cases {
         let run = ledger.queue("expiry", address, 10.0);
         until_in(&ledger, run, "failed").await;
-        let message = ledger.run(run).message;
-        assert!(message.contains(part), "{message}");
+        let failed = ledger.run(run);
+        assert_eq!(failed.code, code);
+        assert!(failed.message.contains(part), "{}", failed.message);
     }
 }
 

@@ -18,8 +18,8 @@ use super::{Client, Error, value};
 pub use history::{Failure, Summary, failures, list, read, working_on};
 pub use listing::{Unlisted, listing_done, record_listing, remaining};
 pub use wire::{
-    Answer, Counts, End, ListedPermit, ListingProgress, Next, Outcome, Payload, Plan, Progress,
-    Reason, Recorded, RecordedListing, Selection, Started,
+    Answer, Code, Counts, End, ListedPermit, ListingProgress, Next, Outcome, Payload, Plan,
+    Progress, Reason, Recorded, RecordedListing, Selection, Started,
 };
 
 /// The model's technical name.
@@ -99,7 +99,8 @@ pub async fn record(
     client.call_idempotent(MODEL, "record", kwargs).await
 }
 
-/// Ends a run, and answers what it has recorded in all; `None`: another holds it now.
+/// Ends a run, and answers what it has recorded in all; `None`: another holds it now. With a `code` Odoo says the
+/// sentence in its reader's language, and `message` is what there is to add; without one, `message` is the sentence.
 ///
 /// The ledger's own counts: Odoo may have refused an answer, of any kind, that was counted when it was sent.
 pub async fn finish(
@@ -107,6 +108,7 @@ pub async fn finish(
     run_id: i64,
     worker: &str,
     end: End,
+    code: Option<Code>,
     message: &str,
     progress: Progress,
 ) -> Result<Option<Counts>, Error> {
@@ -117,7 +119,8 @@ pub async fn finish(
         Lost,
     }
     let kwargs = json!({
-        "run_id": run_id, "worker": worker, "state": end, "message": message, "progress": progress,
+        "run_id": run_id, "worker": worker, "state": end, "code": code, "message": message,
+        "progress": progress,
     });
     Ok(match client.call_idempotent(MODEL, "finish", kwargs).await? {
         Finished::Ok { counts } => Some(counts),

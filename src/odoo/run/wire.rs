@@ -106,10 +106,17 @@ pub struct Counts {
 }
 
 /// What became of one permit, as `record` takes it.
+///
+/// It says what was asked about: permits are read some time before they are asked for, and the answer about a number that
+/// has been corrected meanwhile says nothing about the permit. Odoo leaves it aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Answer {
     /// The permit's id in Odoo.
     pub permit_id: i64,
+    /// The number that was asked for.
+    pub permit_number: String,
+    /// The registration whose row was looked for.
+    pub registration_id: Option<String>,
     /// What became of it.
     #[serde(flatten)]
     pub outcome: Outcome,
@@ -209,6 +216,9 @@ pub struct ListedPermit {
     /// `None` where it names none. Nobody can tell which of the two is right.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_expiry_date: Option<Option<NaiveDate>>,
+    /// Whether a row of the registration has been sent before by this attempt: Odoo counts each permit once.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// Odoo's word for an unset date is `false`.
@@ -256,6 +266,8 @@ pub struct RecordedListing {
     pub updated: u64,
     /// Permits that were as listed already.
     pub unchanged: u64,
+    /// Permits that were counted so before, by another row of theirs, and are counted otherwise now.
+    pub recounted: u64,
     /// Of these all, permits that got a date now.
     pub dated: u64,
 }
@@ -296,6 +308,22 @@ pub enum End {
     Failed,
     /// It was stopped.
     Cancelled,
+}
+
+/// Why a run ended, as far as Odoo has a sentence for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// Somebody stopped it in Odoo.
+    Cancelled,
+    /// The sidecar was stopped.
+    Interrupted,
+    /// SICANTIK did not answer at all.
+    Away,
+    /// SICANTIK answered nobody any more.
+    SicantikStopped,
+    /// Odoo could not be read or written.
+    Odoo,
 }
 
 /// What there would be to do.

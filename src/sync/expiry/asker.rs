@@ -161,12 +161,13 @@ impl<'a, 'r, F: Fn() -> Progress> Asker<'a, 'r, F> {
                 }
                 (Err(error), _) => failed(&error),
             };
-            self.answer(permit.id, outcome).await;
+            self.answer(permit, outcome).await;
         }
     }
 
     /// Passes an outcome on.
-    pub(super) async fn answer(&mut self, permit_id: i64, outcome: Outcome) {
+    pub(super) async fn answer(&mut self, permit: Permit, outcome: Outcome) {
+        let Permit { id: permit_id, permit_number, registration_id, .. } = permit;
         {
             let mut state = self.state.lock().expect("nothing panics while it is held");
             state.counts.add(&outcome);
@@ -176,7 +177,8 @@ impl<'a, 'r, F: Fn() -> Progress> Asker<'a, 'r, F> {
         }
         self.reporter.report(&(self.progress)());
         // Fails only when storing has ended, and then the work is told to stop.
-        let _ = self.sender.send(Answer { permit_id, outcome }).await;
+        let answer = Answer { permit_id, permit_number, registration_id, outcome };
+        let _ = self.sender.send(answer).await;
     }
 }
 

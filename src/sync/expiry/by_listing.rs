@@ -85,7 +85,7 @@ impl<F: Fn() -> Progress> Asker<'_, '_, F> {
                 _ => continue,
             };
             for permit in wanted.remove(registration_id).into_iter().flatten() {
-                self.answer(permit.id, outcome.clone()).await;
+                self.answer(permit, outcome.clone()).await;
             }
         }
     }

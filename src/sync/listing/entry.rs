@@ -103,5 +103,6 @@ pub(super) fn listed(row: &Row) -> ListedPermit {
         received_date: permit_date(row.received.as_deref()).ok().flatten(),
         expiry_date: row.expiry.as_deref().and_then(|text| permit_date(Some(text)).ok()),
         other_expiry_date: None,
+        again: false,
     }
 }

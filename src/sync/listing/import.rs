@@ -16,6 +16,7 @@ use super::sweep::{Swept, sweep_in};
 use crate::odoo::permit::RegisteredPages;
 use crate::odoo::run::{self, ListedPermit, ListingProgress, RecordedListing, Unlisted};
 use crate::sicantik;
+use crate::sync::batch::fenced;
 use crate::sync::expiry::Halt;
 
 /// How long pages on their way are waited for when the work has to stop.
@@ -246,7 +247,8 @@ impl Importer<'_, '_> {
     /// Stores what waits, or only says that the work goes on.
     async fn tell(&mut self) -> Result<(), Halt> {
         self.note();
-        self.store.some(self.imported.listing).await
+        let gate = self.job.sicantik.gate();
+        fenced(self.store.some(self.imported.listing), &|length| gate.keep_quiet(length)).await
     }
 
     /// Finds the permits of Odoo that the listing has no longer, or again, and says so.

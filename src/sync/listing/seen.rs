@@ -184,6 +184,7 @@ impl Seen {
             self.permits += 1;
             return Some(permit);
         }
+        permit.again = true;
         let is_news = entry.compare(&mut permit, texts, is_again);
         is_news.then_some(permit)
     }

@@ -184,13 +184,13 @@ impl<'a> Store<'a> {
         sum.rejected += stored.rejected;
         sum.created += stored.created;
         sum.updated += stored.updated;
-        sum.unchanged += stored.unchanged;
+        sum.unchanged = (sum.unchanged + stored.unchanged).saturating_sub(stored.recounted);
         sum.dated += stored.dated;
         if stored.answer == Next::Stop { Err(Halt::Cancelled) } else { Ok(()) }
     }
 }
 
-/// Has `held` say what `later` says besides; what that does not say stays.
+/// Has `held`, which has not been sent, say what `later` says besides; what that does not say stays.
 fn update(held: &mut ListedPermit, later: ListedPermit) {
     for (text, later) in [
         (&mut held.permit_number, later.permit_number),

@@ -17,6 +17,8 @@ pub(crate) struct Run {
     pub(crate) rate: f64,
     pub(crate) state: String,
     pub(crate) worker: Option<String>,
+    /// Why it ended, where Odoo has a sentence for that.
+    pub(crate) code: String,
     pub(crate) message: String,
     pub(crate) outcomes: Vec<Value>,
     pub(crate) last_batch: u64,
@@ -67,6 +69,7 @@ impl Ledger {
             rate,
             state: "queued".to_owned(),
             worker: None,
+            code: String::new(),
             message: String::new(),
             outcomes: Vec::new(),
             last_batch: 0,
@@ -177,6 +180,7 @@ impl Tables {
             "check" => json!({ "expired": 2 }),
             "finish" => {
                 run.state = kwargs["state"].as_str().expect("a state").to_owned();
+                run.code = kwargs["code"].as_str().unwrap_or_default().to_owned();
                 run.message = kwargs["message"].as_str().expect("a message").to_owned();
                 json!({ "answer": "ok", "counts": counts(run) })
             }
