@@ -295,7 +295,10 @@ fn secret(
 ) -> Result<Option<SecretString>, Error> {
     let of_file = |path: &Path| {
         let text = std::fs::read_to_string(path).map_err(|error| {
-            Error(format!("The file {} ({name}_FILE) cannot be read: {error}.", path.display()))
+            // What is no path may be the secret itself, set under the wrong name.
+            let shown =
+                if path.is_absolute() { path.display().to_string() } else { "…".to_owned() };
+            Error(format!("The file {shown} ({name}_FILE) cannot be read: {error}."))
         })?;
         Ok(SecretString::from(text.trim()))
     };

@@ -145,7 +145,12 @@ impl Recipe {
         match draw.below(20) {
             0..=8 => format!("503/{serial:04}/SIPD/DPM-PTSP/{year}"),
             9..=12 => format!("503.530.570/{serial:04}/DPMPPTSP-DS/{month:02}/YYY/KK"),
+            13 if serial.is_multiple_of(2) => {
+                // It counts: the server compares numbers to the letter.
+                format!(" 503 / {serial:04} / SIUP / DPM-PTSP / {year}")
+            }
             13 => format!("503 / {serial:04} / SIUP / DPM-PTSP / {year}"),
+            14 if serial.is_multiple_of(2) => format!("503/{serial:04}  SIPB/DPM-PTSP/{year} "),
             14 => format!("503/{serial:04}  SIPB/DPM-PTSP/{year}"),
             15 => format!("503/{serial:04}/P&K/DPM-PTSP/{year}"),
             16 => format!("503/{serial:04}/IMB > 2 Lt/DPM-PTSP/{year}"),
