@@ -14,6 +14,8 @@ from .sicantik_sync_run_state import ENDINGS
 # After so many workers that died over it, the work itself is the suspect.
 MAX_ATTEMPTS = 5
 MAX_LEASE_SECONDS = 3600
+# So long a command waits for an Odoo that is away; it may come back after its lease.
+COMMAND_PATIENCE_SECONDS = 60
 GROUP = "sicantik_connector.group_"
 
 
@@ -128,7 +130,8 @@ class SicantikSyncRun(models.Model):
         while candidate := self.sudo()._next_claimable(run_id, tried):
             tried.append(candidate.id)
             if candidate._is_abandoned_command() and not run_id:
-                candidate._end_abandoned_command()
+                if candidate._lease_is_over(COMMAND_PATIENCE_SECONDS):
+                    candidate._end_abandoned_command()
             elif candidate.attempt >= MAX_ATTEMPTS:
                 candidate._end(
                     "failed",

@@ -197,9 +197,10 @@ class SicantikSyncRun(models.Model):
         self.ensure_one()
         return bool(worker) and self.state == "running" and self.worker == worker
 
-    def _lease_is_over(self):
+    def _lease_is_over(self, seconds=0):
+        """Whether its worker has lost its right to it, since more than `seconds`."""
         self.ensure_one()
-        return not self.lease_until or self.lease_until < self._now()
+        return not self.lease_until or self.lease_until < self._now() - timedelta(seconds=seconds)
 
     def _is_abandoned_command(self):
         self.ensure_one()

@@ -1,5 +1,7 @@
 """Which run is taken, and which is not: the rarer cases."""
 
+from datetime import timedelta
+
 from odoo.tests import tagged
 
 from .common import OTHER_ADDRESS, SicantikCase, found
@@ -42,6 +44,9 @@ class TestClaim(SicantikCase):
         self.record(dead, 1, [found(self.permits[0])])
         self.assertIs(self.ledger.claim(worker="two"), False, "it is held")
         self.expire(dead)
+        self.assertIs(self.ledger.claim(worker="two"), False, "it may be waiting for Odoo")
+        self.assertEqual((dead.state, dead.worker), ("running", "one"))
+        dead.lease_until -= timedelta(seconds=60)
         queued = self.start(connector=other, trigger="button")["run_id"]
         self.assertEqual(self.ledger.claim(worker="two")["run_id"], queued)
         self.assertEqual((dead.state, dead.worker, dead.attempt), ("failed", False, 1))
