@@ -110,7 +110,7 @@ def test_a_little_of_nearly_every_trouble_there_is(place, simulate, protocol):
 
 @pytest.mark.parametrize(("fault", "seconds"), list(ASK_FOR_QUIET.items()))
 def test_a_server_that_asks_to_be_left_alone(place, simulate, fault, seconds):
-    simulator, truth, connector = office(place, simulate, "--fault", f"{fault}=0.04", permits=100)
+    simulator, truth, connector = office(place, simulate, "--fault", f"{fault}=0.06", permits=100)
     result = place.sync(SICANTIK_MAX_IN_FLIGHT="4")
     traffic = finished(place, simulator, truth, connector, result)
     assert traffic["faults"][fault] > 0

@@ -23,7 +23,7 @@ class ResConfigSettings(models.TransientModel):
         inverse="_inverse_sicantik_sidecar_token",
         groups=SYSTEM,
     )
-    sicantik_sidecar_token_set = fields.Boolean(compute="_compute_sicantik_sidecar_token", groups=SYSTEM)
+    sicantik_sidecar_token_set = fields.Boolean(readonly=True, groups=SYSTEM)
     sicantik_run_retention_days = fields.Integer(
         "Days to Keep Synchronisations",
         config_parameter=RETENTION_PARAMETER,
@@ -34,7 +34,12 @@ class ResConfigSettings(models.TransientModel):
     @api.depends_context("uid")
     def _compute_sicantik_sidecar_token(self):
         self.sicantik_sidecar_token = False
-        self.sicantik_sidecar_token_set = bool(self.env["ir.config_parameter"].get_param(TOKEN_PARAMETER))
+
+    @api.model
+    def get_values(self):
+        # Not computed: Odoo 18 shows a new page without what it would compute from nothing.
+        token = self.env["ir.config_parameter"].get_param(TOKEN_PARAMETER)
+        return {**super().get_values(), "sicantik_sidecar_token_set": bool(token)}
 
     def _inverse_sicantik_sidecar_token(self):
         for settings in self:

@@ -231,7 +231,8 @@ class TestRights(SicantikCase):
             },
             "sicantik.expiry.sync.wizard": {"action_sync": ([self.wizard().id], {})},
             "res.config.settings": {
-                "action_try_sicantik_sidecar": (self.env["res.config.settings"].create({}).ids, {})
+                "action_try_sicantik_sidecar": (self.env["res.config.settings"].create({}).ids, {}),
+                "get_values": ([], {}),
             },
         }
         # These show what the caller may read, and are of no other use.

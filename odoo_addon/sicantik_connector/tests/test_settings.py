@@ -46,7 +46,10 @@ class TestSettings(SicantikCase):
         self.env.invalidate_all()
         self.assertNotIn(TOKEN, str(settings.read(FIELDS)))
         self.assertNotIn(TOKEN, str(self.settings.default_get(FIELDS)))
-        self.assertTrue(settings.sicantik_sidecar_token_set)
+        # As the page asks for it when it is opened.
+        shown = self.settings.onchange({}, [], dict.fromkeys([*FIELDS, "sicantik_sidecar_token_set"], {}))["value"]
+        self.assertTrue(shown["sicantik_sidecar_token_set"])
+        self.assertNotIn(TOKEN, str(shown))
         self.env.cr.execute("SELECT * FROM res_config_settings")
         self.assertNotIn(TOKEN, str(self.env.cr.fetchall()))
 
