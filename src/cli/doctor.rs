@@ -102,7 +102,20 @@ async fn odoo(config: &Config, args: &Args, report: &mut Report) -> Result<Seen,
         odoo.version().text,
         odoo.protocol().path()
     ));
-    report.ok(format_args!("The key of `{}` opens the database `{}`", settings.login, settings.db));
+    // Over /json/2 the key alone says who comes; a login that is somebody else's shows only here.
+    match odoo::key_owner(&odoo).await {
+        Some(owner) if owner != settings.login => report.warn(
+            format_args!(
+                "The key that opens the database `{}` is the one of `{owner}`, not of `{}`",
+                settings.db, settings.login
+            ),
+            "Set ODOO_LOGIN to the user whose key it is, or use that user's own key.",
+        ),
+        _ => report.ok(format_args!(
+            "The key of `{}` opens the database `{}`",
+            settings.login, settings.db
+        )),
+    }
     key_expiry(&odoo, &settings.login, report).await;
     let schema = match Schema::read(&odoo).await {
         Ok(schema) => schema,

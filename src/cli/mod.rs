@@ -73,6 +73,7 @@ pub fn main() -> ExitCode {
     };
     telemetry::start(level);
     match run(cli) {
+        Ok(_) if print::is_answer_lost() => ExitCode::FAILURE,
         Ok(code) => code,
         Err(failure) => {
             errln!("sicantik-sidecar: {failure}");

@@ -194,19 +194,14 @@ impl ListingSummary {
 
 impl std::fmt::Display for ListingSummary {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(
-            out,
-            "{} permits listed on {} pages in {:.1} s",
-            self.listed, self.pages, self.duration
-        )?;
         let lines = [
             (self.created, "new in Odoo"),
             (self.updated, "changed in Odoo"),
             (self.unchanged, "as they were"),
             (self.dated, "of these got a date from the listing"),
-            (self.junk, "rows left out: they have no applicant"),
             (self.rejected, "rows refused by Odoo"),
         ];
+        self.fmt_read(out)?;
         for (number, what) in lines {
             writeln!(out, "  {number:>7}  {what}")?;
         }
@@ -216,6 +211,19 @@ impl std::fmt::Display for ListingSummary {
                 "  {unlisted:>7}  permits of Odoo have left the listing since the last time"
             )?;
         }
+        Ok(())
+    }
+}
+
+impl ListingSummary {
+    /// What was read, whatever became of it.
+    fn fmt_read(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(
+            out,
+            "{} permits listed on {} pages in {:.1} s",
+            self.listed, self.pages, self.duration
+        )?;
+        writeln!(out, "  {:>7}  rows left out: they have no applicant", self.junk)?;
         if self.skipped > 0 {
             writeln!(
                 out,
@@ -288,7 +296,12 @@ impl std::fmt::Display for Summary {
             writeln!(out, "Dry run: nothing was written.")?;
         }
         if let Some(listing) = &self.listing {
-            write!(out, "{listing}")?;
+            if self.dry_run {
+                // Nothing was compared: that none is new would be said of nothing.
+                listing.fmt_read(out)?;
+            } else {
+                write!(out, "{listing}")?;
+            }
         }
         if self.listing.is_none() || self.total > 0 {
             self.fmt_answers(out)?;

@@ -2,7 +2,10 @@
 //! `doctor | head -3` or when Ctrl-C ends `tee` first, and a panic loses what has been answered and not stored yet.
 
 use std::fmt::Arguments;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static IS_LOST: AtomicBool = AtomicBool::new(false);
 
 /// Prints a line to stdout, as `println!` does.
 macro_rules! outln {
@@ -17,8 +20,19 @@ macro_rules! errln {
 pub(super) use {errln, outln};
 
 pub(super) fn stdout(line: Arguments<'_>) {
-    // Who does not read on has seen enough.
-    let _ = writeln!(std::io::stdout(), "{line}");
+    match writeln!(std::io::stdout(), "{line}") {
+        // Who does not read on has seen enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            errln!("sicantik-sidecar: The answer cannot be written to stdout: {error}.");
+            IS_LOST.store(true, Ordering::Relaxed);
+        }
+        _ => {}
+    }
+}
+
+/// Whether something that was to go to stdout could not be written, as on a full disk.
+pub(super) fn is_answer_lost() -> bool {
+    IS_LOST.load(Ordering::Relaxed)
 }
 
 pub(super) fn stderr(line: Arguments<'_>) {

@@ -54,3 +54,16 @@ pub async fn own_keys(client: &Client) -> Result<Option<Vec<ApiKey>>, Error> {
         Err(error) => Err(error),
     }
 }
+
+/// The login of the user that the key belongs to, where Odoo tells it.
+pub async fn key_owner(client: &Client) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Row {
+        #[serde(deserialize_with = "value::text")]
+        login: String,
+    }
+    let own = json!({ "domain": [["id", "=", client.uid()]], "fields": ["login"] });
+    let rows: Result<Vec<Row>, Error> =
+        client.call_idempotent("res.users", "search_read", own).await;
+    rows.ok()?.pop().map(|row| row.login)
+}

@@ -22,7 +22,7 @@ mod settings;
 mod value;
 mod version;
 
-pub use apikey::{ApiKey, own_keys};
+pub use apikey::{ApiKey, key_owner, own_keys};
 pub use client::Client;
 pub use connector::Connector;
 pub use error::Error;

@@ -28,6 +28,17 @@ async fn clean(permits: u32) -> Simulator {
 }
 
 #[tokio::test]
+async fn an_answer_that_cannot_be_written_is_no_success() {
+    let odoo = FakeOdoo::start().await;
+    let mut command = program(&odoo, &["config"]);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full disk");
+    command.stdout(full);
+    let finished = finished(command).await;
+    assert_eq!(finished.code, Some(1));
+    assert!(finished.stderr.contains("cannot be written"), "{}", finished.stderr);
+}
+
+#[tokio::test]
 async fn a_closed_pipe_changes_no_exit_code() {
     let simulator = clean(3).await;
     let odoo = FakeOdoo::start().await;

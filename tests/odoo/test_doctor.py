@@ -44,6 +44,16 @@ def test_what_kind_of_sicantik_it_is(place, clerks, flags, says):
     assert says in result.stdout
 
 
+def test_a_login_that_is_not_the_keys(place, clerks):
+    """Over `/json/2` the key alone counts."""
+    clerks(5)
+    result = place.run("doctor", ODOO_LOGIN="nobody")
+    if len(place.protocols) > 1:
+        assert "is the one of `sidecar`, not of `nobody`" in result.stdout
+    else:
+        assert result.code == 1
+
+
 def test_a_key_that_ends_soon(place, clerks):
     clerks(5)
     change = ("UPDATE res_users_apikeys SET expiration_date = %s"
