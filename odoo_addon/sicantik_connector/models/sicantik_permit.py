@@ -150,13 +150,14 @@ class SicantikPermit(models.Model):
              WHERE status IN ('active', 'expired') AND expiry_date IS NOT NULL
             """
         )
-        # The listing holds nearly all of them, and nearly all have a registration.
+        # The listing holds nearly all of them. By their number it looks for those written by hand.
         self.env.cr.execute(
             """
             CREATE INDEX IF NOT EXISTS sicantik_permit_unlisted_index
                 ON sicantik_permit (connector_id) WHERE listed IS NOT TRUE;
-            CREATE INDEX IF NOT EXISTS sicantik_permit_unregistered_index
-                ON sicantik_permit (connector_id, permit_number) WHERE registration_id IS NULL;
+            DROP INDEX IF EXISTS sicantik_permit_unregistered_index;
+            CREATE INDEX IF NOT EXISTS sicantik_permit_trimmed_number_index
+                ON sicantik_permit (connector_id, btrim(permit_number));
             """
         )
 
@@ -181,12 +182,13 @@ class SicantikPermit(models.Model):
         vals = self._tidy(vals)
         said = {name: vals[name] or False for name in IDENTITY if name in vals}
         others = self.browse()
-        if said and not REST.keys() & vals.keys():
+        rest = {name: value for name, value in REST.items() if name not in vals}
+        if said and rest:
             others = self.filtered(lambda permit: any(permit[name] != value for name, value in said.items()))
         result = super().write(vals)
         if others:
             # What SICANTIK said was about another number: it is asked again at once.
-            super(SicantikPermit, others).write(REST)
+            super(SicantikPermit, others).write(rest)
         return result
 
     @api.model

@@ -6,7 +6,6 @@ it is added up in `sicantik_sync_run_rows_count`.
 """
 
 import logging
-from collections import Counter
 from datetime import date, timedelta
 
 import psycopg2
@@ -14,6 +13,7 @@ import psycopg2
 from odoo import api, models
 from odoo.exceptions import ValidationError
 
+from .sicantik_permit import IDENTITY, REST
 from .sicantik_sync_run_record import DETAIL_LENGTH
 
 _logger = logging.getLogger(__name__)
@@ -150,11 +150,10 @@ class SicantikSyncRun(models.Model):
         Permits written by hand, or by another module, know their number only, perhaps without the
         spaces at its ends that SICANTIK has.
         """
-        by_number, spellings = {}, set()
+        by_number = {}
         for registration, row in rows.items():
-            if number := row.get("permit_number"):
-                by_number.setdefault(number.strip(), []).append(registration)
-                spellings |= {number, number.strip()}
+            if number := (row.get("permit_number") or "").strip(" "):
+                by_number.setdefault(number, []).append(registration)
         wanted = {
             number: found[0]
             for number, found in by_number.items()
@@ -163,26 +162,24 @@ class SicantikSyncRun(models.Model):
         if not wanted:
             return {}
         adopted = self._stored_permits(
-            "registration_id IS NULL AND permit_number = ANY(%s)", list(spellings)
+            "registration_id IS NULL AND btrim(permit_number) = ANY(%s)", list(wanted)
         )
-        adopted = [permit for permit in adopted if permit["permit_number"].strip() in wanted]
         if not adopted:
             return {}
-        often = Counter()
-        for number, count in (
-            self.env["sicantik.permit"]
-            .sudo()
-            ._read_group(
-                [("connector_id", "=", self.connector_id.id), ("permit_number", "in", list(spellings))],
-                ["permit_number"],
-                ["__count"],
-            )
-        ):
-            often[number.strip()] += count
+        by_permit = {permit["id"]: permit["permit_number"].strip(" ") for permit in adopted}
+        self.env.cr.execute(
+            """
+            SELECT btrim(permit_number) FROM sicantik_permit
+             WHERE connector_id = %s AND btrim(permit_number) = ANY(%s)
+             GROUP BY 1 HAVING count(*) > 1
+            """,
+            [self.connector_id.id, list(by_permit.values())],
+        )
+        often = {number for (number,) in self.env.cr.fetchall()}
         return {
-            wanted[number]: permit
+            wanted[by_permit[permit["id"]]]: permit
             for permit in adopted
-            if often[number := permit["permit_number"].strip()] == 1
+            if by_permit[permit["id"]] not in often
         }
 
     def _stored_permits(self, condition, values):
@@ -250,11 +247,13 @@ class SicantikSyncRun(models.Model):
         if self.kind == "all" and self.include_not_due:
             # Whoever wants all of them asked will have them asked one by one.
             return
-        due = known.get("expiry_next_check_at")
+        # With another number or registration it is another question, with no answers before this one.
+        rest = REST if any(name in entry.changes for name in IDENTITY) else known
+        due = rest.get("expiry_next_check_at")
         if state and due and due > self._beginning():
             return
         entry.outcome = "no_date"
-        entry.rest = (known.get("expiry_check_count") or 0) + 1
+        entry.rest = (rest.get("expiry_check_count") or 0) + 1
         entry.marks = {
             **self._checked_values("no_date", now),
             "expiry_check_count": entry.rest,

@@ -219,7 +219,7 @@ class TestListing(ListingCase):
         typed = self.make_permits(1, registration_id=False, permit_number="503/0001/SIP/2024")
         spaced = self.make_permits(1, registration_id=False, permit_number=" 503/0002/SIP/2024")
         twins = self.make_permits(1, registration_id=False, permit_number="503/0003/SIP/2024")
-        twins |= self.make_permits(1, registration_id=False, permit_number="503/0003/SIP/2024 ")
+        twins |= self.make_permits(1, registration_id=False, permit_number=" 503/0003/SIP/2024")
         run = self.listing()
         numbers = [f" 503/{number:04d}/SIP/2024" for number in (1, 2)]
         rows = [row(1, permit_number=numbers[0]), row(2, permit_number=numbers[1])]
@@ -236,6 +236,15 @@ class TestListing(ListingCase):
         self.page(self.listing("all"), 1, [row(1, registration_id=permit.registration_id, permit_number="503/9")])
         self.assertEqual(permit.permit_number, "503/9")
         self.assertFalse(permit.expiry_next_check_at or permit.expiry_check_count)
+
+    def test_no_date_for_another_number_is_the_first_answer(self):
+        permit = self.make_permits(1)
+        rest = fields.Datetime.now() + timedelta(days=8)
+        permit.write({"expiry_next_check_at": rest, "expiry_check_count": 4, "expiry_check_state": "no_date"})
+        other = row(1, registration_id=permit.registration_id, permit_number="503/9", expiry_date=False)
+        self.page(self.listing("all"), 1, [other])
+        self.assertEqual((permit.permit_number, permit.expiry_check_count), ("503/9", 1))
+        self.assertLess(permit.expiry_next_check_at, rest)
 
     def test_texts_of_all_kinds(self):
         run = self.listing()

@@ -44,13 +44,16 @@ class TestPermit(SicantikCase):
             ({"registration_id": f" {permit.registration_id} ", "applicant_name": "Ginting"}, True),
             ({"permit_number": "503/9/SIP/2024"}, False),
             ({"registration_id": "9999999901012024"}, False),
-            ({"permit_number": "503/8/SIP/2024", "expiry_check_count": 2, **rest}, True),
+            ({"permit_number": "503/8/SIP/2024", **rest}, True),
         ):
             permit.write(rest)
             permit.write(values)
             self.assertEqual(bool(permit.expiry_next_check_at), rests, values)
             self.assertEqual(permit.expiry_check_count, 4 if rests else 0)
         self.assertTrue(other.expiry_next_check_at)
+        permit.write({"permit_number": "503/7/SIP/2024", "expiry_check_count": 2})
+        self.assertEqual((permit.expiry_next_check_at, permit.expiry_check_count), (False, 2))
+        permit.write(rest)
         number = permit.permit_number
         (permit | other).write({"permit_number": number})
         self.assertTrue(permit.expiry_next_check_at, "its number is the same")
