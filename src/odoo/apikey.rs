@@ -62,8 +62,8 @@ pub async fn key_owner(client: &Client) -> Option<String> {
         #[serde(deserialize_with = "value::text")]
         login: String,
     }
-    let own = json!({ "domain": [["id", "=", client.uid()]], "fields": ["login"] });
-    let rows: Result<Vec<Row>, Error> =
-        client.call_idempotent("res.users", "search_read", own).await;
+    // By `read`: Odoo lets everybody read that of themselves, and the technical user search for nobody.
+    let own = json!({ "ids": [client.uid()], "fields": ["login"] });
+    let rows: Result<Vec<Row>, Error> = client.call_idempotent("res.users", "read", own).await;
     rows.ok()?.pop().map(|row| row.login)
 }

@@ -106,7 +106,7 @@ impl Ledger {
                 "permit_number": {}, "registration_id": {}, "expiry_date": {}, "status": {},
                 "name": {}, "api_url": {}, "state": {},
             }),
-            ("res.users", "search_read") => json!([{ "id": 7, "login": super::odoo::LOGIN }]),
+            ("res.users", "read") => json!([{ "id": 7, "login": super::odoo::LOGIN }]),
             ("res.users.apikeys", _) => json!([]),
             ("sicantik.permit", "search_read") => page(&tables.permits, kwargs),
             ("sicantik.sync.run", method) => tables.ledger(method, kwargs)?,

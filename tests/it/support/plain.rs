@@ -84,7 +84,7 @@ impl Plain {
             }
             (_, "fields_get") => FIELDS.iter().map(|name| (*name, json!({}))).collect(),
             (_, "has_access") => json!(true),
-            ("res.users", "search_read") => json!([{ "id": 7, "login": super::odoo::LOGIN }]),
+            ("res.users", "read") => json!([{ "id": 7, "login": super::odoo::LOGIN }]),
             ("res.users.apikeys", _) => json!([]),
             ("sicantik.permit", "search_count") => json!(tables.permits.len()),
             ("sicantik.permit", "search_read") => page(&tables.permits, kwargs),
