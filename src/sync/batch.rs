@@ -20,7 +20,7 @@ pub(super) const LARGEST_BATCH: usize = 400;
 
 /// The longest that answers wait, and that Odoo hears nothing: the run's lease has to be renewed, its page to
 /// be kept moving, and a press on *Stop* to be heard.
-const LONGEST_SILENCE: Duration = Duration::from_secs(4);
+pub(in crate::sync) const LONGEST_SILENCE: Duration = Duration::from_secs(4);
 
 /// The same for the first batch, so that whoever started the run sees that it works.
 const FIRST_SILENCE: Duration = Duration::from_millis(800);

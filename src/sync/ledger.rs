@@ -160,7 +160,8 @@ impl Held<'_> {
     ///
     /// # Errors
     ///
-    /// What Odoo answers. Then the run's lease runs out, and whoever claims it next continues it.
+    /// What Odoo answers. Then the run's lease runs out, and whoever claims it next continues it, or ends it if it was a
+    /// command's.
     pub async fn finish(&self, ended: &mut Ended) -> Result<(), Error> {
         let nothing = String::new();
         let (end, code, message) = match &ended.halt {

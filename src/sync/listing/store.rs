@@ -2,20 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
-use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::odoo::Client;
 use crate::odoo::permit::UnregisteredPages;
 use crate::odoo::run::{self, ListedPermit, ListingProgress, Next, RecordedListing};
+use crate::sync::batch::LONGEST_SILENCE;
 use crate::sync::expiry::Halt;
 
 /// Rows that go to Odoo in one call, at least, while more are coming; twice as many at most.
 const BATCH: usize = 300;
-
-/// The longest that Odoo hears nothing: the run's lease has to be renewed, and a press on *Stop* to be heard.
-const LONGEST_SILENCE: Duration = Duration::from_secs(4);
 
 /// A run in Odoo's ledger.
 #[derive(Debug, Clone, Copy)]
