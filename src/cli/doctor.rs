@@ -6,8 +6,8 @@ use std::time::Duration;
 use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
-use super::alone;
 use super::exit::Failure;
+use super::host_lock::HostLock;
 use super::print::outln;
 use super::setup::{client, host};
 use crate::config::Config;
@@ -250,8 +250,8 @@ async fn sicantik(
             run.id
         ));
     }
-    let _alone = match alone::keep(&server) {
-        Ok(alone) => alone,
+    let _lock = match HostLock::acquire(&server) {
+        Ok(lock) => lock,
         Err(other) => return report.ok(other),
     };
     let client = match client(&settings, &CancellationToken::new()) {
@@ -311,7 +311,7 @@ fn advice(error: &sicantik::Error) -> &'static str {
         Error::Connection { .. } => {
             "Check the connector's address, this machine's network, and whether the server runs."
         }
-        Error::Trouble { .. } => "The server is in trouble: tell its operators if it lasts.",
+        Error::ServerBusy { .. } => "The server is in trouble: tell its operators if it lasts.",
         Error::Refused { .. } | Error::Redirected { .. } => {
             "Check the connector's address; a firewall may stand before the server."
         }

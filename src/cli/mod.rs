@@ -2,9 +2,9 @@
 //!
 //! stdout is data and stderr is talk; this is the one place that prints, by `print`.
 
-mod alone;
 mod doctor;
 mod exit;
+mod host_lock;
 mod output;
 mod print;
 mod runs;

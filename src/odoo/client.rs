@@ -21,7 +21,7 @@ const JSON2_SINCE: u32 = 19;
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
-    patience: Duration,
+    retry_budget: Duration,
 }
 
 struct Inner {
@@ -68,17 +68,17 @@ impl Client {
         } else {
             Transport::JsonRpc(JsonRpc::connect(settings).await?)
         };
-        let patience = settings.patience;
+        let retry_budget = settings.retry_budget;
         let settings = settings.clone();
         // Two so far: the version, and the login or what stands in for it.
         let calls = AtomicU64::new(2);
-        Ok(Self { inner: Arc::new(Inner { settings, version, transport, calls }), patience })
+        Ok(Self { inner: Arc::new(Inner { settings, version, transport, calls }), retry_budget })
     }
 
-    /// The same client, with another patience than [`Settings::patience`].
+    /// The same client, with another retry_budget than [`Settings::retry_budget`].
     #[must_use]
-    pub fn with_patience(&self, patience: Duration) -> Self {
-        Self { inner: Arc::clone(&self.inner), patience }
+    pub fn with_retry_budget(&self, retry_budget: Duration) -> Self {
+        Self { inner: Arc::clone(&self.inner), retry_budget }
     }
 
     /// Calls a public method of a model, once. `kwargs` is an object with every argument by name;
@@ -93,7 +93,7 @@ impl Client {
     }
 
     /// As [`Client::call`], for a call that does no harm twice: what failed in passing is sent
-    /// again, with pauses that grow, until [`Settings::patience`] is used up.
+    /// again, with pauses that grow, until [`Settings::retry_budget`] is used up.
     pub async fn call_idempotent<R: DeserializeOwned>(
         &self,
         model: &str,
@@ -105,12 +105,12 @@ impl Client {
         let mut repetitions = 0_u32;
         loop {
             let error = match self.send(called, &kwargs).await {
-                Err(error) if error.is_passing() => error,
+                Err(error) if error.is_transient() => error,
                 settled => return settled,
             };
             let since = *first_failure.get_or_insert_with(Instant::now);
             let pause = retry::pause(repetitions, rand::random());
-            if since.elapsed() + pause >= self.patience {
+            if since.elapsed() + pause >= self.retry_budget {
                 return Err(error);
             }
             tracing::warn!(

@@ -172,7 +172,7 @@ pub enum Error {
 impl Error {
     /// Whether it may go by itself: sending the same again later can succeed. Only a call that
     /// does no harm twice may be: see [`Error::may_have_run`].
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. }
             | Self::Lost { .. }
@@ -196,7 +196,7 @@ impl Error {
             | Self::UnknownDatabase { .. }
             | Self::Unreadable { .. }
             | Self::Settings(_) => true,
-            Self::NotOdoo { .. } => !self.is_passing(),
+            Self::NotOdoo { .. } => !self.is_transient(),
             _ => false,
         }
     }
@@ -271,7 +271,7 @@ mod tests {
             (Error::Settings(text()), false, false),
         ];
         for (error, passing, may_have_run) in rows {
-            assert_eq!(error.is_passing(), passing, "{error:?}");
+            assert_eq!(error.is_transient(), passing, "{error:?}");
             assert_eq!(error.may_have_run(), may_have_run, "{error:?}");
         }
     }

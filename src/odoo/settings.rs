@@ -51,11 +51,11 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// How long a call that is safe to send again is repeated, from its first failure on. Zero:
     /// not at all.
-    pub patience: Duration,
+    pub retry_budget: Duration,
 }
 
 impl Settings {
-    /// Settings with the usual times: 120 s a call, 5 s to connect, 60 s of patience.
+    /// Settings with the usual times: 120 s a call, 5 s to connect, 60 s of retry_budget.
     pub fn new(
         url: Url,
         db: impl Into<String>,
@@ -70,7 +70,7 @@ impl Settings {
             protocol: Protocol::Auto,
             timeout: Duration::from_secs(120),
             connect_timeout: Duration::from_secs(5),
-            patience: Duration::from_secs(60),
+            retry_budget: Duration::from_secs(60),
         }
     }
 
@@ -102,7 +102,7 @@ impl std::fmt::Debug for Settings {
             .field("protocol", &self.protocol)
             .field("timeout", &self.timeout)
             .field("connect_timeout", &self.connect_timeout)
-            .field("patience", &self.patience)
+            .field("retry_budget", &self.retry_budget)
             .finish()
     }
 }

@@ -45,7 +45,7 @@ fn refusal(code: i32, sentence: &str) -> ErrorObjectOwned {
 }
 
 fn of_odoo(error: odoo::Error) -> ErrorObjectOwned {
-    let code = if error.is_passing() { ODOO_AWAY } else { ODOO_REFUSED };
+    let code = if error.is_transient() { ODOO_AWAY } else { ODOO_REFUSED };
     refusal(code, &error.to_string())
 }
 
@@ -170,7 +170,7 @@ impl SidecarServer for Rpc {
         let client = sicantik::Client::new(&settings.api_url, gate, settings.timeout, stop)
             .map_err(of_sicantik)?;
         // Somebody waits for it, five seconds at most: both at once, and not behind a run's questions.
-        let client = client.going_ahead();
+        let client = client.with_priority();
         let (pong, rows) =
             tokio::try_join!(client.ping(), client.listing(1, 0)).map_err(of_sicantik)?;
         Ok(TestInfo {

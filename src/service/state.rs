@@ -22,7 +22,7 @@ const EVENTS: usize = 64;
 /// A connection to Odoo that has been proved.
 #[derive(Debug)]
 pub(super) struct Connected {
-    /// Without patience: who asks a question wants to know at once. A run has more.
+    /// Without retry_budget: who asks a question wants to know at once. A run has more.
     pub(super) odoo: odoo::Client,
     pub(super) schema: Schema,
 }
@@ -84,9 +84,9 @@ impl Shared {
 
     /// Remembers a run that is worked on; notifying what is returned makes it report at once.
     pub(super) fn begin(&self, run_id: i64) -> Arc<Notify> {
-        let nudge = Arc::new(Notify::new());
-        self.runs().insert(run_id, Arc::clone(&nudge));
-        nudge
+        let wake = Arc::new(Notify::new());
+        self.runs().insert(run_id, Arc::clone(&wake));
+        wake
     }
 
     pub(super) fn end(&self, run_id: i64) {
@@ -103,8 +103,8 @@ impl Shared {
     /// Looks for work now, and asks Odoo now whether the runs at work are to go on.
     pub(super) fn look_now(&self) {
         self.wake.notify_one();
-        for nudge in self.runs().values() {
-            nudge.notify_one();
+        for wake in self.runs().values() {
+            wake.notify_one();
         }
     }
 

@@ -107,7 +107,7 @@ async fn connect(shared: &Shared) -> Result<Arc<Connected>, odoo::Error> {
         odoo.protocol = odoo.protocol().path(),
         "Connected to Odoo; waiting for runs"
     );
-    let connected = Arc::new(Connected { odoo: odoo.with_patience(Duration::ZERO), schema });
+    let connected = Arc::new(Connected { odoo: odoo.with_retry_budget(Duration::ZERO), schema });
     let mut health = shared.health();
     health.connected = Some(Arc::clone(&connected));
     health.trouble = None;
@@ -158,16 +158,16 @@ impl Run {
         stop: CancellationToken,
     ) {
         let run_id = payload.run_id;
-        let nudge = shared.begin(run_id);
+        let wake = shared.begin(run_id);
         metrics::gauge!("sidecar_runs_running").increment(1.0);
         let run = Self { shared, connected, stop };
-        let patient = run.connected.odoo.with_patience(PATIENCE);
+        let patient = run.connected.odoo.with_retry_budget(PATIENCE);
         let held = Held {
             odoo: &patient,
             schema: &run.connected.schema,
             worker: &run.shared.worker,
             payload,
-            nudge,
+            wake,
         };
         let state = match held.payload.kind.as_str() {
             "expiry" | "permits" | "all" => run.work_on_permits(&held).await,
@@ -207,7 +207,7 @@ impl Run {
             Err(error) => return self.fail(held, &format!("TLS cannot be set up: {error}.")).await,
         };
         // Another service may have given the host free this very moment. A command takes longer to begin than a turn.
-        client.gate().leave_a_turn();
+        client.gate().skip_interval();
         let mut events = Events { shared: &self.shared, run_id: held.payload.run_id, last: None };
         let mut ended = held.work(&client, &self.stop, &mut events).await;
         let state = self.end(held, &mut ended).await;
@@ -232,7 +232,7 @@ impl Run {
             Some(Halt::Cancelled) => "cancelled",
             Some(Halt::Interrupted) => return self.give_back(held).await,
             Some(Halt::Lost) => "lost",
-            Some(Halt::Odoo(error)) if error.is_passing() => {
+            Some(Halt::Odoo(error)) if error.is_transient() => {
                 // Its lease runs out; whoever claims it next continues it.
                 tracing::warn!(run.id = held.payload.run_id, %error, "A run is left to its next attempt");
                 return "lost";
@@ -261,7 +261,7 @@ impl Run {
     async fn give_back(&self, held: &Held<'_>) -> &'static str {
         let run_id = held.payload.run_id;
         // The service stops: what cannot be given back at once is found by its lease.
-        let impatient = held.odoo.with_patience(Duration::from_secs(3));
+        let impatient = held.odoo.with_retry_budget(Duration::from_secs(3));
         if let Err(error) = run::release(&impatient, run_id, held.worker).await {
             tracing::warn!(run.id = run_id, %error, "A run could not be given back");
         }

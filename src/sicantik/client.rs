@@ -15,7 +15,7 @@ use super::decode::{Format, Reply, data, decode};
 use super::error::{Error, Unreadable};
 use super::headers::{redirect, retry_after};
 use super::host::is_loopback;
-use super::pace::{Gate, Place};
+use super::pace::{Gate, Slot};
 use super::retry;
 use super::row::Row;
 
@@ -39,7 +39,7 @@ pub struct Client {
     gate: Arc<Gate>,
     timeout: Duration,
     stop: CancellationToken,
-    goes_ahead: bool,
+    has_priority: bool,
     /// Whether `cekperizinanizin` answered that it is unknown: older deployments do not have it.
     lacks_izin: Arc<AtomicBool>,
     /// Whether a page of the listing could be had as XML only. The value that is not UTF-8 stands in most of its
@@ -92,8 +92,8 @@ impl Client {
             .map_err(|error| connection(&error))?;
         let lacks_izin = Arc::new(AtomicBool::new(false));
         let listing_in_xml = Arc::new(AtomicBool::new(false));
-        let (base, goes_ahead) = (base.clone(), false);
-        Ok(Self { http, base, gate, timeout, stop, goes_ahead, lacks_izin, listing_in_xml })
+        let (base, has_priority) = (base.clone(), false);
+        Ok(Self { http, base, gate, timeout, stop, has_priority, lacks_izin, listing_in_xml })
     }
 
     /// The same client, which stops asking when `stop` is cancelled instead.
@@ -104,8 +104,8 @@ impl Client {
 
     /// The same client, whose requests leave before all that wait at the gate.
     #[must_use]
-    pub fn going_ahead(&self) -> Self {
-        Self { goes_ahead: true, ..self.clone() }
+    pub fn with_priority(&self) -> Self {
+        Self { has_priority: true, ..self.clone() }
     }
 
     /// What it stops on.
@@ -245,7 +245,7 @@ impl Client {
             };
             tries += 1;
             if let Some(asked) = error.retry_after() {
-                self.gate.keep_quiet(asked.min(retry::LONGEST_RETRY_AFTER));
+                self.gate.pause_for(asked.min(retry::LONGEST_RETRY_AFTER));
             }
             let pause = retry::pause(&error, tries, rand::random()).filter(|_| tries < most_tries);
             let Some(pause) = pause else {
@@ -288,11 +288,11 @@ impl Client {
         let mut url = url.clone();
         let mut redirects = 0;
         loop {
-            let place = tokio::select! {
+            let slot = tokio::select! {
                 // Who has to stop does not send one more because the gate happens to be open.
                 biased;
                 () = self.stop.cancelled() => return Err(Error::Stopped),
-                place = self.enter(is_retry) => place,
+                slot = self.enter(is_retry) => slot,
             };
             let started = Instant::now();
             if is_retry {
@@ -305,7 +305,7 @@ impl Client {
                 .send()
                 .await
                 .map_err(|error| self.transport(&error))
-                .inspect_err(|error| count(error.word(), started))?;
+                .inspect_err(|error| count(error.label(), started))?;
             let status = response.status();
             if status.is_redirection() {
                 count("redirected", started);
@@ -314,18 +314,18 @@ impl Client {
                 }
                 redirects += 1;
                 url = redirect(&url, response.headers(), status)?;
-                drop(place);
+                drop(slot);
                 continue;
             }
-            let answer = self.read(response, started, place).await;
-            count(answer.as_ref().map_or_else(Error::word, |_| "answered"), started);
+            let answer = self.read(response, started, slot).await;
+            count(answer.as_ref().map_or_else(Error::label, |_| "answered"), started);
             return answer;
         }
     }
 
-    async fn enter(&self, is_retry: bool) -> Place {
-        if self.goes_ahead {
-            self.gate.enter_ahead(is_retry).await
+    async fn enter(&self, is_retry: bool) -> Slot {
+        if self.has_priority {
+            self.gate.enter_priority(is_retry).await
         } else {
             self.gate.enter(is_retry).await
         }
@@ -336,7 +336,7 @@ impl Client {
         &self,
         mut response: reqwest::Response,
         started: Instant,
-        _place: Place,
+        _slot: Slot,
     ) -> Result<Answer, Error> {
         let status = response.status();
         let retry_after = retry_after(response.headers());
@@ -349,9 +349,9 @@ impl Client {
         }
         match status {
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
-                Err(Error::Trouble { status, retry_after })
+                Err(Error::ServerBusy { status, retry_after })
             }
-            status if status.is_server_error() => Err(Error::Trouble { status, retry_after }),
+            status if status.is_server_error() => Err(Error::ServerBusy { status, retry_after }),
             // "Not found" and "past the end" come as 404, with the server's words in the body.
             StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST => {
                 Ok(Answer { status, body, elapsed: started.elapsed() })

@@ -21,7 +21,7 @@ pub enum Error {
     },
     /// A status that says the server is in trouble or wants to be left alone: 408, 429 or 5xx.
     #[error("the server answered {status}")]
-    Trouble {
+    ServerBusy {
         /// The HTTP status.
         status: StatusCode,
         /// How long the server asked to be left alone (`Retry-After`).
@@ -94,9 +94,9 @@ pub enum Unreadable {
 impl Error {
     /// Whether the same request may well succeed a little later.
     #[must_use]
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
-            Self::Timeout { .. } | Self::Connection { .. } | Self::Trouble { .. } => true,
+            Self::Timeout { .. } | Self::Connection { .. } | Self::ServerBusy { .. } => true,
             // A page, an empty or a broken body come and go with the server's load; a field that is
             // wrong is in its data.
             Self::Unreadable(unreadable) => matches!(
@@ -113,11 +113,11 @@ impl Error {
 
     /// One word for it, as metrics know it.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn label(&self) -> &'static str {
         match self {
             Self::Timeout { .. } => "timeout",
             Self::Connection { .. } => "connection",
-            Self::Trouble { .. } => "trouble",
+            Self::ServerBusy { .. } => "trouble",
             Self::Refused { .. } => "refused",
             Self::Redirected { .. } => "redirected",
             Self::Unreadable(_) => "unreadable",
@@ -131,7 +131,7 @@ impl Error {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Trouble { retry_after, .. } => *retry_after,
+            Self::ServerBusy { retry_after, .. } => *retry_after,
             _ => None,
         }
     }
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn says_what_passes() {
-        let trouble = |code| Error::Trouble {
+        let trouble = |code| Error::ServerBusy {
             status: StatusCode::from_u16(code).unwrap(),
             retry_after: None,
         };
@@ -164,7 +164,7 @@ mod tests {
             (Error::Stopped, false),
         ];
         for (error, passing) in cases {
-            assert_eq!(error.is_passing(), passing, "{error}");
+            assert_eq!(error.is_transient(), passing, "{error}");
         }
     }
 

@@ -30,7 +30,7 @@ impl Gates {
         let gate = Arc::new(Gate::new(limits));
         if by_host.contains_key(&host) {
             // What left through the old gate counts in the new one's first second.
-            gate.keep_quiet(Duration::from_secs(1));
+            gate.pause_for(Duration::from_secs(1));
         }
         by_host.insert(host, Arc::clone(&gate));
         gate
@@ -74,9 +74,9 @@ mod tests {
         let other = gates.gate(&Url::parse("http://a.example:81/api").unwrap(), limits(10.0));
         assert!(Arc::ptr_eq(&one, &same) && Arc::ptr_eq(&one, &secure));
         assert!(!Arc::ptr_eq(&one, &other));
-        let place = one.enter(false).await;
+        let slot = one.enter(false).await;
         assert_eq!(gates.in_flight(), 1);
-        drop(place);
+        drop(slot);
         assert_eq!(gates.in_flight(), 0);
     }
 

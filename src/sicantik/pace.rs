@@ -3,7 +3,7 @@
 //! SICANTIK is one small machine that an office works on. The gate holds the promised rate in *any* window of
 //! one second, bounds what is in flight, and keeps quiet when the server asks for it. One gate stands before one host
 //! and is shared by all that ask there. A circuit breaker belongs before [`Gate::enter`]'s first step, an
-//! adaptive bound in place of its semaphore.
+//! adaptive bound in slot of its semaphore.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -42,17 +42,17 @@ pub struct Gate {
     limits: Limits,
     in_flight: Arc<Semaphore>,
     pace: Option<Mutex<Pace>>,
-    quiet_until: std::sync::Mutex<Option<Instant>>,
+    paused_until: std::sync::Mutex<Option<Instant>>,
     /// How many wait who go before all others.
     ahead: AtomicUsize,
     requests: AtomicU64,
     retries: AtomicU64,
 }
 
-/// A request's place in flight; it is given back when dropped.
+/// A request's slot in flight; it is given back when dropped.
 #[derive(Debug)]
-#[must_use = "the place is given back when this is dropped"]
-pub struct Place(#[expect(dead_code, reason = "held for its drop")] Option<OwnedSemaphorePermit>);
+#[must_use = "the slot is given back when this is dropped"]
+pub struct Slot(#[expect(dead_code, reason = "held for its drop")] Option<OwnedSemaphorePermit>);
 
 /// Counts one who goes before all others, as long as it waits.
 struct Ahead<'a>(&'a AtomicUsize);
@@ -83,7 +83,7 @@ impl Gate {
             limits,
             in_flight: Arc::new(Semaphore::new(limits.max_in_flight)),
             pace: limits.rate.map(|rate| Mutex::new(Pace::new(rate))),
-            quiet_until: std::sync::Mutex::new(None),
+            paused_until: std::sync::Mutex::new(None),
             ahead: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
             retries: AtomicU64::new(0),
@@ -93,10 +93,10 @@ impl Gate {
     /// Waits until one more request may leave, and counts it. Those who wait leave in the order in which they came.
     ///
     /// Cancel safe: who stops waiting takes nothing along.
-    pub async fn enter(&self, is_retry: bool) -> Place {
-        // First a place in flight, then the rate: a turn that is won must be used at once, or the
+    pub async fn enter(&self, is_retry: bool) -> Slot {
+        // First a slot in flight, then the rate: a turn that is won must be used at once, or the
         // server would see it later than it was counted.
-        let place = Arc::clone(&self.in_flight)
+        let slot = Arc::clone(&self.in_flight)
             .acquire_owned()
             .await
             .expect("the semaphore is never closed");
@@ -112,20 +112,20 @@ impl Gate {
             }
         }
         self.leave(is_retry).await;
-        Place(Some(place))
+        Slot(Some(slot))
     }
 
     /// As [`Gate::enter`], before all who wait, and beyond the number in flight: for the one question of a person, who
     /// would else wait behind a whole run. The rate holds.
     ///
     /// Cancel safe.
-    pub async fn enter_ahead(&self, is_retry: bool) -> Place {
+    pub async fn enter_priority(&self, is_retry: bool) -> Slot {
         let _ahead = Ahead::new(&self.ahead);
         if let Some(pace) = &self.pace {
             self.turn(pace.lock().await).await;
         }
         self.leave(is_retry).await;
-        Place(None)
+        Slot(None)
     }
 
     /// Waits for the next turn and takes it.
@@ -133,17 +133,17 @@ impl Gate {
         loop {
             pace.wait_for_turn().await;
             // The server may have asked for quiet while the turn was waited for.
-            if !self.is_quiet() {
+            if !self.is_paused() {
                 return pace.take_turn();
             }
-            self.wait_until_quiet_is_over().await;
+            self.wait_while_paused().await;
         }
     }
 
     /// Counts a request that leaves now; without a rate, it leaves when quiet is over.
     async fn leave(&self, is_retry: bool) {
         if self.pace.is_none() {
-            self.wait_until_quiet_is_over().await;
+            self.wait_while_paused().await;
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
         if is_retry {
@@ -152,16 +152,16 @@ impl Gate {
     }
 
     /// Lets nothing through for `pause`: the server has asked for it.
-    pub fn keep_quiet(&self, pause: Duration) {
-        let mut until = self.quiet_until.lock().expect("nothing panics while it is held");
+    pub fn pause_for(&self, pause: Duration) {
+        let mut until = self.paused_until.lock().expect("nothing panics while it is held");
         *until = (*until).max(Some(Instant::now() + pause));
     }
 
     /// Leaves the next turn to others. Whoever begins to work on a host takes it over from another process, perhaps, whose
     /// last request has just left and stands in no gate of this one; one turn between the two keeps the rate over both.
-    pub fn leave_a_turn(&self) {
+    pub fn skip_interval(&self) {
         if let Some(rate) = self.limits.rate {
-            self.keep_quiet(Pace::new(rate).interval);
+            self.pause_for(Pace::new(rate).interval);
         }
     }
 
@@ -186,18 +186,18 @@ impl Gate {
         }
     }
 
-    fn is_quiet(&self) -> bool {
-        self.quiet_until().is_some_and(|until| until > Instant::now())
+    fn is_paused(&self) -> bool {
+        self.paused_until().is_some_and(|until| until > Instant::now())
     }
 
-    async fn wait_until_quiet_is_over(&self) {
-        while let Some(until) = self.quiet_until().filter(|until| *until > Instant::now()) {
+    async fn wait_while_paused(&self) {
+        while let Some(until) = self.paused_until().filter(|until| *until > Instant::now()) {
             tokio::time::sleep_until(until).await;
         }
     }
 
-    fn quiet_until(&self) -> Option<Instant> {
-        *self.quiet_until.lock().expect("nothing panics while it is held")
+    fn paused_until(&self) -> Option<Instant> {
+        *self.paused_until.lock().expect("nothing panics while it is held")
     }
 }
 

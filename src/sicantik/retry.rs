@@ -20,7 +20,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The pause is spread evenly between nothing and its ceiling ("full jitter", `jitter` in 0…1), so that requests
 /// that failed together do not come back together. A `Retry-After` is waited for in full, the pause on top.
 pub(super) fn pause(error: &Error, tries: u32, jitter: f64) -> Option<Duration> {
-    if tries >= MAX_TRIES || !error.is_passing() {
+    if tries >= MAX_TRIES || !error.is_transient() {
         return None;
     }
     let spread = (FIRST_PAUSE * 2_u32.pow(tries.saturating_sub(1))).mul_f64(jitter.clamp(0.0, 1.0));
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn walks_the_troubles() {
-        let trouble = |code, after| Error::Trouble {
+        let trouble = |code, after| Error::ServerBusy {
             status: StatusCode::from_u16(code).unwrap(),
             retry_after: after,
         };

@@ -15,7 +15,7 @@ const LONGEST_NUMBER: usize = 1_024;
 ///
 /// # Errors
 ///
-/// An [`Error`] that is passing ([`Error::is_passing`]), or [`Error::Stopped`]: the permit has no outcome yet. Any
+/// An [`Error`] that is passing ([`Error::is_transient`]), or [`Error::Stopped`]: the permit has no outcome yet. Any
 /// other trouble is its outcome.
 pub async fn ask(client: &Client, permit: &Permit) -> Result<Outcome, Error> {
     let number = permit.permit_number.as_str();
@@ -26,7 +26,7 @@ pub async fn ask(client: &Client, permit: &Permit) -> Result<Outcome, Error> {
         });
     }
     match answer(client, permit).await {
-        Err(error) if !error.is_passing() && error != Error::Stopped => Ok(failed(&error)),
+        Err(error) if !error.is_transient() && error != Error::Stopped => Ok(failed(&error)),
         outcome => outcome,
     }
 }
@@ -62,7 +62,7 @@ pub(super) fn failed(error: &Error) -> Outcome {
         Error::Timeout { .. } => Reason::Timeout,
         Error::Unreadable(_) | Error::Message { .. } => Reason::Unreadable,
         Error::Connection { .. }
-        | Error::Trouble { .. }
+        | Error::ServerBusy { .. }
         | Error::Refused { .. }
         | Error::Redirected { .. }
         | Error::UnknownMethod { .. }

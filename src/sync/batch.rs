@@ -43,14 +43,14 @@ pub(super) struct Stored {
     pub(super) error: Option<Error>,
 }
 
-/// Stores what comes through `answers`, at once when `nudge` asks for it, until its senders are gone. When Odoo says to
+/// Stores what comes through `answers`, at once when `wake` asks for it, until its senders are gone. When Odoo says to
 /// stop, `stop` is cancelled and what still comes is stored as well; when the run is lost or Odoo fails, what still comes
 /// is dropped. `pause` keeps SICANTIK from being asked for a while; `earlier` is what an earlier attempt has stored.
 pub(super) async fn store<S: Sink>(
     mut answers: mpsc::Receiver<Answer>,
     sink: &mut S,
     stop: &CancellationToken,
-    nudge: &Notify,
+    wake: &Notify,
     pause: impl Fn(Duration),
     earlier: Counts,
     progress: impl Fn() -> Progress,
@@ -68,7 +68,7 @@ pub(super) async fn store<S: Sink>(
                 false
             }
             () = tokio::time::sleep_until(silence_ends) => true,
-            () = nudge.notified() => true,
+            () = wake.notified() => true,
         };
         let due = if open { silent || batch.len() >= BATCH } else { !batch.is_empty() };
         if !due {
@@ -112,12 +112,12 @@ pub(in crate::sync) async fn fenced<T>(
     pause: &impl Fn(Duration),
 ) -> T {
     let mut call = pin!(call);
-    let mut patience = FENCE;
+    let mut budget = FENCE;
     loop {
-        if let Ok(done) = timeout(patience, &mut call).await {
+        if let Ok(done) = timeout(budget, &mut call).await {
             return done;
         }
-        patience = FENCE_STEP;
+        budget = FENCE_STEP;
         pause(2 * FENCE_STEP);
     }
 }

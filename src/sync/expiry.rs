@@ -39,7 +39,7 @@ pub struct Work<F> {
     /// What the listing is good for.
     pub listing: ListingUse,
     /// Notified by whoever wants Odoo to be told, and asked whether to go on, at once.
-    pub nudge: Arc<Notify>,
+    pub wake: Arc<Notify>,
 }
 
 /// Whether the listing is looked at for dates.
@@ -136,8 +136,8 @@ where
             () = deadline => None,
         }
     };
-    let pause = |length| client.gate().keep_quiet(length);
-    let storing = batch::store(answers, sink, stop, &work.nudge, pause, work.earlier, progress);
+    let pause = |length| client.gate().pause_for(length);
+    let storing = batch::store(answers, sink, stop, &work.wake, pause, work.earlier, progress);
     let (halt, stored) = tokio::join!(asking, storing);
     let mut progress = progress();
     // An answer that is not stored is asked for again: to say that it was had would promise it.

@@ -24,7 +24,7 @@ const PAGE_SIZE: usize = 1_000;
 /// A run that this process holds.
 #[derive(Debug)]
 pub struct Held<'a> {
-    /// Odoo, with the patience that the run deserves.
+    /// Odoo, with the retry_budget that the run deserves.
     pub odoo: &'a Client,
     /// Which fields Odoo's models have.
     pub schema: &'a Schema,
@@ -32,8 +32,8 @@ pub struct Held<'a> {
     pub worker: &'a str,
     /// What Odoo said when it was claimed.
     pub payload: Payload,
-    /// See [`Work::nudge`].
-    pub nudge: Arc<Notify>,
+    /// See [`Work::wake`].
+    pub wake: Arc<Notify>,
 }
 
 impl Held<'_> {
@@ -126,8 +126,8 @@ impl Held<'_> {
             last_batch: payload.last_batch,
         };
         let how = Sweep::of(page_size);
-        let nudge = Arc::clone(&self.nudge);
-        let job = Import { sicantik, how, ledger: Some(ledger), nudge };
+        let wake = Arc::clone(&self.wake);
+        let job = Import { sicantik, how, ledger: Some(ledger), wake };
         listing::import(job, &mut |imported| reporter.report_listing(imported)).await
     }
 
@@ -146,7 +146,7 @@ impl Held<'_> {
             total: due.total,
             earlier: payload.counts,
             listing,
-            nudge: Arc::clone(&self.nudge),
+            wake: Arc::clone(&self.wake),
         };
         expiry::run(work, sicantik, &mut sink, stop, reporter).await
     }

@@ -22,7 +22,7 @@ pub trait Sink {
     ///
     /// # Errors
     ///
-    /// What Odoo answers after its client's patience; the batch may be sent again.
+    /// What Odoo answers after its client's retry_budget; the batch may be sent again.
     fn record(
         &mut self,
         answers: &[Answer],

@@ -63,7 +63,7 @@ fn is_worth_a_note(halt: Option<&Halt>) -> bool {
         // Nothing was done.
         Some(Halt::Away(_)) => false,
         // It has just been waited for in vain.
-        Some(Halt::Odoo(error)) => !error.is_passing(),
+        Some(Halt::Odoo(error)) => !error.is_transient(),
         _ => true,
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::{Command, CommonArgs, plain};
-use crate::cli::alone;
 use crate::cli::exit::Failure;
+use crate::cli::host_lock::HostLock;
 use crate::cli::output::{Display, Summary};
 use crate::cli::print::errln;
 use crate::cli::setup::{Interrupt, Setup, host};
@@ -111,11 +111,11 @@ async fn with_ledger(setup: &Setup, job: &Job, interrupt: &Interrupt) -> Result<
     let worker = sync::worker_name();
     let (odoo, connector) = (&setup.odoo, &setup.connector);
     // The ledger keeps the connector's own server for this run; another one has to be kept here.
-    let mut _alone = None;
+    let mut _lock = None;
     if job.common.api_url.is_some() {
         let server = sicantik::server(&setup.settings.api_url);
         interrupt.before_work(not_asked_by_a_run(setup, &server)).await?;
-        _alone = Some(alone::keep(&server)?);
+        _lock = Some(HostLock::acquire(&server)?);
     }
     let starting = run::start(
         odoo,
@@ -143,16 +143,16 @@ async fn with_ledger(setup: &Setup, job: &Job, interrupt: &Interrupt) -> Result<
     };
     let mut display = Display::new(payload.total);
     let mut held =
-        Held { odoo, schema: &setup.schema, worker: &worker, payload, nudge: Arc::default() };
+        Held { odoo, schema: &setup.schema, worker: &worker, payload, wake: Arc::default() };
     interrupt.work_begins();
     let mut ended = held.work(&setup.sicantik, interrupt.stop(), &mut display).await;
     display.end();
-    let hasty = odoo.with_patience(Duration::ZERO);
+    let hasty = odoo.with_retry_budget(Duration::ZERO);
     let written = match &ended.halt {
         // Nothing was asked: the run never was.
         Some(Halt::Away(_)) => run::abandon(odoo, run_id, &worker).await.map(drop),
         // It has just been waited for in vain.
-        Some(Halt::Odoo(error)) if error.is_passing() => {
+        Some(Halt::Odoo(error)) if error.is_transient() => {
             held.odoo = &hasty;
             timeout(LAST_WORD, held.finish(&mut ended)).await.unwrap_or(Ok(()))
         }
@@ -173,7 +173,7 @@ async fn with_ledger(setup: &Setup, job: &Job, interrupt: &Interrupt) -> Result<
 /// All that there was to store is stored, but not what a run leaves behind at its end.
 pub(super) fn unnoted(what: &str, error: &odoo::Error) -> Failure {
     let sentence = format!("What was answered is stored, but {what}: {error}");
-    if error.is_passing() { Failure::stuck(sentence) } else { Failure::wrong(sentence) }
+    if error.is_transient() { Failure::stuck(sentence) } else { Failure::wrong(sentence) }
 }
 
 /// That no run of the ledger asks `server` now: two at once would ask it at twice the rate.
@@ -190,7 +190,7 @@ async fn not_asked_by_a_run(setup: &Setup, server: &str) -> Result<(), Failure> 
 
 /// Takes back a run that was made although nobody wanted it any more.
 async fn take_back(odoo: &odoo::Client, started: &Started, worker: &str) {
-    let hasty = odoo.with_patience(Duration::ZERO);
+    let hasty = odoo.with_retry_budget(Duration::ZERO);
     let taking_back = async {
         match (&started.run, started.created) {
             (Some(_), _) => run::abandon(&hasty, started.run_id, worker).await.map(drop),
@@ -235,7 +235,7 @@ async fn without_ledger(
     job: &Job,
     interrupt: &Interrupt,
 ) -> Result<Worked, Failure> {
-    let _alone = alone::keep(&sicantik::server(&setup.settings.api_url))?;
+    let _lock = HostLock::acquire(&sicantik::server(&setup.settings.api_url))?;
     let may_note = interrupt.before_work(plain::rights(setup)).await?;
     let plan = interrupt.before_work(Plan::plain(setup, job)).await?;
     let mut sink = PlainSink::new(&setup.odoo, &setup.schema);
@@ -250,7 +250,7 @@ async fn without_ledger(
 /// Asks, and writes nothing.
 async fn dry(setup: &Setup, job: &Job, interrupt: &Interrupt) -> Result<Ended, Failure> {
     let server = sicantik::server(&setup.settings.api_url);
-    let _alone = alone::keep(&server)?;
+    let _lock = HostLock::acquire(&server)?;
     let mut sink = DrySink::default();
     if setup.schema.mode == Mode::Ledger {
         interrupt.before_work(not_asked_by_a_run(setup, &server)).await?;
@@ -264,7 +264,7 @@ async fn dry(setup: &Setup, job: &Job, interrupt: &Interrupt) -> Result<Ended, F
             sicantik: &setup.sicantik,
             how: Sweep::of(page_size(setup)),
             ledger: None,
-            nudge: Arc::default(),
+            wake: Arc::default(),
         };
         let ended = listing::import(import, &mut |imported| display.report_listing(imported)).await;
         display.end();
@@ -333,7 +333,7 @@ impl Plan {
             total: self.total,
             earlier: run::Counts::default(),
             listing: ListingUse::Look { page_size: page_size(setup), ask_undated },
-            nudge: Arc::default(),
+            wake: Arc::default(),
         };
         let mut display = Display::new(self.total);
         interrupt.work_begins();

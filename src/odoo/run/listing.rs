@@ -20,7 +20,7 @@ pub struct Unlisted {
 ///
 /// # Errors
 ///
-/// What Odoo answers after the client's patience; sent again, the batch is not applied again.
+/// What Odoo answers after the client's retry_budget; sent again, the batch is not applied again.
 pub async fn record_listing(
     client: &Client,
     run_id: i64,

@@ -45,7 +45,7 @@ async fn who_takes_over_from_another_process_leaves_a_turn() {
     for _ in 0..25 {
         times.push(pass(&one).await);
     }
-    two.leave_a_turn();
+    two.skip_interval();
     for _ in 0..25 {
         times.push(pass(&two).await);
     }
@@ -100,7 +100,7 @@ async fn who_goes_ahead_waits_for_one_turn_and_keeps_the_rate() {
         .collect();
     tokio::time::sleep(Duration::from_millis(350)).await;
     let asked = Instant::now();
-    drop(gate.enter_ahead(false).await);
+    drop(gate.enter_priority(false).await);
     let waited = asked.elapsed();
     assert!(waited <= Duration::from_millis(210), "{waited:?}");
     times.push(Instant::now());
@@ -116,8 +116,8 @@ async fn who_goes_ahead_waits_for_one_turn_and_keeps_the_rate() {
 async fn keeps_quiet_as_long_as_it_was_asked_to() {
     let gate = gate(10.0, 4);
     pass(&gate).await;
-    gate.keep_quiet(Duration::from_secs(7));
-    gate.keep_quiet(Duration::from_secs(3));
+    gate.pause_for(Duration::from_secs(7));
+    gate.pause_for(Duration::from_secs(3));
     let start = Instant::now();
     assert_eq!(pass(&gate).await - start, Duration::from_secs(7));
 }
@@ -128,7 +128,7 @@ async fn who_waits_for_a_turn_already_keeps_quiet_too() {
     let start = pass(&gate).await;
     let quiet = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        gate.keep_quiet(Duration::from_secs(9));
+        gate.pause_for(Duration::from_secs(9));
     };
     let (next, ()) = tokio::join!(pass(&gate), quiet);
     assert_eq!(next - start, Duration::from_secs(10));

@@ -40,8 +40,8 @@ pub struct Import<'a> {
     pub how: Sweep,
     /// Odoo, and the run that `worker` holds there; none for a dry run.
     pub ledger: Option<Ledger<'a>>,
-    /// See [`crate::sync::Work::nudge`].
-    pub nudge: Arc<Notify>,
+    /// See [`crate::sync::Work::wake`].
+    pub wake: Arc<Notify>,
 }
 
 /// What came of it.
@@ -220,12 +220,12 @@ impl Importer<'_, '_> {
         &mut self,
         pages: &mut mpsc::Receiver<PageRead>,
     ) -> Result<Option<PageRead>, Halt> {
-        let nudge = Arc::clone(&self.job.nudge);
+        let wake = Arc::clone(&self.job.wake);
         loop {
             tokio::select! {
                 biased;
                 () = &mut self.stopping => return Err(Halt::Interrupted),
-                () = nudge.notified() => {}
+                () = wake.notified() => {}
                 () = self.store.silence() => {}
                 page = pages.recv() => return Ok(page),
             }
@@ -248,7 +248,7 @@ impl Importer<'_, '_> {
     async fn tell(&mut self) -> Result<(), Halt> {
         self.note();
         let gate = self.job.sicantik.gate();
-        fenced(self.store.some(self.imported.listing), &|length| gate.keep_quiet(length)).await
+        fenced(self.store.some(self.imported.listing), &|length| gate.pause_for(length)).await
     }
 
     /// Finds the permits of Odoo that the listing has no longer, or again, and says so.

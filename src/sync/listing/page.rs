@@ -98,13 +98,13 @@ fn may_be_a_row(error: &Error) -> bool {
     match error {
         Error::Unreadable(Unreadable::TooLarge { .. }) => true,
         Error::Unreadable(Unreadable::Field { path, .. }) => path.starts_with('['),
-        error => error.is_passing(),
+        error => error.is_transient(),
     }
 }
 
 /// Is it the page, or the server? One that has sent an odd row is there.
 async fn is_there(client: &Client, error: &Error) -> Result<(), Error> {
-    if error.is_passing() {
+    if error.is_transient() {
         client.ping().await?;
     }
     Ok(())
@@ -139,7 +139,7 @@ async fn parts(client: &Client, offset: u32, limit: u32) -> Result<Reading, Erro
                 is_there(client, &error).await?;
                 let offset = range.start;
                 tracing::warn!(offset, %error, "A row of the listing cannot be read and is left out");
-                if error.is_passing() {
+                if error.is_transient() {
                     silent += 1;
                 } else {
                     odd += 1;
