@@ -3,6 +3,7 @@
 //! - `cli`: the program itself: its help, its exit codes, and what it shows of its settings.
 //! - `cli_end`: how `sync` ends where Odoo does not let it do or store all: rights, statistics, the end of the run.
 //! - `cli_work`: the program at work beside a fake Odoo: closed pipes, signals, proxies.
+//! - `layout`: the shape of the sources: directions of imports, lengths of files.
 //! - `odoo_errors`: every row of the table of errors, over both protocols, as a typed error.
 //! - `odoo_wire`: what goes over the wire, and what is sent again when an answer is lost.
 //! - `odoo_models`: connectors, permits and the schema, as Odoo answers them.
@@ -23,6 +24,7 @@
 mod cli;
 mod cli_end;
 mod cli_work;
+mod layout;
 mod odoo_errors;
 mod odoo_ledger;
 mod odoo_models;

@@ -118,7 +118,7 @@ async fn a_proxy_or_a_stranger_is_told_from_odoo() {
                 matches!(&error, Error::NotOdoo { status: s, .. } if *s == status),
                 "{error:?}"
             );
-            assert_eq!(error.is_passing(), passing, "{status}");
+            assert_eq!(error.is_transient(), passing, "{status}");
             assert!(!error.to_string().contains("<html>"), "{error}");
         }
         let odoo = FakeOdoo::start().await;
@@ -137,7 +137,7 @@ async fn an_answer_that_does_not_come_may_have_been_executed() {
             let odoo = FakeOdoo::start().await;
             let error = failure(&odoo, protocol, answer.clone()).await;
             assert!(matches!(error, Error::Lost { .. }), "{protocol:?} {answer:?}: {error:?}");
-            assert!(error.is_passing() && error.may_have_run());
+            assert!(error.is_transient() && error.may_have_run());
         }
     }
 }
@@ -191,7 +191,7 @@ async fn a_database_that_was_there_is_away_and_not_unknown() {
     let odoo = FakeOdoo::start().await;
     let error = failure(&odoo, Protocol::Json2, Answer::Raw(404, "text/html", HTML)).await;
     assert!(matches!(error, Error::DatabaseAway { .. }), "{error:?}");
-    assert!(error.is_passing());
+    assert!(error.is_transient());
 }
 
 #[tokio::test]
@@ -203,7 +203,7 @@ async fn connecting_tells_odoo_down_from_a_proxy_and_from_a_stranger() {
         let down = settings(&format!("http://{addr}"), protocol);
         let error = within(Client::connect(&down)).await.expect_err("nobody listens");
         assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
-        assert!(error.is_passing() && !error.may_have_run());
+        assert!(error.is_transient() && !error.may_have_run());
         assert!(error.to_string().contains("Connection refused"), "{error}");
 
         let odoo = FakeOdoo::start().await;
@@ -215,7 +215,7 @@ async fn connecting_tells_odoo_down_from_a_proxy_and_from_a_stranger() {
             odoo.version(Answer::Raw(status, "text/html", body));
             let error = refused(&odoo, protocol).await;
             assert!(matches!(error, Error::NotOdoo { .. }), "{error:?}");
-            assert!(!error.is_passing(), "{error:?}");
+            assert!(!error.is_transient(), "{error:?}");
         }
     }
 }

@@ -88,7 +88,7 @@ async fn connections_are_kept() {
 
 async fn patient(odoo: &FakeOdoo, protocol: Protocol) -> Client {
     let mut settings = odoo.settings(protocol);
-    settings.patience = Duration::from_secs(8);
+    settings.retry_budget = Duration::from_secs(8);
     odoo.client_with(settings).await
 }
 
@@ -129,7 +129,7 @@ async fn other_calls_are_sent_once_whatever_happens() {
             let error = within(client.call::<Value>("res.partner", "create", json!({})))
                 .await
                 .expect_err("it fails");
-            assert!(error.is_passing(), "{error:?}");
+            assert!(error.is_transient(), "{error:?}");
             assert_eq!(odoo.seen().len(), 1);
         }
     }
@@ -149,7 +149,7 @@ async fn what_will_not_pass_is_not_sent_again_and_patience_ends() {
         let client = odoo.client(protocol).await;
         odoo.answers([Answer::Drop]);
         let error = within(client.call_idempotent::<Value>("res.partner", "read", json!({}))).await;
-        assert!(matches!(error, Err(Error::Lost { .. })), "without patience: {error:?}");
+        assert!(matches!(error, Err(Error::Lost { .. })), "without retry_budget: {error:?}");
         assert_eq!(odoo.seen().len(), 1);
     }
 }

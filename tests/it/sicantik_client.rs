@@ -95,7 +95,7 @@ async fn trouble_is_asked_again_three_tries_in_all() {
         assert_eq!((result, sent), (Ok(1), 3), "{trouble:?}");
         let (result, sent) = ask(vec![trouble.clone(); 3]).await;
         let error = result.expect_err("trouble to the end");
-        assert!(error.is_passing(), "{trouble:?}: {error}");
+        assert!(error.is_transient(), "{trouble:?}: {error}");
         assert_eq!(sent, 3, "{trouble:?}");
     }
 }
@@ -116,7 +116,7 @@ async fn a_refusal_or_an_answer_is_not_asked_again() {
         let (result, sent) = ask([reply.clone()]).await;
         let error = result.expect_err("no rows");
         assert!(error.to_string().contains(expected), "{reply:?}: {error}");
-        assert_eq!((error.is_passing(), sent), (false, 1), "{reply:?}");
+        assert_eq!((error.is_transient(), sent), (false, 1), "{reply:?}");
     }
     let unknown = Reply::status(404, r#"{"error":"No Izin tidak Terdaftar!"}"#);
     assert_eq!(ask([unknown]).await, (Ok(0), 1));
@@ -216,7 +216,7 @@ async fn nothing_leaves_after_the_stop_and_what_is_on_its_way_is_waited_for() {
         while web.asked().len() < 2 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        second.gate().keep_quiet(Duration::from_secs(60));
+        second.gate().pause_for(Duration::from_secs(60));
         stop.cancel();
     };
     let asking = async { tokio::join!(second.permit("503/3"), stopping).0 };

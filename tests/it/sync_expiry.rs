@@ -85,13 +85,13 @@ async fn odoo_hears_that_the_work_goes_on_and_at_once_when_it_is_nudged() {
     let stop = CancellationToken::new();
     let client = simulator.client(unlimited(4), &stop);
     let permits = simulator.permits().await;
-    let nudge = Arc::new(Notify::new());
-    let nudged = Work { nudge: Arc::clone(&nudge), ..work(&permits) };
+    let wake = Arc::new(Notify::new());
+    let nudged = Work { wake: Arc::clone(&wake), ..work(&permits) };
     let start = Instant::now();
     let mut kept = Kept::all();
     let nudging = async {
         tokio::time::sleep(Duration::from_millis(2_500)).await;
-        nudge.notify_one();
+        wake.notify_one();
     };
     tokio::join!(worked(nudged, &client, &mut kept, &stop), nudging);
     let heard: Vec<(u64, usize)> = kept

@@ -49,7 +49,7 @@ async fn imported(simulator: &Simulator) -> ImportEnded {
 
 async fn imported_as(simulator: &Simulator, how: Sweep) -> ImportEnded {
     let client = simulator.client(unlimited(8), &CancellationToken::new());
-    let job = Import { sicantik: &client, how, ledger: None, nudge: Arc::default() };
+    let job = Import { sicantik: &client, how, ledger: None, wake: Arc::default() };
     // Of paused time there is plenty.
     tokio::time::timeout(Duration::from_secs(7_200), import(job, &mut |_| {}))
         .await

@@ -15,7 +15,7 @@ const HOW: Sweep = Sweep { step: 100, overlap: 10, shift: 0 };
 
 async fn imported(web: &Web) -> Imported {
     let client = client(&web.base(), unlimited(4), &CancellationToken::new());
-    let job = Import { sicantik: &client, how: HOW, ledger: None, nudge: Arc::default() };
+    let job = Import { sicantik: &client, how: HOW, ledger: None, wake: Arc::default() };
     // Of paused time there is plenty.
     let deadline = Duration::from_secs(36_000);
     let ended = tokio::time::timeout(deadline, import(job, &mut |_| {})).await;
@@ -88,7 +88,7 @@ async fn the_end_is_asked_for_where_rows_stop() {
         let web = office(move |limit, offset, _| page(&all, limit, offset)).await;
         // One at a time, so that none is on its way behind the end.
         let client = client(&web.base(), unlimited(1), &CancellationToken::new());
-        let job = Import { sicantik: &client, how: HOW, ledger: None, nudge: Arc::default() };
+        let job = Import { sicantik: &client, how: HOW, ledger: None, wake: Arc::default() };
         let ended = import(job, &mut |_| {}).await;
         assert_eq!(told(&ended.imported), (count.into(), 0, true));
         let asked: Vec<_> = web.asked().iter().filter_map(place).collect();

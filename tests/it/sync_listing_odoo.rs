@@ -73,7 +73,7 @@ impl Books {
         web: &Web,
         page_size: u32,
         stop: &CancellationToken,
-        nudge: &Arc<Notify>,
+        wake: &Arc<Notify>,
     ) -> ImportEnded {
         let client = client(&web.base(), unlimited(4), stop);
         let ledger = Ledger {
@@ -84,7 +84,7 @@ impl Books {
             last_batch: 0,
         };
         let how = Sweep::of(page_size);
-        let job = Import { sicantik: &client, how, ledger: Some(ledger), nudge: Arc::clone(nudge) };
+        let job = Import { sicantik: &client, how, ledger: Some(ledger), wake: Arc::clone(wake) };
         import(job, &mut |_| {}).await
     }
 
@@ -132,19 +132,19 @@ async fn a_stop_is_heard_while_nothing_answers() {
                 }
             })
             .await;
-            let (stop, nudge) = (CancellationToken::new(), Arc::new(Notify::new()));
+            let (stop, wake) = (CancellationToken::new(), Arc::new(Notify::new()));
             let stopping = async {
                 tokio::time::sleep(Duration::from_secs(3)).await;
                 if is_signal {
                     stop.cancel();
                 } else {
                     *books.stop.lock().expect("not poisoned") = true;
-                    nudge.notify_one();
+                    wake.notify_one();
                 }
                 Instant::now()
             };
             let importing = async {
-                let ended = books.import(&web, 100, &stop, &nudge).await;
+                let ended = books.import(&web, 100, &stop, &wake).await;
                 (ended, Instant::now())
             };
             let ((ended, over), asked) = tokio::join!(importing, stopping);
@@ -327,7 +327,7 @@ async fn the_figures_of_a_run_never_fall() {
         schema: &Schema::read(&books.client).await.expect("a schema"),
         worker: "worker",
         payload: serde_json::from_value(payload).expect("a payload"),
-        nudge: Arc::default(),
+        wake: Arc::default(),
     };
     assert_eq!(held.schema.mode, Mode::Ledger);
     let stop = CancellationToken::new();

@@ -110,12 +110,12 @@ impl FakeOdoo {
         release
     }
 
-    /// Settings without patience, over `protocol`.
+    /// Settings without retry_budget, over `protocol`.
     pub(crate) fn settings(&self, protocol: Protocol) -> Settings {
         settings(&format!("http://{}", self.addr), protocol)
     }
 
-    /// A client without patience.
+    /// A client without retry_budget.
     pub(crate) async fn client(&self, protocol: Protocol) -> Client {
         self.client_with(self.settings(protocol)).await
     }
@@ -154,7 +154,7 @@ pub(crate) fn settings(url: &str, protocol: Protocol) -> Settings {
     let mut settings = Settings::new(url, DB, LOGIN, SecretString::from(KEY));
     settings.protocol = protocol;
     settings.timeout = Duration::from_millis(800);
-    settings.patience = Duration::ZERO;
+    settings.retry_budget = Duration::ZERO;
     settings
 }
 

@@ -188,7 +188,7 @@ pub(crate) fn from<F>(pages: F, total: u64) -> Work<F> {
         total,
         earlier: run::Counts::default(),
         listing: ListingUse::Done,
-        nudge: Arc::default(),
+        wake: Arc::default(),
     }
 }
 
