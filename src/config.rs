@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use crate::odoo::{self, Protocol};
-use crate::sicantik::{Limits, is_loopback};
+use crate::outbound::{Limits, is_loopback};
 
 /// The highest rate that is asked of a SICANTIK on another machine, in requests per second: what was promised
 /// to the office whose server it is.

@@ -13,6 +13,7 @@ use super::setup::{client, host};
 use crate::config::Config;
 use crate::odoo::run::Selection;
 use crate::odoo::{self, Connector, Mode, Schema, connector, permit, run, schema};
+use crate::outbound;
 use crate::sicantik::{self, Format};
 
 /// A key that ends sooner is worth a warning, days.
@@ -239,7 +240,7 @@ async fn sicantik(
         Err(error) => return report.broken(error, ""),
     };
     let host = host(&settings);
-    let server = sicantik::server(&settings.api_url);
+    let server = outbound::server(&settings.api_url);
     let busy = match ledger {
         Some(odoo) => run::working_on(odoo, &server).await.ok().flatten(),
         None => None,

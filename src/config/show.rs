@@ -7,6 +7,7 @@ use url::Url;
 use super::{
     Config, DEFAULT_MAX_IN_FLIGHT, DEFAULT_RATE, DEFAULT_TIMEOUT, Flags, without_password,
 };
+use crate::outbound;
 
 /// The settings as lines `name = value`, with where they come from left out and secrets hidden.
 impl fmt::Display for Config {
@@ -85,9 +86,5 @@ impl fmt::Debug for Flags {
 
 /// The address without a user and password that somebody wrote into it.
 fn shown_url(url: Option<&str>) -> Option<String> {
-    let mut url = Url::parse(url?).ok()?;
-    // Both fail only for addresses that can have neither.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    Some(url.to_string())
+    Url::parse(url?).ok().map(|url| outbound::shown_url(&url))
 }

@@ -148,7 +148,7 @@ fn settings_are_shown_and_secrets_are_not_wherever_they_come_from() {
 
 fn check(shown: &str) {
     assert!(!shown.contains(SECRET), "{shown}");
-    assert!(shown.contains("odoo.url = http://127.0.0.1:8069/"), "{shown}");
+    assert!(shown.contains("odoo.url = http://127.0.0.1:8069\n"), "{shown}");
     assert!(shown.contains("odoo.api_key = (set, hidden)"), "{shown}");
     assert!(shown.contains("sidecar.token = (set, hidden)"), "{shown}");
 }

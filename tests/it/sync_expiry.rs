@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures::{StreamExt, stream};
 use sicantik_sidecar::odoo::run::{Counts, Next, Outcome};
 use sicantik_sidecar::odoo::{Error, Permit};
-use sicantik_sidecar::sicantik::Limits;
+use sicantik_sidecar::outbound::Limits;
 use sicantik_sidecar::sicantik::simulator::Options;
 use sicantik_sidecar::sync::{Ended, Halt, Recorded, Tally, Work};
 use tokio::sync::Notify;

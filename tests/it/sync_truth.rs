@@ -2,7 +2,7 @@
 
 use sicantik_sidecar::odoo::Permit;
 use sicantik_sidecar::odoo::run::{Answer, Outcome, Reason};
-use sicantik_sidecar::sicantik::Limits;
+use sicantik_sidecar::outbound::Limits;
 use sicantik_sidecar::sicantik::simulator::Options;
 use sicantik_sidecar::sync::{self, Ended, Halt, Tally};
 use tokio_util::sync::CancellationToken;

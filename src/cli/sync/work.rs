@@ -14,7 +14,7 @@ use crate::cli::setup::{Interrupt, Setup, host};
 use crate::config::Config;
 use crate::odoo::run::{self, Selection, Started};
 use crate::odoo::{self, Domain, Mode, permit};
-use crate::sicantik;
+use crate::outbound;
 use crate::sync::listing::{self, Import, Sweep};
 use crate::sync::{
     self, DEFAULT_PAGE_SIZE, DrySink, Ended, Halt, Held, ListingUse, PlainSink, Progress, Reporter,
@@ -113,7 +113,7 @@ async fn with_ledger(setup: &Setup, job: &Job, interrupt: &Interrupt) -> Result<
     // The ledger keeps the connector's own server for this run; another one has to be kept here.
     let mut _lock = None;
     if job.common.api_url.is_some() {
-        let server = sicantik::server(&setup.settings.api_url);
+        let server = outbound::server(&setup.settings.api_url);
         interrupt.before_work(not_asked_by_a_run(setup, &server)).await?;
         _lock = Some(HostLock::acquire(&server)?);
     }
@@ -235,7 +235,7 @@ async fn without_ledger(
     job: &Job,
     interrupt: &Interrupt,
 ) -> Result<Worked, Failure> {
-    let _lock = HostLock::acquire(&sicantik::server(&setup.settings.api_url))?;
+    let _lock = HostLock::acquire(&outbound::server(&setup.settings.api_url))?;
     let may_note = interrupt.before_work(plain::rights(setup)).await?;
     let plan = interrupt.before_work(Plan::plain(setup, job)).await?;
     let mut sink = PlainSink::new(&setup.odoo, &setup.schema);
@@ -249,7 +249,7 @@ async fn without_ledger(
 
 /// Asks, and writes nothing.
 async fn dry(setup: &Setup, job: &Job, interrupt: &Interrupt) -> Result<Ended, Failure> {
-    let server = sicantik::server(&setup.settings.api_url);
+    let server = outbound::server(&setup.settings.api_url);
     let _lock = HostLock::acquire(&server)?;
     let mut sink = DrySink::default();
     if setup.schema.mode == Mode::Ledger {

@@ -129,7 +129,7 @@ pub async fn read(client: &Client, run_id: i64) -> Result<Option<Summary>, Error
     Ok(summaries(client, vec![json!(["id", "=", run_id])], 1).await?.pop())
 }
 
-/// The run that works now on the SICANTIK server `host`, written as the addon does (see [`crate::sicantik::server`]).
+/// The run that works now on the SICANTIK server `host`, written as the addon does (see [`crate::outbound::server`]).
 ///
 /// # Errors
 ///

@@ -15,9 +15,9 @@ use super::store::{Ledger, Store};
 use super::sweep::{Swept, sweep_in};
 use crate::odoo::permit::RegisteredPages;
 use crate::odoo::run::{self, ListedPermit, ListingProgress, RecordedListing, Unlisted};
-use crate::sicantik;
 use crate::sync::batch::fenced;
 use crate::sync::expiry::Halt;
+use crate::{outbound, sicantik};
 
 /// How long pages on their way are waited for when the work has to stop.
 const GRACE: Duration = Duration::from_secs(1);
@@ -97,7 +97,7 @@ pub async fn import(job: Import<'_>, report: &mut (dyn FnMut(&Imported) + Send))
 struct Importer<'a, 'r> {
     job: Import<'a>,
     report: &'r mut (dyn FnMut(&Imported) + Send),
-    before: sicantik::Traffic,
+    before: outbound::Traffic,
     started: Instant,
     /// Ready when the work has been told to stop and no more is waited for.
     stopping: Pin<Box<dyn Future<Output = ()> + Send>>,

@@ -7,8 +7,9 @@ use futures::{Stream, stream};
 use serde::Deserialize;
 use serde_json::Value;
 use sicantik_sidecar::odoo::{Error, Permit, run};
+use sicantik_sidecar::outbound::{Gate, Limits};
+use sicantik_sidecar::sicantik::Client;
 use sicantik_sidecar::sicantik::simulator::{self, Options};
-use sicantik_sidecar::sicantik::{Client, Gate, Limits};
 use sicantik_sidecar::sync::{self, Ended, ListingUse, Progress, Recorded, Reporter, Sink, Work};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -43,7 +44,7 @@ impl Simulator {
             let stop = std::future::pending();
             simulator::serve(listener, options, stop).await.expect("on this machine");
         });
-        sicantik_sidecar::tls::install();
+        sicantik_sidecar::outbound::tls::install();
         Self { base, http: reqwest::Client::new(), _server: server }
     }
 
