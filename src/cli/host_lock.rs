@@ -15,7 +15,7 @@ use super::exit::Failure;
 pub(super) struct HostLock(#[expect(dead_code, reason = "held for its lock")] Option<File>);
 
 impl HostLock {
-    /// Locks `server`, as [`crate::sicantik::server`] names it.
+    /// Locks `server`, as [`crate::outbound::server`] names it.
     ///
     /// # Errors
     ///

@@ -10,8 +10,8 @@ use super::exit::Failure;
 use super::print::errln;
 use crate::config::{Config, Sicantik};
 use crate::odoo::{self, Connector, Schema};
+use crate::outbound::Gate;
 use crate::sicantik;
-use crate::sicantik::Gate;
 
 /// A connector that can be worked on.
 pub(super) struct Setup {

@@ -14,15 +14,6 @@ pub(super) fn http_url(text: &str) -> Result<Url, &'static str> {
     }
 }
 
-/// The address without a user and password that somebody wrote into it.
-pub(super) fn shown_url(url: &Url) -> String {
-    let mut url = url.clone();
-    // Both fail only for addresses that can have neither.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.to_string()
-}
-
 /// What was given as an address but is none, without a user and password. It cannot be parsed; all
 /// that is certain is that they come before an `@`.
 pub(super) fn without_password(text: &str) -> String {

@@ -5,11 +5,12 @@ use clap::builder::PossibleValue;
 use secrecy::SecretString;
 use url::Url;
 
-use super::address::{http_url, shown_url};
+use super::address::http_url;
 use super::error::Error;
 use super::setting::{Entry, Fallback, HIDDEN, Kind, Setting, Sourced};
 use super::sources::Sources;
 use crate::odoo::{self, Protocol};
+use crate::outbound::shown_url;
 
 static URL: Setting = Setting {
     key: Some("odoo.url"),

@@ -11,7 +11,7 @@ use super::error::Error;
 use super::setting::{Entry, Fallback, Kind, Setting, Sourced};
 use super::sources::{Sources, unusable};
 use crate::odoo::Connector;
-use crate::sicantik::{Limits, is_loopback};
+use crate::outbound::{Limits, is_loopback};
 
 /// The highest request rate for a SICANTIK on another machine, per second: what was promised to the
 /// office whose server it is.

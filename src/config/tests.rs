@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::odoo::Protocol;
-use crate::sicantik::Limits;
+use crate::outbound::Limits;
 
 fn connector() -> Connector {
     serde_json::from_value(json!({

@@ -20,7 +20,7 @@ pub(crate) struct Json2 {
 
 /// An HTTP client for Odoo: no redirects, since a key is not for whoever they lead to.
 pub(crate) fn http(settings: &Settings, headers: HeaderMap) -> Result<reqwest::Client, Error> {
-    crate::tls::install();
+    crate::outbound::tls::install();
     reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())

@@ -26,7 +26,7 @@ pub(crate) struct JsonRpc {
 impl JsonRpc {
     /// Logs in, which proves database, login and key.
     pub(crate) async fn connect(settings: &Settings) -> Result<Self, Error> {
-        crate::tls::install();
+        crate::outbound::tls::install();
         let http = HttpClientBuilder::new()
             // Its own would log every question at trace level, the key with it.
             .set_rpc_middleware(RpcServiceBuilder::new())

@@ -14,6 +14,8 @@ mod error;
 mod fault;
 mod json2;
 mod jsonrpc;
+pub mod model;
+pub mod pages;
 pub mod permit;
 mod retry;
 pub mod run;

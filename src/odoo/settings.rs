@@ -6,6 +6,8 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::outbound;
+
 /// Which of Odoo's external APIs to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -84,11 +86,7 @@ impl Settings {
 
     /// The address as it may be shown: a user and password written into it left out.
     pub(crate) fn shown_url(&self) -> String {
-        let mut url = self.url.clone();
-        // Both fail only for addresses that can have neither.
-        let _ = url.set_username("");
-        let _ = url.set_password(None);
-        url.as_str().trim_end_matches('/').to_owned()
+        outbound::shown_url(&self.url)
     }
 }
 

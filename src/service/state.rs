@@ -13,7 +13,7 @@ use super::metrics;
 use super::options::{OdooSettings, Options};
 use crate::config::Config;
 use crate::odoo::{self, Schema};
-use crate::sicantik::Gates;
+use crate::outbound::Registry;
 use crate::sync;
 
 /// How many progress events a slow subscriber may lag behind before it misses some.
@@ -48,7 +48,7 @@ pub(super) struct Shared {
     pub(super) worker: String,
     pub(super) started_at: DateTime<Utc>,
     pub(super) wake: Notify,
-    pub(super) gates: Gates,
+    pub(super) gates: Registry,
     pub(super) events: broadcast::Sender<ProgressEvent>,
     pub(super) metrics: PrometheusHandle,
     health: Mutex<Health>,
@@ -65,7 +65,7 @@ impl Shared {
             worker: sync::worker_name(),
             started_at: Utc::now(),
             wake: Notify::new(),
-            gates: Gates::default(),
+            gates: Registry::default(),
             events: broadcast::channel(EVENTS).0,
             metrics: metrics::recorder(),
             health: Mutex::default(),

@@ -14,10 +14,9 @@ use url::Url;
 use super::decode::{Format, Reply, data, decode};
 use super::error::{Error, Unreadable};
 use super::headers::{redirect, retry_after};
-use super::host::is_loopback;
-use super::pace::{Gate, Slot};
 use super::retry;
 use super::row::Row;
+use crate::outbound::{Gate, Slot, is_loopback, tls};
 
 /// The largest body that is read, in bytes; the server's largest real ones are a few hundred kilobytes.
 const MAX_BODY: usize = 8 * 1024 * 1024;
@@ -77,7 +76,7 @@ impl Client {
         timeout: Duration,
         stop: CancellationToken,
     ) -> Result<Self, Error> {
-        crate::tls::install();
+        tls::install();
         let builder = reqwest::Client::builder();
         // The environment's proxy is for the way out; this machine would be another one to it.
         let builder = if is_loopback(base) { builder.no_proxy() } else { builder };
@@ -94,12 +93,6 @@ impl Client {
         let listing_in_xml = Arc::new(AtomicBool::new(false));
         let (base, has_priority) = (base.clone(), false);
         Ok(Self { http, base, gate, timeout, stop, has_priority, lacks_izin, listing_in_xml })
-    }
-
-    /// The same client, which stops asking when `stop` is cancelled instead.
-    #[must_use]
-    pub fn stopping_on(&self, stop: CancellationToken) -> Self {
-        Self { stop, ..self.clone() }
     }
 
     /// The same client, whose requests leave before all that wait at the gate.

@@ -174,7 +174,7 @@ fn the_origin_of_each_value_is_told() {
 
 fn check(shown: &str) {
     assert!(!shown.contains(SECRET), "{shown}");
-    assert!(shown.contains("odoo.url = http://127.0.0.1:8069/"), "{shown}");
+    assert!(shown.contains("odoo.url = http://127.0.0.1:8069\n"), "{shown}");
     assert!(shown.contains("odoo.api_key = (set, hidden)"), "{shown}");
     assert!(shown.contains("sidecar.token = (set, hidden)"), "{shown}");
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use sicantik_sidecar::sicantik::{Client, Error, Gate, Limits, Unreadable};
+use sicantik_sidecar::outbound::{Gate, Limits};
+use sicantik_sidecar::sicantik::{Client, Error, Unreadable};
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 

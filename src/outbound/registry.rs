@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::pace::{Gate, Limits};
+use super::gate::{Gate, Limits};
+use super::host::server;
 
 /// The gates of a process.
 #[derive(Debug, Default)]
-pub struct Gates {
+pub struct Registry {
     by_host: Mutex<HashMap<String, Arc<Gate>>>,
 }
 
-impl Gates {
+impl Registry {
     /// The gate before the host of `url`. It holds `limits`, or those of whoever asks there just now: other limits take
     /// effect when nobody does.
     #[must_use]
@@ -44,19 +45,6 @@ impl Gates {
     }
 }
 
-/// The server that `url` names: its host in lower case and, where it is neither of the web's own two, the port. A
-/// server that is reached by http and by https is one machine.
-///
-/// Odoo's ledger keeps servers apart by the same names (`host` of the addon's `sicantik.connector`).
-#[must_use]
-pub fn server(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default().trim_end_matches('.');
-    match url.port_or_known_default() {
-        None | Some(80 | 443) => host.to_owned(),
-        Some(port) => format!("{host}:{port}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,7 +55,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_host_has_one_gate_whatever_the_path() {
-        let gates = Gates::default();
+        let gates = Registry::default();
         let one = gates.gate(&Url::parse("http://a.example/api").unwrap(), limits(10.0));
         let same = gates.gate(&Url::parse("http://a.example:80/other").unwrap(), limits(5.0));
         let secure = gates.gate(&Url::parse("https://A.example./api").unwrap(), limits(10.0));
@@ -82,7 +70,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn other_limits_begin_after_a_second_of_quiet() {
-        let gates = Gates::default();
+        let gates = Registry::default();
         let url = Url::parse("http://a.example/api").unwrap();
         drop(gates.gate(&url, limits(10.0)).enter(false).await);
         let start = tokio::time::Instant::now();
