@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::PathBuf;
 
-use super::exit::Failure;
+use super::failure::Failure;
 
 /// Holds a server for this process until dropped. The system releases it even if the process is killed.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl HostLock {
         };
         match file.try_lock() {
             Ok(()) => Ok(Self(Some(file))),
-            Err(TryLockError::WouldBlock) => Err(Failure::held(format!(
+            Err(TryLockError::WouldBlock) => Err(Failure::conflict(format!(
                 "Another command of this machine is asking SICANTIK at {server}: wait for its end."
             ))),
             Err(TryLockError::Error(error)) => Ok(Self::unknown(server, &error)),
