@@ -1,4 +1,4 @@
-//! What every command that works on permits needs: Odoo, the connector, and SICANTIK behind its gate.
+//! What commands that work on permits need: Odoo, the connector, and SICANTIK behind its gate.
 
 use std::sync::Arc;
 
