@@ -142,8 +142,8 @@ fn two(number: &str) -> Vec<Permit> {
 
 #[tokio::test(start_paused = true)]
 async fn what_met_a_passing_trouble_is_asked_once_more_at_the_end() {
-    // `0001` in base64 is MDAwMQ==. It fails for the tries of the first pass, or of both; between them the server is
-    // asked whether it is there.
+    // `0001` in base64 is MDAwMQ==. It fails for the tries of the first pass, or of both; between
+    // them the server is asked whether it is there.
     for (troubles, requests, outcome) in
         [(3, 6, "2031-01-02"), (5, 8, "2031-01-02"), (99, 8, "failed/unavailable")]
     {

@@ -55,8 +55,8 @@ pub struct ImportEnded {
     pub halt: Option<Halt>,
 }
 
-/// Reads the listing until nothing can have been missed, and has it stored page by page. `report` is
-/// called after each page.
+/// Reads the listing until nothing can have been missed, and has it stored page by page. `report`
+/// is called after each page.
 pub async fn import<L: LicensingServer>(
     job: Import<'_, L>,
     report: &mut (dyn FnMut(&Imported) + Send),
@@ -90,8 +90,8 @@ struct Importer<'a, 'r, L> {
     started: Instant,
     /// Ready when the work has to stop and its grace period is over.
     stopping: Pin<Box<dyn Future<Output = ()> + Send>>,
-    /// In which pages the listing is read: smaller than was asked for where the server gives no larger
-    /// ones.
+    /// In which pages the listing is read: smaller than was asked for where the server gives no
+    /// larger ones.
     paging: Paging,
     seen: Seen,
     store: Store<'a>,
@@ -149,7 +149,8 @@ impl<L: LicensingServer> Importer<'_, '_, L> {
     async fn sweep_once(&mut self, paging: Paging) -> Result<Swept, Halt> {
         let (sender, mut pages) = mpsc::channel(WAITING_PAGES);
         let (server, expected) = (self.job.server.clone(), self.end);
-        // A task of its own, so that answers are taken while Odoo is waited for. Dropping it ends it.
+        // A task of its own, so that answers are taken while Odoo is waited for. Dropping it ends
+        // it.
         let mut sweeping = JoinSet::new();
         sweeping.spawn(async move { sweep_in(&server, paging, expected, &sender).await });
         while let Some(page) = self.next(&mut pages).await? {
@@ -159,8 +160,8 @@ impl<L: LicensingServer> Importer<'_, '_, L> {
         self.joined(sweeping).await
     }
 
-    /// Looks at the front again, and at the pages behind it as long as they hold nothing known, until
-    /// the front shows nothing new. Answers whether it got that far.
+    /// Looks at the front again, and at the pages behind it as long as they hold nothing known,
+    /// until the front shows nothing new. Answers whether it got that far.
     async fn look_back(&mut self) -> Result<bool, Halt> {
         let began = self.seen.now();
         let mut offset = 0;
