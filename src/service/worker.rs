@@ -12,7 +12,6 @@ use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::rpc::looked;
 use super::state::{Connected, Shared};
 use crate::odoo::run::claim;
 use crate::odoo::{self, Mode, Schema, model};
@@ -70,7 +69,7 @@ async fn look(
         let claimed =
             claim(&connected.odoo, &shared.worker, heartbeat::LEASE_SECONDS, &shared.running())
                 .await?;
-        looked(shared, claimed.is_some());
+        shared.note_look(claimed.is_some());
         let Some(claim) = claimed else { break };
         tracing::info!(
             run.id = claim.run_id,
