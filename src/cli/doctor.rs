@@ -12,7 +12,7 @@ use super::print::outln;
 use super::setup::{client, host};
 use crate::config::Config;
 use crate::odoo::run::Selection;
-use crate::odoo::{self, Connector, Mode, Schema, connector, permit, run, schema};
+use crate::odoo::{self, Connector, Mode, Schema, connector, model, run, schema};
 use crate::outbound;
 use crate::sicantik::{self, Format};
 
@@ -203,15 +203,15 @@ async fn rights(
         return;
     }
     let needed = [
-        (permit::MODEL, "read"),
-        (permit::MODEL, "write"),
-        (connector::MODEL, "read"),
-        (connector::MODEL, "write"),
+        (model::PERMIT, "read"),
+        (model::PERMIT, "write"),
+        (model::CONNECTOR, "read"),
+        (model::CONNECTOR, "write"),
     ];
     for (model, operation) in needed {
         match schema::may(odoo, model, operation).await {
             Ok(true) => report.ok(format_args!("The user may {operation} {model}")),
-            Ok(false) if (model, operation) == (connector::MODEL, "write") => report.warn(
+            Ok(false) if (model, operation) == (model::CONNECTOR, "write") => report.warn(
                 "The user may not write sicantik.connector: its statistics stay as they are",
                 "Give it a group of the module that brings the model.",
             ),

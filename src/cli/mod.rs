@@ -8,6 +8,7 @@ mod host_lock;
 mod output;
 mod print;
 mod runs;
+mod runtime;
 mod serve;
 mod setup;
 mod simulate;
@@ -23,6 +24,7 @@ use crate::config::{Config, Flags};
 use crate::telemetry;
 use exit::Failure;
 use print::{errln, outln};
+use runtime::{block_on, block_on_all_cores};
 
 /// Keeps the permits of an Odoo database true to SICANTIK, outside Odoo's workers.
 #[derive(Debug, Parser)]
@@ -105,28 +107,6 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
     }
-}
-
-/// Runs a command to its end, on one thread: what waits for two servers needs no more, and a request leaves at the very
-/// moment when the gate lets it through, not when another thread wakes up for it.
-fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    run_on(tokio::runtime::Builder::new_current_thread(), command)
-}
-
-/// As [`block_on`], for a server that may have more to do than one core can.
-fn block_on_all_cores<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    run_on(tokio::runtime::Builder::new_multi_thread(), command)
-}
-
-fn run_on<T>(
-    mut runtime: tokio::runtime::Builder,
-    command: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    runtime
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::stuck(format!("The system refuses threads: {error}.")))?
-        .block_on(command)
 }
 
 #[cfg(test)]

@@ -4,10 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Client, Domain, Error, Schema, value};
-
-/// The model's technical name.
-pub const MODEL: &str = "sicantik.connector";
+use super::{Client, Domain, Error, Schema, model, value};
 
 const FIELDS: [&str; 8] = [
     "id",
@@ -114,7 +111,7 @@ pub async fn active(client: &Client, schema: &Schema) -> Result<Vec<Connector>, 
     let domain: Domain = Vec::new();
     client
         .call_idempotent(
-            MODEL,
+            model::CONNECTOR,
             "search_read",
             json!({ "domain": domain, "fields": schema.of_connector(&FIELDS), "order": "id" }),
         )
@@ -199,7 +196,7 @@ pub async fn write_statistics(
     if schema.connector_has("total_expiry_synced") {
         let rows: Vec<Value> = client
             .call_idempotent(
-                MODEL,
+                model::CONNECTOR,
                 "read",
                 json!({ "ids": [connector_id], "fields": ["total_expiry_synced"] }),
             )
@@ -210,7 +207,8 @@ pub async fn write_statistics(
     if values.is_empty() {
         return Ok(());
     }
-    let _: bool =
-        client.call(MODEL, "write", json!({ "ids": [connector_id], "vals": values })).await?;
+    let _: bool = client
+        .call(model::CONNECTOR, "write", json!({ "ids": [connector_id], "vals": values }))
+        .await?;
     Ok(())
 }

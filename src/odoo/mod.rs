@@ -12,6 +12,8 @@ mod error;
 mod fault;
 mod json2;
 mod jsonrpc;
+pub mod model;
+pub mod pages;
 pub mod permit;
 pub mod run;
 pub mod schema;

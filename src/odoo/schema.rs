@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::de::IgnoredAny;
 use serde_json::json;
 
-use super::{Client, Error, connector, permit, run};
+use super::{Client, Error, model};
 
 /// How the sidecar works with this database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -36,11 +36,11 @@ impl Schema {
     /// # Errors
     /// [`Error::UnknownModel`] or [`Error::MissingFields`] where the work cannot be done at all.
     pub async fn read(client: &Client) -> Result<Self, Error> {
-        let permit = fields(client, permit::MODEL).await?;
-        let connector = fields(client, connector::MODEL).await?;
-        require(permit::MODEL, &permit, &PERMIT_NEEDS)?;
-        require(connector::MODEL, &connector, &CONNECTOR_NEEDS)?;
-        let mode = match fields(client, run::MODEL).await {
+        let permit = fields(client, model::PERMIT).await?;
+        let connector = fields(client, model::CONNECTOR).await?;
+        require(model::PERMIT, &permit, &PERMIT_NEEDS)?;
+        require(model::CONNECTOR, &connector, &CONNECTOR_NEEDS)?;
+        let mode = match fields(client, model::RUN).await {
             Ok(_) => Mode::Ledger,
             Err(Error::UnknownModel { .. }) => Mode::Plain,
             Err(error) => return Err(error),

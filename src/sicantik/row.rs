@@ -40,6 +40,19 @@ impl Row {
         matches!(self.applicant_name.trim(), "" | "-" | "0")
             || self.registration_id.trim().is_empty()
     }
+
+    /// The day on which the application was received, if the row has a readable one.
+    #[must_use]
+    pub fn received_date(&self) -> Option<NaiveDate> {
+        permit_date(self.received.as_deref()).ok().flatten()
+    }
+
+    /// The day on which the permit expires, if the row has a readable field for it; an inner `None`
+    /// says that there is no such day.
+    #[must_use]
+    pub fn expiry_date(&self) -> Option<Option<NaiveDate>> {
+        self.expiry.as_deref().and_then(|text| permit_date(Some(text)).ok())
+    }
 }
 
 /// Why rows that arrived say nothing about a permit's expiry.

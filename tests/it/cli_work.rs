@@ -9,7 +9,7 @@ use sicantik_sidecar::sicantik::simulator::Options;
 use tokio::process::Child;
 use tokio::time::{Duration, Instant};
 
-use crate::support::ledger::Ledger;
+use crate::support::ledger::{Ledger, QueuedRun};
 use crate::support::odoo::{Answer, FakeOdoo};
 use crate::support::plain::Plain;
 use crate::support::program::{ended, finished, interrupt, program};
@@ -189,10 +189,10 @@ async fn a_run_that_is_being_made_under_an_interrupt_is_taken_back() {
             .as_str()
         {
             "start" => away.then_some(Answer::Drop),
-            "abandon" => Some(Answer::Value(json!({ "answer": "ok" }))),
+            "abandon" => Some(Answer::Value(json!({ "answer": "go" }))),
             _ => None,
         });
-        ledger.queue("expiry", simulator.base.as_str(), 100.0);
+        ledger.add(QueuedRun::of("expiry", simulator.base.as_str()).rate(100.0));
         let release = if away { Arc::default() } else { odoo.hold("start") };
         let child = program(&odoo, &["sync", "expiry"]).spawn().expect("it runs");
         let asked = |method: &str| odoo.seen().iter().filter(|seen| seen.method == method).count();
@@ -208,4 +208,37 @@ async fn a_run_that_is_being_made_under_an_interrupt_is_taken_back() {
         assert_eq!(asked("abandon"), usize::from(!away));
         assert_eq!(simulator.requests().await, 0, "nothing was asked");
     }
+}
+
+#[tokio::test]
+async fn a_run_that_is_taken_over_in_the_middle_is_no_success() {
+    for method in ["record_listing", "listing_done", "remaining", "record", "finish"] {
+        let simulator = clean(3).await;
+        let odoo = FakeOdoo::start().await;
+        let ledger = Ledger::behind(&odoo, simulator.permits().await);
+        ledger.take_over_before(method);
+        let run_id = ledger.add(QueuedRun::of("all", simulator.base.as_str()).rate(100.0));
+        let said = finished(program(&odoo, &["sync", "all", "--json"])).await;
+        assert_eq!(said.code, Some(1), "{method}: {said:?}");
+        let summary = said.json();
+        assert_eq!(summary["success"], false, "{method}: {said:?}");
+        let error = summary["error"].as_str().expect("a sentence");
+        assert!(error.contains("another worker holds it now"), "{method}: {error}");
+        assert!(said.stderr.contains(error), "{said:?}");
+        assert_eq!(ledger.run(run_id).state, "running", "it is the other worker's to end");
+    }
+}
+
+#[tokio::test]
+async fn a_run_of_both_steps_comes_to_its_end() {
+    let simulator = clean(3).await;
+    let odoo = FakeOdoo::start().await;
+    let ledger = Ledger::behind(&odoo, simulator.permits().await);
+    let run_id = ledger.add(QueuedRun::of("all", simulator.base.as_str()).rate(100.0));
+    let said = finished(program(&odoo, &["sync", "all", "--json"])).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let summary = said.json();
+    assert_eq!((&summary["success"], &summary["found"]), (&json!(true), &json!(3)), "{summary}");
+    assert_eq!(summary["listing"]["listed"], 3);
+    assert_eq!(ledger.run(run_id).state, "done");
 }

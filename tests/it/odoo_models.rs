@@ -78,7 +78,7 @@ async fn pages_go_by_id_through_every_domain_up_to_the_limit() {
         Answer::Value(json!([row(6)])),
     ]);
     let domains = vec![vec![json!(["status", "=", "active"])], vec![json!(["id", "!=", 0])]];
-    let mut pages = permit::Pages::new(&client, &schema, domains, Some(5)).with_page_size(2);
+    let mut pages = permit::pages(&client, &schema, domains, Some(5)).with_page_size(2);
     let mut ids = Vec::new();
     while let Some(page) = within(pages.next_page()).await.expect("a page") {
         assert!(page.iter().all(|one| one.registration_id.is_none()));

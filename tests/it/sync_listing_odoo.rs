@@ -1,17 +1,19 @@
-//! What of the listing goes to Odoo, and when: batches, signs of life, and what is kept when it stops.
+//! What of the listing goes to Odoo, and when: batches, heartbeats, and what is kept when it stops.
 
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use sicantik_sidecar::odoo::run::Kind;
 use sicantik_sidecar::odoo::{Client, Mode, Protocol, Schema};
-use sicantik_sidecar::sync::listing::{Import, ImportEnded, Ledger, Sweep, import};
-use sicantik_sidecar::sync::{Halt, Held, Progress, Reporter};
+use sicantik_sidecar::sync::listing::{Import, ImportEnded, Ledger, Paging, import};
+use sicantik_sidecar::sync::{ClaimedRun, Halt};
 use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
+use crate::support::listing::{page, place, row, rows, serve_listing};
 use crate::support::odoo::{Answer, FakeOdoo};
-use crate::support::office::{office, page, place, row, rows};
+use crate::support::pipeline::Silent;
 use crate::support::sicantik::{client, unlimited};
 use crate::support::web::{Reply, Web};
 
@@ -35,10 +37,10 @@ impl Books {
             Some(Answer::Value(match seen.method.as_str() {
                 "record_listing" => {
                     let answer =
-                        if *is_stopped.lock().expect("not poisoned") { "stop" } else { "continue" };
+                        if *is_stopped.lock().expect("not poisoned") { "stop" } else { "go" };
                     json!({ "answer": answer, "created": seen.kwargs["rows"].as_array()?.len() })
                 }
-                "listing_done" => json!({ "answer": "continue" }),
+                "listing_done" => json!({ "answer": "go" }),
                 "search_read" => {
                     let domain = seen.kwargs["domain"].to_string();
                     let is_first = domain.contains(r#"["id",">",0]"#);
@@ -54,7 +56,7 @@ impl Books {
         Self { odoo, client, stop }
     }
 
-    /// The rows of each call, signs of life left out.
+    /// The rows of each call, mere heartbeats left out.
     fn calls(&self) -> Vec<Vec<Value>> {
         let seen = self.odoo.seen();
         let recorded = seen.iter().filter(|seen| seen.method == "record_listing");
@@ -62,7 +64,7 @@ impl Books {
         rows.filter(|rows| !rows.is_empty()).collect()
     }
 
-    fn signs_of_life(&self) -> Vec<Value> {
+    fn heartbeats(&self) -> Vec<Value> {
         let seen = self.odoo.seen();
         let recorded = seen.iter().filter(|seen| seen.method == "record_listing");
         recorded.filter(|seen| seen.kwargs["batch"] == 0).map(|seen| seen.kwargs.clone()).collect()
@@ -83,8 +85,8 @@ impl Books {
             connector_id: 1,
             last_batch: 0,
         };
-        let how = Sweep::of(page_size);
-        let job = Import { sicantik: &client, how, ledger: Some(ledger), wake: Arc::clone(wake) };
+        let paging = Paging::of(page_size);
+        let job = Import { server: &client, paging, ledger: Some(ledger), wake: Arc::clone(wake) };
         import(job, &mut |_| {}).await
     }
 
@@ -103,7 +105,7 @@ fn late() -> Reply {
 async fn a_slow_look_back_does_not_cost_the_lease() {
     let books = Books::open(&[]).await;
     let all = rows(50);
-    let web = office(move |limit, offset, times| {
+    let web = serve_listing(move |limit, offset, times| {
         if times == 0 {
             return page(&all, limit, offset);
         }
@@ -113,7 +115,7 @@ async fn a_slow_look_back_does_not_cost_the_lease() {
     .await;
     let ended = books.import_all(&web, 100).await;
     assert!(ended.imported.complete);
-    assert!(books.signs_of_life().len() >= 2, "{:?}", books.signs_of_life());
+    assert!(books.heartbeats().len() >= 2, "{:?}", books.heartbeats());
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,7 +125,7 @@ async fn a_stop_is_heard_while_nothing_answers() {
         for (count, hangs_at) in [(300, 200), (50, 0)] {
             let books = Books::open(&[]).await;
             let all = rows(count);
-            let web = office(move |limit, offset, times| {
+            let web = serve_listing(move |limit, offset, times| {
                 let is_look = hangs_at == 0 && times > 0;
                 if (hangs_at > 0 && offset >= hangs_at) || is_look {
                     late()
@@ -166,27 +168,30 @@ async fn a_stop_is_heard_while_nothing_answers() {
 #[tokio::test(start_paused = true)]
 async fn what_is_not_known_is_not_said() {
     let books = Books::open(&[]).await;
-    let web = office(|_, _, _| late()).await;
+    let web = serve_listing(|_, _, _| late()).await;
     let ended = books.import(&web, 100, &CancellationToken::new(), &Arc::default()).await;
     assert!(!ended.imported.complete, "{ended:?}");
-    let signs = books.signs_of_life();
-    assert!(!signs.is_empty());
-    assert!(signs.iter().all(|sign| sign["progress"].get("upgraded").is_none()), "{signs:?}");
+    let heartbeats = books.heartbeats();
+    assert!(!heartbeats.is_empty());
+    assert!(
+        heartbeats.iter().all(|heartbeat| heartbeat["progress"].get("upgraded").is_none()),
+        "{heartbeats:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn large_pages_leave_no_heap_behind() {
     let books = Books::open(&[]).await;
     let all = rows(4_000);
-    let web = office(move |limit, offset, _| page(&all, limit, offset)).await;
+    let web = serve_listing(move |limit, offset, _| page(&all, limit, offset)).await;
     let ended = books.import_all(&web, 1_000).await;
     assert!(ended.imported.complete);
     let calls: Vec<usize> = books.calls().iter().map(Vec::len).collect();
     assert_eq!(calls.iter().sum::<usize>(), 4_000);
     assert!(calls.iter().all(|rows| *rows <= 600), "{calls:?}");
     // Less than a batch is left of each page: three calls and not two for a thousand rows.
-    let signs = books.signs_of_life().len();
-    assert!(calls.len() <= 8 && signs <= 2, "{calls:?} {signs}");
+    let heartbeats = books.heartbeats().len();
+    assert!(calls.len() <= 8 && heartbeats <= 2, "{calls:?} {heartbeats}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,7 +199,7 @@ async fn stop_keeps_all_that_waits() {
     let books = Books::open(&[]).await;
     *books.stop.lock().expect("not poisoned") = true;
     let all = rows(1_100);
-    let web = office(move |limit, offset, _| page(&all, limit, offset)).await;
+    let web = serve_listing(move |limit, offset, _| page(&all, limit, offset)).await;
     let ended = books.import(&web, 1_000, &CancellationToken::new(), &Arc::default()).await;
     assert!(matches!(ended.halt, Some(Halt::Cancelled)), "{:?}", ended.halt);
     let stored: usize = books.calls().iter().map(Vec::len).sum();
@@ -211,7 +216,7 @@ async fn dates_that_contradict_each_other_far_apart_are_said() {
     all[1_400]["d_berlaku_izin"] = json!("0000-00-00");
     all[1_401] = all[11].clone();
     all[1_401]["n_pemohon"] = json!("Barus");
-    let web = office(move |limit, offset, _| page(&all, limit, offset)).await;
+    let web = serve_listing(move |limit, offset, _| page(&all, limit, offset)).await;
     books.import_all(&web, 100).await;
     let sent: Vec<Value> = books.calls().concat();
     let of = |number: u32| -> Vec<&Value> {
@@ -235,7 +240,7 @@ async fn rows_with_the_number_of_a_permit_without_registration_come_in_one_call(
     for place in [5, 1_900] {
         all[place]["no_surat"] = json!(" 503/A");
     }
-    let web = office(move |limit, offset, _| page(&all, limit, offset)).await;
+    let web = serve_listing(move |limit, offset, _| page(&all, limit, offset)).await;
     let ended = books.import_all(&web, 100).await;
     assert_eq!(ended.imported.stored.created, 2_000);
     let calls = books.calls();
@@ -275,12 +280,12 @@ async fn a_permit_that_lost_its_applicant_is_listed_all_the_same() {
                 known.clone()
             }
             "search_read" => json!([]),
-            _ => json!({ "answer": "continue" }),
+            _ => json!({ "answer": "go" }),
         }))
     });
     let mut all = rows(20);
     all[3]["n_pemohon"] = json!("0");
-    let web = office(move |limit, offset, _| page(&all, limit, offset)).await;
+    let web = serve_listing(move |limit, offset, _| page(&all, limit, offset)).await;
     let ended = books.import_all(&web, 100).await;
     assert_eq!((ended.imported.listing.junk, ended.imported.unlisted), (1, Some(1)));
     let seen = books.odoo.seen();
@@ -292,10 +297,6 @@ async fn a_permit_that_lost_its_applicant_is_listed_all_the_same() {
 
 #[tokio::test(start_paused = true)]
 async fn the_figures_of_a_run_never_fall() {
-    struct Silent;
-    impl Reporter for Silent {
-        fn report(&mut self, _: &Progress) {}
-    }
     let books = Books::open(&[]).await;
     books.odoo.handle(|seen| {
         let domain = seen.kwargs["domain"].to_string();
@@ -310,31 +311,34 @@ async fn the_figures_of_a_run_never_fall() {
             ]),
             "search_read" => json!([]),
             "remaining" => {
-                json!({ "domains": [[["status", "=", "active"]]], "total": 2, "limit": 0 })
+                json!({
+                    "answer": "go", "domains": [[["status", "=", "active"]]], "total": 2, "limit": 0,
+                })
             }
-            "finish" => json!({ "answer": "ok", "counts": {} }),
-            _ => json!({ "answer": "continue", "applied": true }),
+            "finish" => json!({ "answer": "go", "counts": {} }),
+            _ => json!({ "answer": "go" }),
         }))
     });
     let all = rows(300);
-    let web = office(move |limit, offset, _| page(&all, limit, offset)).await;
-    let payload = json!({
+    let web = serve_listing(move |limit, offset, _| page(&all, limit, offset)).await;
+    let claim = json!({
         "run_id": 1, "kind": "all", "domains": [],
         "connector": { "id": 1, "name": "Karo", "api_url": web.base(), "page_size": 100 },
     });
-    let held = Held {
+    let claimed = ClaimedRun {
         odoo: &books.client,
         schema: &Schema::read(&books.client).await.expect("a schema"),
         worker: "worker",
-        payload: serde_json::from_value(payload).expect("a payload"),
+        kind: Kind::All,
+        claim: serde_json::from_value(claim).expect("a claim"),
         wake: Arc::default(),
     };
-    assert_eq!(held.schema.mode, Mode::Ledger);
+    assert_eq!(claimed.schema.mode, Mode::Ledger);
     let stop = CancellationToken::new();
     let client = client(&web.base(), unlimited(4), &stop);
-    let mut ended = held.work(&client, &stop, &mut Silent).await;
+    let mut ended = claimed.work(&client, &stop, &mut Silent).await;
     assert!(ended.halt.is_none(), "{:?}", ended.halt);
-    held.finish(&mut ended).await.expect("its end");
+    claimed.finish(&mut ended).await.expect("its end");
     let seen = books.odoo.seen();
     let progress = |name: &str| -> Vec<u64> {
         let said = seen.iter().filter_map(|seen| seen.kwargs["progress"][name].as_u64());
