@@ -24,6 +24,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How long runs have to be given back once the service is to stop.
 const GRACE: Duration = Duration::from_secs(10);
 
+const _: () = assert!(
+    heartbeat::GRACE.saturating_add(run::RELEASE_BUDGET).as_millis() < GRACE.as_millis(),
+    "a run has to be able to store its last answers and be given back"
+);
+
 /// Runs that are worked on at once, each of another host.
 const MOST_RUNS: usize = 8;
 

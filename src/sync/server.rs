@@ -25,7 +25,7 @@ pub trait LicensingServer: Clone + Send + Sync + 'static {
     -> impl Future<Output = Result<Vec<Row>, Error>> + Send;
 
     /// As [`page`](Self::page), with `tries` at most, for a page that is known to be in trouble.
-    fn page_in(
+    fn page_with_tries(
         &self,
         limit: u32,
         offset: u32,
@@ -56,7 +56,12 @@ impl LicensingServer for Client {
         self.listing(limit, offset).await
     }
 
-    async fn page_in(&self, limit: u32, offset: u32, tries: u32) -> Result<Vec<Row>, Error> {
+    async fn page_with_tries(
+        &self,
+        limit: u32,
+        offset: u32,
+        tries: u32,
+    ) -> Result<Vec<Row>, Error> {
         self.listing_in(limit, offset, tries).await
     }
 

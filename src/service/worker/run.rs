@@ -18,7 +18,7 @@ const RETRY_BUDGET: Duration = Duration::from_secs(600);
 
 /// The same where the service is to stop: a run that cannot be given back now is found by its
 /// lease.
-const RELEASE_BUDGET: Duration = Duration::from_secs(3);
+pub(super) const RELEASE_BUDGET: Duration = Duration::from_secs(3);
 
 /// How a run ended here, as metrics and subscribers name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]

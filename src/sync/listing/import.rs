@@ -130,7 +130,7 @@ impl<L: LicensingServer> Importer<'_, '_, L> {
                     continue;
                 }
                 // Nothing is known of what follows unanswered pages.
-                Swept::CutShort | Swept::Unheard => return Ok(false),
+                Swept::CutShort | Swept::ReceiverClosed => return Ok(false),
             }
             self.seen.end();
             // The first sweep is complete if nothing moved; a later one, if it shows nothing new.
@@ -155,9 +155,9 @@ impl<L: LicensingServer> Importer<'_, '_, L> {
         sweeping.spawn(async move { sweep_in(&server, paging, expected, &sender).await });
         while let Some(page) = self.next(&mut pages).await? {
             let news = self.seen.take(&page, paging);
-            self.passed_on(news).await?;
+            self.pass_on(news).await?;
         }
-        self.joined(sweeping).await
+        self.join(sweeping).await
     }
 
     /// Looks at the front again, and at the pages behind it as long as they hold nothing known,
@@ -168,7 +168,7 @@ impl<L: LicensingServer> Importer<'_, '_, L> {
         for _ in 0..MOST_LOOKS {
             let page = self.look_at(offset).await?;
             let glance = self.seen.glance(&page, began);
-            self.passed_on(glance.news).await?;
+            self.pass_on(glance.news).await?;
             if page.rows.is_empty() && offset == 0 && self.seen.registrations() > 0 {
                 // A stray answer: there were rows a moment ago.
                 continue;
@@ -193,12 +193,12 @@ impl<L: LicensingServer> Importer<'_, '_, L> {
         });
         match self.next(&mut pages).await? {
             Some(page) => Ok(page),
-            None => self.joined(looking).await.map(|()| PageRead::default()),
+            None => self.join(looking).await.map(|()| PageRead::default()),
         }
     }
 
     /// The result of a task that reads.
-    async fn joined<T: 'static>(
+    async fn join<T: 'static>(
         &mut self,
         mut reading: JoinSet<Result<T, Error>>,
     ) -> Result<T, Halt> {
@@ -224,7 +224,7 @@ impl<L: LicensingServer> Importer<'_, '_, L> {
         }
     }
 
-    async fn passed_on(&mut self, news: Vec<ListedPermit>) -> Result<(), Halt> {
+    async fn pass_on(&mut self, news: Vec<ListedPermit>) -> Result<(), Halt> {
         self.imported.listing.pages += 1;
         self.store.keep(news);
         self.note();

@@ -120,7 +120,7 @@ async fn parts(server: &impl LicensingServer, offset: u32, limit: u32) -> Result
     while let Some(range) = ranges.pop() {
         let length = range.end - range.start;
         let tries = if length == 1 { TRIES_OF_A_ROW } else { TRIES_OF_A_PART };
-        match server.page_in(length, range.start, tries).await {
+        match server.page_with_tries(length, range.start, tries).await {
             Ok(rows) if rows.is_empty() => {
                 reading.is_empty_behind = true;
                 break;

@@ -2,8 +2,8 @@
 //!
 //! Only the end itself tells where the listing ends. An empty answer alone may be a stray one, and
 //! a page that is not full may come from a server that gives fewer rows than it is asked for. So
-//! the place where rows stopped is the end only if the server says twice that nothing stands there
-//! (a page that stops there counts as once), and nothing stands behind it.
+//! the place where rows stopped is the end only if the server says twice that there are no rows
+//! (a page that stops there counts as once), and no rows have been seen behind it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -17,7 +17,7 @@ use super::paging::Paging;
 use crate::sicantik::Error;
 use crate::sync::server::LicensingServer;
 
-/// How often a place without rows is asked for although rows stand behind it.
+/// How often a place without rows is asked for although there are rows behind it.
 const TRIES_OF_A_STRAY: u32 = 3;
 
 /// A server that has stopped so often after the same number of rows, not at the end, gives no more
@@ -33,18 +33,18 @@ const GIVEN_UP_IN_A_ROW: usize = 3;
 pub enum Swept {
     /// At the listing's end.
     Whole {
-        /// How many rows stand before it.
+        /// How many rows there are before it.
         end: u32,
     },
     /// Before it: the server gives fewer rows at once than it was asked for.
     Capped {
-        /// So many it gives.
+        /// How many it gives.
         rows: u32,
     },
     /// Before it: the server answers for no more pages.
     CutShort,
     /// The receiver was closed.
-    Unheard,
+    ReceiverClosed,
 }
 
 /// Reads all pages from the front to the end, and sends them on as they come, in any order. Where
@@ -109,9 +109,9 @@ struct Place {
     /// The page that is not full, and where it would be.
     index: u32,
     until: u32,
-    /// Whether rows stand right before it.
+    /// Whether there are rows right before it.
     is_stop: bool,
-    /// How often the server said that nothing stands there.
+    /// How often the server said that there are no rows.
     empties: u32,
     /// How many rows came at once, where that may be all that the server gives.
     came: u32,
@@ -161,9 +161,9 @@ impl<L: LicensingServer> Sweeping<'_, L> {
             // Answers are taken even while the receiver is busy: one that waits too long is a
             // time-out.
             tokio::select! {
-                () = pages.closed() => return Ok(Swept::Unheard),
+                () = pages.closed() => return Ok(Swept::ReceiverClosed),
                 room = pages.reserve(), if !self.outbox.is_empty() => {
-                    let Ok(room) = room else { return Ok(Swept::Unheard) };
+                    let Ok(room) = room else { return Ok(Swept::ReceiverClosed) };
                     room.send(self.outbox.pop_front().expect("it is not empty"));
                 }
                 Some(read) = self.reading.next(), if ended.is_none() => {
