@@ -140,7 +140,7 @@ async fn note_key_expiry(shared: &Shared) {
         metrics::gauge!("sidecar_odoo_api_key_expiry_timestamp_seconds")
             .set(first.timestamp() as f64);
         let days = (first - Utc::now()).num_days();
-        if days < 14 {
+        if days <= odoo::ApiKey::EXPIRES_SOON_DAYS {
             tracing::warn!("An API key of the technical user expires in {days} days");
         }
     }
