@@ -42,8 +42,8 @@ impl HostLock {
     }
 }
 
-/// The file whose lock stands for the server. It is empty, so reading it is enough, whoever made it;
-/// a link in its place is not followed when it is created.
+/// The file whose lock stands for the server. It is empty, so reading it is enough, whoever made
+/// it; a link in its place is not followed when it is created.
 fn open(server: &str) -> io::Result<File> {
     let safe = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
     let name: String = server.chars().map(safe).collect();

@@ -8,9 +8,6 @@ use super::report::Report;
 use crate::odoo::run::Selection;
 use crate::odoo::{self, Connector, Mode, Schema, Settings, connector, model, run, schema};
 
-/// A key that expires sooner is worth a note, days.
-const KEY_ENDS_SOON: i64 = 14;
-
 /// What Odoo has.
 #[derive(Default)]
 pub(super) struct Found {
@@ -91,7 +88,7 @@ async fn key_expiry(odoo: &odoo::Client, login: &str, report: &Report) {
                     "The key \"{name}\" of `{login}` expires on {}, in {days} days",
                     end.date_naive()
                 );
-                if days <= KEY_ENDS_SOON {
+                if days <= odoo::ApiKey::EXPIRES_SOON_DAYS {
                     report.note(
                         finding,
                         "Make a new key in Odoo in time and set it as ODOO_API_KEY.",
