@@ -11,13 +11,13 @@ use crate::sync::listing::Imported;
 /// The result of a run. The first keys are those of the Odoo method that this command replaces.
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
-    /// Whether the run came to its end.
+    /// Whether the run finished.
     pub(super) success: bool,
     /// Permits answered.
     pub(super) total: u64,
-    /// Those with a date.
+    /// Of these, permits with a date.
     pub(super) synced: u64,
-    /// All the rest.
+    /// Of these, all others.
     pub(super) failed: u64,
     /// Seconds.
     pub(super) duration: f64,
@@ -34,27 +34,27 @@ pub(super) struct Summary {
     pub(super) odoo_calls: u64,
     pub(super) run_id: Option<i64>,
     pub(super) dry_run: bool,
-    /// Whether the listing carries expiry dates, where that was seen.
+    /// Whether the listing carries expiry dates, where it was looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) upgraded: Option<bool>,
-    /// What came of the listing, where it was read.
+    /// The result of reading the listing, where it was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) listing: Option<ListingSummary>,
-    /// Why the run did not come to its end.
+    /// Why the run did not finish.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<String>,
 }
 
-/// What came of the listing.
+/// The result of reading the listing.
 #[derive(Debug, Serialize)]
 pub(super) struct ListingSummary {
     /// Distinct permits in it.
     pub(super) listed: u64,
-    /// Permits made in Odoo.
+    /// Permits created in Odoo.
     pub(super) created: u64,
     /// Permits changed in Odoo.
     pub(super) updated: u64,
-    /// Permits that were as listed already.
+    /// Permits that were up to date already.
     pub(super) unchanged: u64,
     /// Of all these, permits that got a date from it.
     pub(super) dated: u64,
