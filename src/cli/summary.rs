@@ -100,7 +100,7 @@ impl fmt::Display for ListingSummary {
         let lines = [
             (self.created, "new in Odoo"),
             (self.updated, "changed in Odoo"),
-            (self.unchanged, "as they were"),
+            (self.unchanged, "unchanged"),
             (self.dated, "of these got a date from the listing"),
             (self.rejected, "rows refused by Odoo"),
         ];
@@ -111,7 +111,7 @@ impl fmt::Display for ListingSummary {
         if let Some(unlisted) = self.unlisted {
             writeln!(
                 out,
-                "  {unlisted:>7}  permits of Odoo have left the listing since the last time"
+                "  {unlisted:>7}  permits in Odoo have left the listing since the last time"
             )?;
         }
         Ok(())
@@ -119,7 +119,7 @@ impl fmt::Display for ListingSummary {
 }
 
 impl ListingSummary {
-    /// What was read, whatever became of it.
+    /// What was read, whatever came of it.
     fn fmt_read(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             out,
@@ -135,7 +135,7 @@ impl ListingSummary {
             )?;
         }
         if !self.complete {
-            writeln!(out, "The listing was not read whole: permits may be missing; run it again.")?;
+            writeln!(out, "The listing was not read completely: permits may be missing; run it again.")?;
         }
         Ok(())
     }
@@ -200,7 +200,7 @@ impl fmt::Display for Summary {
         }
         if let Some(listing) = &self.listing {
             if self.dry_run {
-                // Nothing was compared: that none is new would be said of nothing.
+                // Nothing was compared, so there is nothing to say about new or changed permits.
                 listing.fmt_read(out)?;
             } else {
                 write!(out, "{listing}")?;
