@@ -97,8 +97,8 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Timeout { .. } | Self::Connection { .. } | Self::ServerBusy { .. } => true,
-            // A page, an empty or a broken body come and go with the server's load. A wrong field is
-            // in its data, and stays.
+            // A page, an empty or a broken body come and go with the server's load. A wrong field
+            // is in its data, and stays.
             Self::Unreadable(unreadable) => matches!(
                 unreadable,
                 Unreadable::Empty | Unreadable::Page { .. } | Unreadable::NotData
@@ -123,8 +123,8 @@ impl Error {
         matches!(self, Self::Unreadable(_) | Self::Message { .. })
     }
 
-    /// Whether the size of the answer, or a single row of it, is the cause, so that smaller pages may
-    /// be answered.
+    /// Whether the size of the answer, or a single row of it, is the cause, so that smaller pages
+    /// may be answered.
     #[must_use]
     pub fn is_about_size_or_row(&self) -> bool {
         match self {

@@ -33,8 +33,8 @@ pub struct Row {
 }
 
 impl Row {
-    /// Whether the row names no applicant but `0`, `-` or nothing, or has no registration. Many rows
-    /// of the listing were never an application.
+    /// Whether the row names no applicant but `0`, `-` or nothing, or has no registration. Many
+    /// rows of the listing were never an application.
     #[must_use]
     pub fn is_junk(&self) -> bool {
         matches!(self.applicant_name.trim(), "" | "-" | "0")

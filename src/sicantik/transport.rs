@@ -90,7 +90,8 @@ impl Transport {
             let mut result = self.send(url, read, accept, tries > 0).await;
             if accept == Format::Json && matches!(result, Err(Error::Unreadable(Unreadable::Empty)))
             {
-                // PHP could not encode a value that is not UTF-8. XML may still work, without a pause.
+                // PHP could not encode a value that is not UTF-8. XML may still work, without a
+                // pause.
                 accept = Format::Xml;
                 result = self.send(url, read, accept, true).await;
             }
@@ -201,7 +202,8 @@ fn receive(url: &Url, response: Response, may_redirect: bool) -> Result<Received
     }
 }
 
-/// Reads a body. With data in it, 404 and 400 are answers; with a page or nothing they are refusals.
+/// Reads a body. With data in it, 404 and 400 are answers; with a page or nothing they are
+/// refusals.
 fn decode<T>(body: &Body, read: fn(&[u8]) -> Result<T, Unreadable>) -> Result<T, Error> {
     let status = body.status;
     read(&body.bytes).map_err(|unreadable| {
