@@ -16,9 +16,6 @@ use crate::odoo::{self, Connector, Mode, Schema, connector, model, run, schema};
 use crate::outbound;
 use crate::sicantik::{self, Format};
 
-/// A key that ends sooner is worth a warning, days.
-const KEY_ENDS_SOON: i64 = 14;
-
 /// Answers to the cheapest question that are slower than this say that the server has little to spare.
 const SLOW: Duration = Duration::from_secs(2);
 
@@ -159,7 +156,7 @@ async fn key_expiry(odoo: &odoo::Client, login: &str, report: &Report) {
                     "The key \"{name}\" of `{login}` expires on {}, in {days} days",
                     end.date_naive()
                 );
-                if days <= KEY_ENDS_SOON {
+                if days <= odoo::ApiKey::EXPIRES_SOON_DAYS {
                     report.warn(
                         finding,
                         "Make a new key in Odoo in time and set it as ODOO_API_KEY.",

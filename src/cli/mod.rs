@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
-use crate::config::{Config, Flags};
+use crate::config::{Config, Flags, LOG};
 use crate::telemetry;
 use exit::Failure;
 use print::{errln, outln};
@@ -41,7 +41,8 @@ Exit codes: 0 all went well; 3 finished, but some permits failed; 1 could not go
 later); 2 wrong usage or configuration (something has to be changed); 4 another run holds the \
 connector; 130 interrupted.
 
-The API key is never an argument: set ODOO_API_KEY, or ODOO_API_KEY_FILE to a file that holds it.";
+Secrets are never arguments: set ODOO_API_KEY and, for `serve`, SIDECAR_TOKEN, or ODOO_API_KEY_FILE \
+and SIDECAR_TOKEN_FILE to files that hold them.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -54,8 +55,12 @@ enum Command {
     Runs(runs::Args),
     /// Check Odoo, its addon, the key and SICANTIK, and say what to do about what is not well
     Doctor(doctor::Args),
-    /// Show the effective settings, secrets hidden
-    Config,
+    /// Show the settings in effect, secrets hidden
+    Config {
+        /// Show where each value came from, too
+        #[arg(long)]
+        origins: bool,
+    },
     /// Run a SICANTIK of your own on this machine, to train, test and demonstrate with
     Simulate(simulate::Args),
     /// Print a completion script for a shell
@@ -73,7 +78,7 @@ pub fn main() -> ExitCode {
         Command::Serve | Command::Simulate(_) => LevelFilter::INFO,
         _ => LevelFilter::WARN,
     };
-    telemetry::start(level);
+    telemetry::start(level, LOG.variable);
     match run(cli) {
         Ok(_) if print::is_answer_lost() => ExitCode::FAILURE,
         Ok(code) => code,
@@ -94,8 +99,9 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Runs(args) => block_on(runs::run(&config()?, &args)),
         Command::Sync(command) => command.run(config),
         Command::Doctor(args) => block_on(doctor::run(&config()?, &args)),
-        Command::Config => {
-            outln!("{}", config()?);
+        Command::Config { origins } => {
+            let config = config()?;
+            outln!("{}", if origins { config.with_origins() } else { config.to_string() });
             Ok(ExitCode::SUCCESS)
         }
         Command::Simulate(args) => block_on_all_cores(simulate::run(args)),

@@ -2,8 +2,8 @@
 
 use super::exit::Failure;
 
-/// Runs a command on one thread: waiting for two servers needs no more, and a request leaves at the very
-/// moment when the gate lets it through, not when another thread wakes up for it.
+/// Runs a command on one thread: waiting for two servers needs no more, and a request leaves at
+/// the very moment when the gate lets it through, not when another thread wakes up for it.
 pub(super) fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     run_on(tokio::runtime::Builder::new_current_thread(), command)
 }

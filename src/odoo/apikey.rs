@@ -18,6 +18,11 @@ pub struct ApiKey {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
+impl ApiKey {
+    /// A key that expires within so many days is worth a warning.
+    pub const EXPIRES_SOON_DAYS: i64 = 14;
+}
+
 /// The user's own keys; `None` where Odoo does not let the user see them, or before 18, where keys
 /// do not expire.
 ///

@@ -22,8 +22,8 @@ pub trait Record: DeserializeOwned + Send {
 
 /// Records of some domains, each domain in the order of ids. No more than a page is held.
 ///
-/// A page begins behind the last id instead of at an offset: the work makes records leave the domain
-/// while it is read, and an offset would skip as many.
+/// A page begins behind the last id instead of at an offset: the work makes records leave the
+/// domain while it is read, and an offset would skip as many.
 #[derive(Debug)]
 pub struct Pages<T> {
     client: Client,

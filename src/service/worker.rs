@@ -12,7 +12,6 @@ use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::rpc::looked;
 use super::state::{Connected, Shared};
 use crate::odoo::run::claim;
 use crate::odoo::{self, Mode, Schema, model};
@@ -24,6 +23,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// How long runs have to be given back once the service is to stop.
 const GRACE: Duration = Duration::from_secs(10);
+
+const _: () = assert!(
+    heartbeat::GRACE.saturating_add(run::RELEASE_BUDGET).as_millis() < GRACE.as_millis(),
+    "a run has to be able to store its last answers and be given back"
+);
 
 /// Runs that are worked on at once, each of another host.
 const MOST_RUNS: usize = 8;
@@ -70,7 +74,7 @@ async fn look(
         let claimed =
             claim(&connected.odoo, &shared.worker, heartbeat::LEASE_SECONDS, &shared.running())
                 .await?;
-        looked(shared, claimed.is_some());
+        shared.note_look(claimed.is_some());
         let Some(claim) = claimed else { break };
         tracing::info!(
             run.id = claim.run_id,
@@ -136,7 +140,7 @@ async fn note_key_expiry(shared: &Shared) {
         metrics::gauge!("sidecar_odoo_api_key_expiry_timestamp_seconds")
             .set(first.timestamp() as f64);
         let days = (first - Utc::now()).num_days();
-        if days < 14 {
+        if days <= odoo::ApiKey::EXPIRES_SOON_DAYS {
             tracing::warn!("An API key of the technical user expires in {days} days");
         }
     }

@@ -19,7 +19,7 @@ pub struct BadDate {
 /// # Errors
 ///
 /// [`BadDate`] for anything else: a date is never guessed.
-pub fn permit_date(text: Option<&str>) -> Result<Option<NaiveDate>, BadDate> {
+pub(super) fn permit_date(text: Option<&str>) -> Result<Option<NaiveDate>, BadDate> {
     let text = text.unwrap_or_default().trim();
     let day = text.split([' ', 'T']).next().unwrap_or_default();
     if matches!(day, "" | "-" | "0") {

@@ -13,7 +13,7 @@ mod transport;
 mod xml;
 
 pub use client::{Client, Pong};
-pub use date::{BadDate, permit_date};
+pub use date::BadDate;
 pub use decode::{Format, Reply, decode};
 pub use error::{Error, Unreadable};
 pub use permit_expiry::PermitExpiry;

@@ -4,8 +4,8 @@ use chrono::NaiveDate;
 
 use super::{Client, Error, Mismatch, own_expiry};
 
-/// The longest number that is asked about, in bytes: it grows by a third in base64 and has to fit into
-/// a request line, of which Apache takes 8190 bytes.
+/// The longest number that is asked about, in bytes: it grows by a third in base64 and has to fit
+/// into a request line, of which Apache takes 8190 bytes.
 const LONGEST_NUMBER: usize = 1_024;
 
 /// What SICANTIK says of a permit's expiry.
@@ -26,8 +26,8 @@ pub enum PermitExpiry {
 impl Client {
     /// Asks when the permit with this number, and this registration where it is known, expires.
     ///
-    /// `cekperizinan` does not find a permit whose encoded number was never stored, and finds only the
-    /// others where several share the number; `cekperizinanizin` is asked then.
+    /// `cekperizinan` does not find a permit whose encoded number was never stored, and finds only
+    /// the others where several share the number; `cekperizinanizin` is asked then.
     ///
     /// # Errors
     ///

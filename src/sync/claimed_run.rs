@@ -182,13 +182,13 @@ impl ClaimedRun<'_> {
         LedgerSink::new(self.odoo, self.claim.run_id, self.worker, last_batch, earlier)
     }
 
-    /// Writes the run's end into the ledger, if it is still held, and takes over what the ledger has
-    /// counted. Work that was done for a run that is lost by now ends as [`Halt::Lost`].
+    /// Writes the run's end into the ledger, if it is still held, and takes over what the ledger
+    /// has counted. Work that was done for a run that is lost by now ends as [`Halt::Lost`].
     ///
     /// # Errors
     ///
-    /// What Odoo answers. Then the run's lease runs out, and whoever claims it next continues it, or
-    /// Odoo ends it if it was a command's.
+    /// What Odoo answers. Then the run's lease runs out, and whoever claims it next continues it,
+    /// or Odoo ends it if it was a command's.
     pub async fn finish(&self, ended: &mut Ended) -> Result<(), Error> {
         let halt = ended.halt.as_ref();
         let Some(state) = halt.map_or(Some(State::Done), Halt::state) else { return Ok(()) };

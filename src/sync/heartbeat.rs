@@ -25,11 +25,11 @@ pub(super) const FIRST: Duration = Duration::from_millis(800);
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long answers in flight are waited for when the run has to stop.
-pub(super) const GRACE: Duration =
+pub const GRACE: Duration =
     STOP_WITHIN.saturating_sub(INTERVAL).saturating_sub(Duration::from_millis(100));
 
-/// When Odoo has not answered a heartbeat for so long, the server is not asked anything more until it
-/// has: the lease may run out, and then another worker may ask the same server.
+/// When Odoo has not answered a heartbeat for so long, the server is not asked anything more until
+/// it has: the lease may run out, and then another worker may ask the same server.
 const FENCE: Duration = LEASE.checked_div(2).expect("two is not zero");
 
 /// The fence is made of pauses of the gate, one begun before the other is over.

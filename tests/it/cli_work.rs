@@ -135,7 +135,8 @@ async fn the_environments_proxy_is_for_other_machines() {
     }
 }
 
-/// Presses Ctrl-C, and then does `more`; the program has to end at once, with one sentence besides what it logged.
+/// Presses Ctrl-C, and then does `more`; the program has to end at once, with one sentence besides
+/// what it logged.
 async fn gives_up(child: Child, more: impl Future<Output = ()>) {
     interrupt(&child).await;
     let pressed = Instant::now();

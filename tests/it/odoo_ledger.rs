@@ -44,7 +44,7 @@ async fn a_run_is_claimed_worked_on_and_finished() {
         let claimed = within(run::claim(&client, "w", 30, &[12])).await.expect("an answer");
         let claimed = claimed.expect("a run");
         assert_eq!((claimed.run_id, claimed.last_batch, claimed.answered), (12, 3, 300));
-        assert_eq!((claimed.max_permits, claimed.refresh_older_than), (None, None));
+        assert_eq!((claimed.max_permits, claimed.include_not_due), (None, false));
         assert_eq!(claimed.counts["no_date"], 30);
         assert_eq!(claimed.kind, Kind::Expiry);
         assert_eq!(claimed.connector.max_in_flight, Some(32));
@@ -225,11 +225,11 @@ async fn a_run_of_an_unknown_kind_is_claimed_to_say_so() {
     let odoo = FakeOdoo::start().await;
     let client = odoo.client(Protocol::Json2).await;
     let mut unknown = claim();
-    (unknown["kind"], unknown["trigger"]) = (json!("paint"), json!("wish"));
+    unknown["kind"] = json!("paint");
     odoo.answers([Answer::Value(unknown)]);
     let claimed = within(run::claim(&client, "w", 30, &[])).await.expect("an answer");
     let claimed = claimed.expect("a run");
     let error = claimed.kind.known().expect_err("it is unknown");
     assert!(error.to_string().contains("does not know runs of the kind \"paint\""), "{error}");
-    assert_eq!(claimed.trigger.to_string(), "wish");
+    assert_eq!(claimed.kind.to_string(), "paint");
 }

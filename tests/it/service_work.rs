@@ -205,7 +205,7 @@ async fn two_runs_for_one_host_share_its_gate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_calls_while_odoo_goes_away_hears_it_soon() {
+async fn a_caller_hears_soon_that_odoo_went_away() {
     let (_simulator, odoo, _ledger) = neighbours(1, 0).await;
     let service = serving(&odoo).await;
     until("it is connected", async || service.health().await["last_look_at"].is_string()).await;

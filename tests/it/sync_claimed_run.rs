@@ -1,4 +1,5 @@
-//! A run of the ledger, from its claim to its end, and what becomes of it when another worker takes it.
+//! A run of the ledger, from its claim to its end, and what becomes of it when another worker
+//! takes it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! The listing: read to its end and no further, in parts where a page hangs, and whole although it moves.
+//! The listing: read to its end and no further, in parts where a page hangs, and whole although it
+//! moves.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -99,8 +100,9 @@ async fn nothing_is_missing_although_it_moves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_falls_between_two_pages_falls_between_no_others() {
-    // Rows stand further off their places than pages overlap, in the same way each time the same page is asked for.
+async fn a_row_between_two_pages_is_found_by_the_next_sweep() {
+    // Rows stand further off their places than pages overlap, in the same way each time the same
+    // page is asked for.
     let paging = Paging { step: 30, overlap: 2, shift: 0 };
     let mut fell = 0;
     for seed in 1..=6 {
@@ -120,7 +122,7 @@ async fn what_falls_between_two_pages_falls_between_no_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_takes_pages_slowly_makes_no_time_outs() {
+async fn a_slow_receiver_causes_no_time_outs() {
     let latency = Duration::from_secs(1);
     let simulator =
         listing(Options { permits: 900, clean: true, latency, ..Options::default() }).await;

@@ -1,4 +1,5 @@
-//! The listing of a server that answers oddly. Nothing that can be had is missing, and nothing is called whole that is not.
+//! The listing of a server that answers oddly. Nothing that can be had is missing, and nothing is
+//! called whole that is not.
 
 use std::sync::Arc;
 
@@ -135,7 +136,8 @@ async fn offsets_that_never_answer_come_to_an_end() {
 
 #[tokio::test(start_paused = true)]
 async fn what_comes_in_behind_a_page_of_news_is_seen() {
-    // 250 come in once the end has been reached: more than a page; one of them is junk, one is there twice.
+    // 250 come in once the end has been reached: more than a page; one of them is junk, one is
+    // there twice.
     let old = rows(300);
     let mut new: Vec<_> = (1_000..1_250).map(row).collect();
     new[7]["n_pemohon"] = json!("-");

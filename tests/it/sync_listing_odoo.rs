@@ -18,14 +18,14 @@ use crate::support::sicantik::{client, unlimited};
 use crate::support::web::{Reply, Web};
 
 /// An Odoo that takes rows, and has permits without a registration that bear these numbers.
-struct Books {
+struct ListingLedger {
     odoo: FakeOdoo,
     client: Client,
     stop: Arc<Mutex<bool>>,
 }
 
-impl Books {
-    async fn open(numbers: &[&str]) -> Self {
+impl ListingLedger {
+    async fn start(numbers: &[&str]) -> Self {
         let odoo = FakeOdoo::start().await;
         let stop = Arc::new(Mutex::new(false));
         let numbers: Vec<Value> = (1..)
@@ -78,7 +78,7 @@ impl Books {
         wake: &Arc<Notify>,
     ) -> ImportEnded {
         let client = client(&web.base(), unlimited(4), stop);
-        let ledger = Ledger {
+        let run = Ledger {
             odoo: &self.client,
             run_id: 1,
             worker: "worker",
@@ -86,7 +86,7 @@ impl Books {
             last_batch: 0,
         };
         let paging = Paging::of(page_size);
-        let job = Import { server: &client, paging, ledger: Some(ledger), wake: Arc::clone(wake) };
+        let job = Import { server: &client, paging, ledger: Some(run), wake: Arc::clone(wake) };
         import(job, &mut |_| {}).await
     }
 
@@ -103,7 +103,7 @@ fn late() -> Reply {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_look_back_does_not_cost_the_lease() {
-    let books = Books::open(&[]).await;
+    let ledger = ListingLedger::start(&[]).await;
     let all = rows(50);
     let web = serve_listing(move |limit, offset, times| {
         if times == 0 {
@@ -113,9 +113,9 @@ async fn a_slow_look_back_does_not_cost_the_lease() {
         Reply::Late(Duration::from_secs(9), body)
     })
     .await;
-    let ended = books.import_all(&web, 100).await;
+    let ended = ledger.import_all(&web, 100).await;
     assert!(ended.imported.complete);
-    assert!(books.heartbeats().len() >= 2, "{:?}", books.heartbeats());
+    assert!(ledger.heartbeats().len() >= 2, "{:?}", ledger.heartbeats());
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,7 +123,7 @@ async fn a_stop_is_heard_while_nothing_answers() {
     // By a press in Odoo, or by a signal; in a sweep, or in the look back.
     for is_signal in [false, true] {
         for (count, hangs_at) in [(300, 200), (50, 0)] {
-            let books = Books::open(&[]).await;
+            let ledger = ListingLedger::start(&[]).await;
             let all = rows(count);
             let web = serve_listing(move |limit, offset, times| {
                 let is_look = hangs_at == 0 && times > 0;
@@ -140,13 +140,13 @@ async fn a_stop_is_heard_while_nothing_answers() {
                 if is_signal {
                     stop.cancel();
                 } else {
-                    *books.stop.lock().expect("not poisoned") = true;
+                    *ledger.stop.lock().expect("not poisoned") = true;
                     wake.notify_one();
                 }
                 Instant::now()
             };
             let importing = async {
-                let ended = books.import(&web, 100, &stop, &wake).await;
+                let ended = ledger.import(&web, 100, &stop, &wake).await;
                 (ended, Instant::now())
             };
             let ((ended, over), asked) = tokio::join!(importing, stopping);
@@ -158,7 +158,7 @@ async fn a_stop_is_heard_while_nothing_answers() {
             assert!(is_right, "{:?}", ended.halt);
             let took = over - asked;
             assert!(took <= Duration::from_millis(1_500), "{took:?}");
-            let stored: usize = books.calls().iter().map(Vec::len).sum();
+            let stored: usize = ledger.calls().iter().map(Vec::len).sum();
             assert_eq!(stored as u64, ended.imported.listing.listed);
             assert!(stored >= 50, "what was received is stored");
         }
@@ -166,12 +166,12 @@ async fn a_stop_is_heard_while_nothing_answers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_known_is_not_said() {
-    let books = Books::open(&[]).await;
+async fn an_unknown_way_is_not_reported() {
+    let ledger = ListingLedger::start(&[]).await;
     let web = serve_listing(|_, _, _| late()).await;
-    let ended = books.import(&web, 100, &CancellationToken::new(), &Arc::default()).await;
+    let ended = ledger.import(&web, 100, &CancellationToken::new(), &Arc::default()).await;
     assert!(!ended.imported.complete, "{ended:?}");
-    let heartbeats = books.heartbeats();
+    let heartbeats = ledger.heartbeats();
     assert!(!heartbeats.is_empty());
     assert!(
         heartbeats.iter().all(|heartbeat| heartbeat["progress"].get("upgraded").is_none()),
@@ -180,36 +180,36 @@ async fn what_is_not_known_is_not_said() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn large_pages_leave_no_heap_behind() {
-    let books = Books::open(&[]).await;
+async fn large_pages_do_not_pile_up() {
+    let ledger = ListingLedger::start(&[]).await;
     let all = rows(4_000);
     let web = serve_listing(move |limit, offset, _| page(&all, limit, offset)).await;
-    let ended = books.import_all(&web, 1_000).await;
+    let ended = ledger.import_all(&web, 1_000).await;
     assert!(ended.imported.complete);
-    let calls: Vec<usize> = books.calls().iter().map(Vec::len).collect();
+    let calls: Vec<usize> = ledger.calls().iter().map(Vec::len).collect();
     assert_eq!(calls.iter().sum::<usize>(), 4_000);
     assert!(calls.iter().all(|rows| *rows <= 600), "{calls:?}");
     // Less than a batch is left of each page: three calls and not two for a thousand rows.
-    let heartbeats = books.heartbeats().len();
+    let heartbeats = ledger.heartbeats().len();
     assert!(calls.len() <= 8 && heartbeats <= 2, "{calls:?} {heartbeats}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn stop_keeps_all_that_waits() {
-    let books = Books::open(&[]).await;
-    *books.stop.lock().expect("not poisoned") = true;
+    let ledger = ListingLedger::start(&[]).await;
+    *ledger.stop.lock().expect("not poisoned") = true;
     let all = rows(1_100);
     let web = serve_listing(move |limit, offset, _| page(&all, limit, offset)).await;
-    let ended = books.import(&web, 1_000, &CancellationToken::new(), &Arc::default()).await;
+    let ended = ledger.import(&web, 1_000, &CancellationToken::new(), &Arc::default()).await;
     assert!(matches!(ended.halt, Some(Halt::Cancelled)), "{:?}", ended.halt);
-    let stored: usize = books.calls().iter().map(Vec::len).sum();
+    let stored: usize = ledger.calls().iter().map(Vec::len).sum();
     assert_eq!(stored as u64, ended.imported.listing.listed);
     assert!(stored >= 1_100, "{stored}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn dates_that_contradict_each_other_far_apart_are_said() {
-    let books = Books::open(&[]).await;
+    let ledger = ListingLedger::start(&[]).await;
     let mut all = rows(1_500);
     all.iter_mut().for_each(|row| row["d_berlaku_izin"] = json!("2030-01-02"));
     all[1_400] = all[10].clone();
@@ -217,8 +217,8 @@ async fn dates_that_contradict_each_other_far_apart_are_said() {
     all[1_401] = all[11].clone();
     all[1_401]["n_pemohon"] = json!("Barus");
     let web = serve_listing(move |limit, offset, _| page(&all, limit, offset)).await;
-    books.import_all(&web, 100).await;
-    let sent: Vec<Value> = books.calls().concat();
+    ledger.import_all(&web, 100).await;
+    let sent: Vec<Value> = ledger.calls().concat();
     let of = |number: u32| -> Vec<&Value> {
         sent.iter()
             .filter(|sent| sent["registration_id"] == row(number)["pendaftaran_id"])
@@ -235,15 +235,15 @@ async fn dates_that_contradict_each_other_far_apart_are_said() {
 
 #[tokio::test(start_paused = true)]
 async fn rows_with_the_number_of_a_permit_without_registration_come_in_one_call() {
-    let books = Books::open(&["503/A ", "503/7"]).await;
+    let ledger = ListingLedger::start(&["503/A ", "503/7"]).await;
     let mut all = rows(2_000);
     for place in [5, 1_900] {
         all[place]["no_surat"] = json!(" 503/A");
     }
     let web = serve_listing(move |limit, offset, _| page(&all, limit, offset)).await;
-    let ended = books.import_all(&web, 100).await;
+    let ended = ledger.import_all(&web, 100).await;
     assert_eq!(ended.imported.stored.created, 2_000);
-    let calls = books.calls();
+    let calls = ledger.calls();
     let with = |number: &str| -> Vec<usize> {
         let has = |rows: &Vec<Value>| {
             rows.iter()
@@ -261,7 +261,7 @@ async fn rows_with_the_number_of_a_permit_without_registration_come_in_one_call(
 
 #[tokio::test(start_paused = true)]
 async fn a_permit_that_lost_its_applicant_is_listed_all_the_same() {
-    let books = Books::open(&[]).await;
+    let ledger = ListingLedger::start(&[]).await;
     let registration = |number: u32| row(number)["pendaftaran_id"].clone();
     let known = json!([
         { "id": 1, "registration_id": registration(3), "listed": true },
@@ -269,7 +269,7 @@ async fn a_permit_that_lost_its_applicant_is_listed_all_the_same() {
         { "id": 3, "registration_id": registration(98), "listed": false },
         { "id": 4, "registration_id": registration(4), "listed": false },
     ]);
-    books.odoo.handle(move |seen| {
+    ledger.odoo.handle(move |seen| {
         let domain = seen.kwargs["domain"].to_string();
         Some(Answer::Value(match seen.method.as_str() {
             "search_read"
@@ -286,9 +286,9 @@ async fn a_permit_that_lost_its_applicant_is_listed_all_the_same() {
     let mut all = rows(20);
     all[3]["n_pemohon"] = json!("0");
     let web = serve_listing(move |limit, offset, _| page(&all, limit, offset)).await;
-    let ended = books.import_all(&web, 100).await;
+    let ended = ledger.import_all(&web, 100).await;
     assert_eq!((ended.imported.listing.junk, ended.imported.unlisted), (1, Some(1)));
-    let seen = books.odoo.seen();
+    let seen = ledger.odoo.seen();
     let done = seen.iter().find(|seen| seen.method == "listing_done").expect("it was said");
     assert_eq!(done.kwargs["listed_ids_missing"], json!([2]));
     assert_eq!(done.kwargs["listed_again"], json!([4]));
@@ -297,8 +297,8 @@ async fn a_permit_that_lost_its_applicant_is_listed_all_the_same() {
 
 #[tokio::test(start_paused = true)]
 async fn the_figures_of_a_run_never_fall() {
-    let books = Books::open(&[]).await;
-    books.odoo.handle(|seen| {
+    let ledger = ListingLedger::start(&[]).await;
+    ledger.odoo.handle(|seen| {
         let domain = seen.kwargs["domain"].to_string();
         Some(Answer::Value(match seen.method.as_str() {
             "fields_get" => json!({
@@ -326,8 +326,8 @@ async fn the_figures_of_a_run_never_fall() {
         "connector": { "id": 1, "name": "Karo", "api_url": web.base(), "page_size": 100 },
     });
     let claimed = ClaimedRun {
-        odoo: &books.client,
-        schema: &Schema::read(&books.client).await.expect("a schema"),
+        odoo: &ledger.client,
+        schema: &Schema::read(&ledger.client).await.expect("a schema"),
         worker: "worker",
         kind: Kind::All,
         claim: serde_json::from_value(claim).expect("a claim"),
@@ -339,7 +339,7 @@ async fn the_figures_of_a_run_never_fall() {
     let mut ended = claimed.work(&client, &stop, &mut Silent).await;
     assert!(ended.halt.is_none(), "{:?}", ended.halt);
     claimed.finish(&mut ended).await.expect("its end");
-    let seen = books.odoo.seen();
+    let seen = ledger.odoo.seen();
     let progress = |name: &str| -> Vec<u64> {
         let said = seen.iter().filter_map(|seen| seen.kwargs["progress"][name].as_u64());
         said.collect()

@@ -142,8 +142,8 @@ fn two(number: &str) -> Vec<Permit> {
 
 #[tokio::test(start_paused = true)]
 async fn what_met_a_passing_trouble_is_asked_once_more_at_the_end() {
-    // `0001` in base64 is MDAwMQ==. It fails for the tries of the first pass, or of both; between them the server is
-    // asked whether it is there.
+    // `0001` in base64 is MDAwMQ==. It fails for the tries of the first pass, or of both; between
+    // them the server is asked whether it is there.
     for (troubles, requests, outcome) in
         [(3, 6, "2031-01-02"), (5, 8, "2031-01-02"), (99, 8, "failed/unavailable")]
     {
@@ -184,7 +184,7 @@ async fn a_number_that_cannot_be_asked_for_costs_no_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_refuses_everybody_is_left_alone() {
+async fn a_server_that_refuses_everything_is_left_alone() {
     let web = Web::start(|_| Some(Reply::status(403, "<html>Forbidden</html>"))).await;
     let stop = CancellationToken::new();
     let client = client(&web.base(), unlimited(4), &stop);
@@ -197,7 +197,7 @@ async fn who_refuses_everybody_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_talks_nonsense_to_everybody_is_left_alone() {
+async fn a_server_that_answers_only_nonsense_is_left_alone() {
     const PAGE: &str = "<html><body>Perbaikan</body></html>";
     for (ping, gone) in [(PAGE, true), (r#"[{"jumlah":"89"}]"#, false)] {
         let web = Web::start(move |asked| {

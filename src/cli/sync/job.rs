@@ -33,7 +33,8 @@ impl From<Command> for Job {
 }
 
 impl Job {
-    /// Fetches the dates of the permits that are due, `due.total` of which there are without a limit.
+    /// Fetches the dates of the permits that are due, `due.total` of which there are without a
+    /// limit.
     pub(super) async fn fetch<S: Sink>(
         &self,
         mut due: Due,

@@ -84,8 +84,8 @@ async fn start(
     tokio::select! {
         started = &mut starting => Ok(started?),
         () = interrupt.stop().cancelled() => {
-            // Odoo may be making it just now, and would keep the connector for it until its lease is
-            // over.
+            // Odoo may be making it just now, and would keep the connector for it until its lease
+            // is over.
             if let Ok(Ok(started)) = timeout(LAST_MOMENT, starting).await {
                 take_back(odoo, &started, worker).await;
             }
@@ -140,8 +140,8 @@ async fn take_back(odoo: &odoo::Client, started: &Started, worker: &str) {
 async fn held_by_another(setup: &Setup, started: &Started) -> Failure {
     let (run_id, connector) = (started.run_id, &setup.connector.name);
     if started.created {
-        // The run is ours, but another connector's run holds its server. It would wait for a sidecar;
-        // a command does not wait.
+        // The run is ours, but another connector's run holds its server. It would wait for a
+        // sidecar; a command does not wait.
         if let Err(error) = run::cancel(&setup.odoo, run_id).await {
             tracing::warn!(%error, "Run {run_id} could not be taken back and waits in Odoo");
         }

@@ -74,7 +74,8 @@ async fn rights(setup: &Setup) -> Result<bool, Failure> {
     Ok(may)
 }
 
-/// Notes the run's end on the connector; answers why that failed, where there was something to note.
+/// Notes the run's end on the connector; answers why that failed, where there was something to
+/// note.
 async fn note(setup: &Setup, ended: &Ended) -> Option<Failure> {
     if !is_worth_a_note(ended.halt.as_ref()) {
         return None;

@@ -1,5 +1,5 @@
-//! A connector's permits as the listing needs to know them: by registration, or by number where they
-//! have none.
+//! A connector's permits as the listing needs to know them: by registration, or by number where
+//! they have none.
 
 use serde::Deserialize;
 use serde_json::json;

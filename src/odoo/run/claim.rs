@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Kind, Label, Trigger};
+use super::{Kind, Label};
 use crate::odoo::{Client, Connector, Domain, Error, model, value};
 
 /// How many permits have each outcome, by the outcome's label.
@@ -19,9 +18,6 @@ pub struct Claim {
     pub run_id: i64,
     /// What it is about.
     pub kind: Label<Kind>,
-    /// Who asked for it.
-    #[serde(default)]
-    pub trigger: Label<Trigger>,
     /// How often it has been claimed.
     #[serde(default, deserialize_with = "value::count")]
     pub attempt: u32,
@@ -31,9 +27,6 @@ pub struct Claim {
     /// Whether permits that are not due are included.
     #[serde(default, deserialize_with = "value::truth")]
     pub include_not_due: bool,
-    /// Days after which a date is checked again.
-    #[serde(default, deserialize_with = "value::nonzero")]
-    pub refresh_older_than: Option<u32>,
     /// How many permits it has in all.
     #[serde(default)]
     pub total: u64,
@@ -46,9 +39,6 @@ pub struct Claim {
     /// The same by outcome.
     #[serde(default)]
     pub counts: OutcomeCounts,
-    /// When its first attempt began.
-    #[serde(default, deserialize_with = "value::moment")]
-    pub started_at: Option<DateTime<Utc>>,
     /// Whether an earlier attempt has read the listing to its end.
     #[serde(default, deserialize_with = "value::truth")]
     pub listing_done: bool,

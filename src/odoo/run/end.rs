@@ -20,8 +20,8 @@ pub struct Ending<'a> {
     pub progress: ProgressReport,
 }
 
-/// Ends a run. Answers the ledger's own counts: Odoo may have refused an outcome, of whichever kind,
-/// that was counted when it was sent.
+/// Ends a run. Answers the ledger's own counts: Odoo may have refused an outcome, of whichever
+/// kind, that was counted when it was sent.
 ///
 /// # Errors
 /// What Odoo answers. Sent again, it finds the run ended.
@@ -77,8 +77,8 @@ pub async fn abandon(client: &Client, run_id: i64, worker: &str) -> Result<Reply
     call(client, "abandon", run_id, worker, json!({})).await
 }
 
-/// Asks a run to stop. Answers its state then: cancelled, or still running until its worker has heard
-/// of it.
+/// Asks a run to stop. Answers its state then: cancelled, or still running until its worker has
+/// heard of it.
 ///
 /// # Errors
 /// What Odoo answers.

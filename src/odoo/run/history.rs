@@ -127,7 +127,8 @@ pub async fn read(client: &Client, run_id: i64) -> Result<Option<Run>, Error> {
     Ok(search(client, vec![json!(["id", "=", run_id])], 1).await?.pop())
 }
 
-/// The run that works now on the SICANTIK server `host`, written as the addon does (see [`crate::outbound::server`]).
+/// The run that is asking the server `host` now. The name is written as the addon does: see
+/// [`crate::outbound::server`].
 ///
 /// # Errors
 ///

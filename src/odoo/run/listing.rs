@@ -25,8 +25,9 @@ pub struct ListedPermit {
     /// When it expires, where the listing says so; an inner `None` says that it has no date.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "date_or_false")]
     pub expiry_date: Option<Option<NaiveDate>>,
-    /// A different date that another row of the same registration has, which may have been sent long
-    /// before; an inner `None` where that row has none. Nobody can tell which of the two is right.
+    /// A different date that another row of the same registration has, which may have been sent
+    /// long before; an inner `None` where that row has none. Nobody can tell which of the two is
+    /// right.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_expiry_date: Option<Option<NaiveDate>>,
     /// Whether a row of the registration has been sent before in this attempt: Odoo counts each
@@ -139,8 +140,8 @@ pub struct Remaining {
     pub limit: u32,
 }
 
-/// The permits that a run of the kind [`All`](super::Kind::All) has still to ask about, now that the
-/// listing has been read.
+/// The permits that a run of the kind [`All`](super::Kind::All) has still to ask about, now that
+/// the listing has been read.
 ///
 /// # Errors
 /// What Odoo answers.

@@ -1,10 +1,10 @@
 //! The protocol of the ledger `sicantik.sync.run`: every run is a record there, and a worker holds
 //! the run it works on by a lease.
 //!
-//! Each call may be sent again when its answer was lost: `start` recognises its worker and `record`
-//! its batch number; `finish`, `cancel`, `release` and `abandon` find the run as they want it. A
-//! claim whose answer was lost leaves a run that nobody works on until its lease is over; then it is
-//! claimed again.
+//! Each call may be sent again when its answer was lost: `start` recognises its worker and
+//! `record` its batch number; `finish`, `cancel`, `release` and `abandon` find the run as they
+//! want it. A claim whose answer was lost leaves a run that nobody works on until its lease is
+//! over; then it is claimed again.
 //!
 //! - `kind`, `trigger`, `state`: the words of a run, and `label` for those that a newer addon has.
 //! - `reply`: what Odoo answers to the worker that holds a run.

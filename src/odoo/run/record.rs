@@ -10,8 +10,9 @@ use crate::odoo::{Client, Error};
 
 /// The outcome of one permit, as `record` takes it.
 ///
-/// It names what was asked about: a permit is read some time before it is asked about, and an answer
-/// about a number that was corrected in between says nothing about the permit. Odoo ignores it.
+/// It names what was asked about: a permit is read some time before it is asked about, and an
+/// answer about a number that was corrected in between says nothing about the permit. Odoo ignores
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OutcomeRow<'a> {
     /// The permit's id in Odoo.

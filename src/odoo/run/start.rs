@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Claim, Kind, Label, State, Trigger};
+use super::{Claim, Kind, Trigger};
 use crate::odoo::{Client, Domain, Error, model, value};
 
 /// Which permits a run is to ask about.
@@ -35,11 +35,6 @@ pub struct Started {
     pub run_id: i64,
     /// Whether it was created now.
     pub created: bool,
-    /// Queued or running.
-    pub state: Label<State>,
-    /// Who asked for it.
-    #[serde(default)]
-    pub trigger: Label<Trigger>,
     /// Who works on it.
     #[serde(default, deserialize_with = "value::falsy")]
     pub worker: Option<String>,

@@ -16,8 +16,9 @@ use crate::sync::{ClaimedRun, Counts, Ended, Halt};
 /// How long a run waits for an Odoo that is away before it is left to whoever claims it next.
 const RETRY_BUDGET: Duration = Duration::from_secs(600);
 
-/// The same where the service is to stop: a run that cannot be given back now is found by its lease.
-const RELEASE_BUDGET: Duration = Duration::from_secs(3);
+/// The same where the service is to stop: a run that cannot be given back now is found by its
+/// lease.
+pub(super) const RELEASE_BUDGET: Duration = Duration::from_secs(3);
 
 /// How a run ended here, as metrics and subscribers name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]

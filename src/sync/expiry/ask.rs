@@ -9,8 +9,8 @@ use crate::sync::server::LicensingServer;
 ///
 /// # Errors
 ///
-/// A transient [`Error`], or [`Error::Stopped`]: the permit has no outcome yet. Any other error is its
-/// outcome.
+/// A transient [`Error`], or [`Error::Stopped`]: the permit has no outcome yet. Any other error is
+/// its outcome.
 pub async fn ask(server: &impl LicensingServer, permit: &Permit) -> Result<Outcome, Error> {
     let registration_id = permit.registration_id.as_deref();
     let expiry = match server.permit_expiry(&permit.permit_number, registration_id).await {

@@ -22,18 +22,19 @@ pub(super) const LARGEST_BATCH: usize = 400;
 /// How the storing ended.
 #[derive(Debug)]
 pub(super) struct Stored {
-    /// The outcomes that are stored, with those of an earlier attempt; dates that Odoo refused count
-    /// as failed.
+    /// The outcomes that are stored, with those of an earlier attempt; dates that Odoo refused
+    /// count as failed.
     pub(super) counts: Counts,
     /// Why the work is to end, or why no more could be stored.
     pub(super) halt: Option<Halt>,
 }
 
-/// Stores what comes through `outcomes` until its senders are gone, at once when `wake` is notified.
+/// Stores what comes through `outcomes` until its senders are gone, at once when `wake` is
+/// notified.
 ///
-/// When Odoo says to stop, `stop` is cancelled and what still comes is stored as well; when the run is
-/// lost or Odoo fails, what still comes is dropped. `pause` keeps the server from being asked for a
-/// while; `earlier` is what an earlier attempt has stored.
+/// When Odoo says to stop, `stop` is cancelled and what still comes is stored as well; when the
+/// run is lost or Odoo fails, what still comes is dropped. `pause` keeps the server from being
+/// asked for a while; `earlier` is what an earlier attempt has stored.
 pub(super) async fn store<S: Sink>(
     mut outcomes: mpsc::Receiver<PermitOutcome>,
     sink: &mut S,

@@ -16,8 +16,8 @@ use crate::sync::outcome::{Outcome, PermitOutcome};
 use crate::sync::progress::{Progress, Reporter};
 use crate::sync::server::LicensingServer;
 
-/// So many permits are remembered to be asked about once more at the end; the trouble of further ones
-/// is final until the next run. It bounds what is held in memory.
+/// So many permits are remembered to be asked about once more at the end; the trouble of further
+/// ones is final until the next run. It bounds what is held in memory.
 const MOST_DEFERRED: usize = 10_000;
 
 /// Fetches outcomes and passes them on.
@@ -27,8 +27,8 @@ pub(super) struct Fetcher<'a, 'r, L, F> {
     reporter: &'r mut dyn Reporter,
     pub(super) state: &'a Mutex<Progress>,
     progress: &'a F,
-    /// The permits answered before it was known whether the listing carries dates; `None` where that
-    /// is not looked at.
+    /// The permits answered before it was known whether the listing carries dates; `None` where
+    /// that is not looked at.
     answered: Option<HashSet<i64>>,
 }
 
@@ -75,8 +75,8 @@ impl<'a, 'r, L: LicensingServer, F: Fn() -> Progress> Fetcher<'a, 'r, L, F> {
         self.pass(again, None).await.err()
     }
 
-    /// Asks about `permits`. Those that meet a transient error go to `deferred` or, without it, have
-    /// failed.
+    /// Asks about `permits`. Those that meet a transient error go to `deferred` or, without it,
+    /// have failed.
     async fn pass(
         &mut self,
         permits: impl Stream<Item = Result<Permit, odoo::Error>> + Send,
@@ -92,7 +92,8 @@ impl<'a, 'r, L: LicensingServer, F: Fn() -> Progress> Fetcher<'a, 'r, L, F> {
             // Twice as many as may be in flight, so that those waiting to retry hold up no others.
             .buffer_unordered(server.gate().limits().max_in_flight.saturating_mul(2));
         let mut asked = std::pin::pin!(asked);
-        // The probe needs a slot, and requests in flight give theirs back only while they are polled.
+        // The probe needs a slot, and requests in flight give theirs back only while they are
+        // polled.
         let mut probing = std::pin::pin!(Fuse::terminated());
         loop {
             let next = tokio::select! {

@@ -1,5 +1,5 @@
-//! The dates from the listing, where it carries them: one request for a page of permits instead of one
-//! for each.
+//! The dates from the listing, where it carries them: one request for a page of permits instead of
+//! one for each.
 
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ impl<L: LicensingServer, F: Fn() -> Progress> Fetcher<'_, '_, L, F> {
     ///
     /// Returns the rest, to be asked about one by one: permits whose rows contradict each other or
     /// cannot be read, and permits that are not listed or moved while the listing was read.
-    pub(super) async fn from_listing<P>(
+    pub(super) async fn match_listing<P>(
         &mut self,
         pages: P,
         page_size: u32,
@@ -52,8 +52,8 @@ impl<L: LicensingServer, F: Fn() -> Progress> Fetcher<'_, '_, L, F> {
             permits = wanted.values().map(Vec::len).sum::<usize>(),
             "The listing carries dates: it is read instead of asking one by one"
         );
-        // A page may hold none of the wanted permits; reading more pages than there are permits would
-        // cost more than asking.
+        // A page may hold none of the wanted permits; reading more pages than there are permits
+        // would cost more than asking.
         let mut pages_left = wanted.len() + 1;
         let (sender, mut receiver) = mpsc::channel(WAITING_PAGES);
         let server = self.server.clone();

@@ -1,10 +1,12 @@
 //! Step two: the expiry dates, in a pipeline.
 //!
-//! Permits come in pages, as many are asked about at once as the gate lets through, and outcomes leave
-//! in batches while the next are being fetched. Only a few batches are held at a time, whatever the
-//! number of permits. Where the listing carries the dates, they are taken from there instead.
+//! Permits come in pages, as many are asked about at once as the gate lets through, and outcomes
+//! leave in batches while the next are being fetched. Only a few batches are held at a time,
+//! whatever the number of permits. Where the listing carries the dates, they are taken from there
+//! instead.
 //!
-//! - `due`: which permits; `pipeline`: the whole; `fetcher`: asks permit by permit; `ask`: one permit.
+//! - `due`: which permits; `pipeline`: the whole; `fetcher`: asks permit by permit; `ask`: one
+//!   permit.
 //! - `from_listing`: the dates of the listing.
 //! - `batch`, `sink`: what is stored, when and where.
 

@@ -115,8 +115,8 @@ enum Look {
     Upgraded,
 }
 
-/// Fetches the expiry of all permits: one by one from the start and, as soon as a look at the listing
-/// has shown that it carries dates, from there.
+/// Fetches the expiry of all permits: one by one from the start and, as soon as a look at the
+/// listing has shown that it carries dates, from there.
 async fn fetch<L, P, F>(
     fetcher: &mut Fetcher<'_, '_, L, F>,
     pages: &(impl Fn() -> P + Send),
@@ -140,14 +140,14 @@ where
     if let Look::Away(error) = look {
         return Some(Halt::Away(error));
     }
-    match fetcher.from_listing(pages(), page_size, ask_undated).await {
+    match fetcher.match_listing(pages(), page_size, ask_undated).await {
         Ok(rest) => fetcher.one_by_one(stream::iter(rest.into_iter().map(Ok)), stop).await,
         Err(halt) => Some(halt),
     }
 }
 
-/// Looks at the first row of the listing: is the server there, and do its rows carry dates? Ready only
-/// when the answer changes what is being done.
+/// Looks at the first row of the listing: is the server there, and do its rows carry dates? Ready
+/// only when the answer changes what is being done.
 async fn look(server: &impl LicensingServer, state: &Mutex<Progress>) -> Look {
     let answer = server.page(1, 0).await;
     // People are shown which way was used. If it is not known now, what was known before stays.

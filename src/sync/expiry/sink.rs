@@ -10,8 +10,8 @@ use crate::sync::progress::Progress;
 
 /// Takes outcomes, batch by batch.
 pub trait Sink {
-    /// Stores a batch; an empty one is a mere heartbeat. A batch that fails counts as not stored, even
-    /// where a part of it was.
+    /// Stores a batch; an empty one is a mere heartbeat. A batch that fails counts as not stored,
+    /// even where a part of it was.
     ///
     /// # Errors
     ///
@@ -34,8 +34,9 @@ pub struct LedgerSink {
 }
 
 impl LedgerSink {
-    /// Records into the run `run_id`, which `worker` holds and whose last batch was `last_batch`. What
-    /// the run sent to the server in an earlier step, `earlier`, is counted with what it sends now.
+    /// Records into the run `run_id`, which `worker` holds and whose last batch was `last_batch`.
+    /// What the run sent to the server in an earlier step, `earlier`, is counted with what it
+    /// sends now.
     #[must_use]
     pub fn new(
         client: &Client,
@@ -131,8 +132,8 @@ pub struct DrySink {
 }
 
 impl DrySink {
-    /// Ends the dry run when a run of the ledger begins to ask the server `host`: its worker does not
-    /// know of the dry run and uses the whole rate.
+    /// Ends the dry run when a run of the ledger begins to ask the server `host`: its worker does
+    /// not know of the dry run and uses the whole rate.
     #[must_use]
     pub fn yielding(client: &Client, host: &str) -> Self {
         Self { yields_to: Some((client.clone(), host.to_owned())) }

@@ -43,15 +43,16 @@ pub(super) struct Entry {
     pub(super) page: u32,
     /// Whether only rows without an applicant have been seen of it.
     pub(super) is_junk: bool,
-    /// Whether rows of one moment say different things of it, or have different dates. Which of them
-    /// comes first depends on the order of the answers, and must not change Odoo's permit every night.
+    /// Whether rows of one moment say different things of it, or have different dates. Which of
+    /// them comes first depends on the order of the answers, and must not change Odoo's permit
+    /// every night.
     pub(super) has_other_texts: bool,
     pub(super) has_other_date: bool,
 }
 
 impl Entry {
-    /// Whether a further row of the permit says something that has to be passed on; leaves only that in
-    /// `permit`.
+    /// Whether a further row of the permit says something that has to be passed on; leaves only
+    /// that in `permit`.
     pub(super) fn compare(
         &mut self,
         permit: &mut ListedPermit,
@@ -92,8 +93,8 @@ impl Entry {
     }
 }
 
-/// A row in the form that Odoo takes. A date that cannot be read is not said: the permit is then asked
-/// about by itself.
+/// A row in the form that Odoo takes. A date that cannot be read is not said: the permit is then
+/// asked about by itself.
 pub(super) fn listed(row: &Row) -> ListedPermit {
     let tidy = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     ListedPermit {

@@ -55,8 +55,8 @@ pub struct ImportEnded {
     pub halt: Option<Halt>,
 }
 
-/// Reads the listing until nothing can have been missed, and has it stored page by page. `report` is
-/// called after each page.
+/// Reads the listing until nothing can have been missed, and has it stored page by page. `report`
+/// is called after each page.
 pub async fn import<L: LicensingServer>(
     job: Import<'_, L>,
     report: &mut (dyn FnMut(&Imported) + Send),
@@ -90,8 +90,8 @@ struct Importer<'a, 'r, L> {
     started: Instant,
     /// Ready when the work has to stop and its grace period is over.
     stopping: Pin<Box<dyn Future<Output = ()> + Send>>,
-    /// In which pages the listing is read: smaller than was asked for where the server gives no larger
-    /// ones.
+    /// In which pages the listing is read: smaller than was asked for where the server gives no
+    /// larger ones.
     paging: Paging,
     seen: Seen,
     store: Store<'a>,
@@ -130,7 +130,7 @@ impl<L: LicensingServer> Importer<'_, '_, L> {
                     continue;
                 }
                 // Nothing is known of what follows unanswered pages.
-                Swept::CutShort | Swept::Unheard => return Ok(false),
+                Swept::CutShort | Swept::ReceiverClosed => return Ok(false),
             }
             self.seen.end();
             // The first sweep is complete if nothing moved; a later one, if it shows nothing new.
@@ -149,25 +149,26 @@ impl<L: LicensingServer> Importer<'_, '_, L> {
     async fn sweep_once(&mut self, paging: Paging) -> Result<Swept, Halt> {
         let (sender, mut pages) = mpsc::channel(WAITING_PAGES);
         let (server, expected) = (self.job.server.clone(), self.end);
-        // A task of its own, so that answers are taken while Odoo is waited for. Dropping it ends it.
+        // A task of its own, so that answers are taken while Odoo is waited for. Dropping it ends
+        // it.
         let mut sweeping = JoinSet::new();
         sweeping.spawn(async move { sweep_in(&server, paging, expected, &sender).await });
         while let Some(page) = self.next(&mut pages).await? {
             let news = self.seen.take(&page, paging);
-            self.passed_on(news).await?;
+            self.pass_on(news).await?;
         }
-        self.joined(sweeping).await
+        self.join(sweeping).await
     }
 
-    /// Looks at the front again, and at the pages behind it as long as they hold nothing known, until
-    /// the front shows nothing new. Answers whether it got that far.
+    /// Looks at the front again, and at the pages behind it as long as they hold nothing known,
+    /// until the front shows nothing new. Answers whether it got that far.
     async fn look_back(&mut self) -> Result<bool, Halt> {
         let began = self.seen.now();
         let mut offset = 0;
         for _ in 0..MOST_LOOKS {
             let page = self.look_at(offset).await?;
             let glance = self.seen.glance(&page, began);
-            self.passed_on(glance.news).await?;
+            self.pass_on(glance.news).await?;
             if page.rows.is_empty() && offset == 0 && self.seen.registrations() > 0 {
                 // A stray answer: there were rows a moment ago.
                 continue;
@@ -192,12 +193,12 @@ impl<L: LicensingServer> Importer<'_, '_, L> {
         });
         match self.next(&mut pages).await? {
             Some(page) => Ok(page),
-            None => self.joined(looking).await.map(|()| PageRead::default()),
+            None => self.join(looking).await.map(|()| PageRead::default()),
         }
     }
 
     /// The result of a task that reads.
-    async fn joined<T: 'static>(
+    async fn join<T: 'static>(
         &mut self,
         mut reading: JoinSet<Result<T, Error>>,
     ) -> Result<T, Halt> {
@@ -223,7 +224,7 @@ impl<L: LicensingServer> Importer<'_, '_, L> {
         }
     }
 
-    async fn passed_on(&mut self, news: Vec<ListedPermit>) -> Result<(), Halt> {
+    async fn pass_on(&mut self, news: Vec<ListedPermit>) -> Result<(), Halt> {
         self.imported.listing.pages += 1;
         self.store.keep(news);
         self.note();

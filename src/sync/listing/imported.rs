@@ -11,8 +11,8 @@ pub struct Imported {
     pub listing: ListingProgress,
     /// Permits created, changed, and left as they were.
     pub stored: RecordedListing,
-    /// Permits of Odoo that have left the listing since it was last read completely; unknown unless it
-    /// was read completely now.
+    /// Permits of Odoo that have left the listing since it was last read completely; unknown
+    /// unless it was read completely now.
     pub unlisted: Option<u64>,
     /// Whether nothing can have been missed.
     pub complete: bool,

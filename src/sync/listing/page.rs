@@ -9,8 +9,8 @@ use crate::sync::server::LicensingServer;
 const TRIES_OF_A_PART: u32 = 1;
 const TRIES_OF_A_ROW: u32 = 2;
 
-/// After so many single rows in a row without an answer the rest of the page is given up: each of them
-/// has taken two time-outs, and behind some offsets the server never answers.
+/// After so many single rows in a row without an answer the rest of the page is given up: each of
+/// them has taken two time-outs, and behind some offsets the server never answers.
 const UNANSWERED_ROWS: u32 = 3;
 
 /// The same for rows that are answered promptly, but unparsable.
@@ -72,8 +72,8 @@ pub(super) struct Reading {
     pub(super) is_given_up: bool,
 }
 
-/// Reads up to `limit` rows from `offset` on. A page that cannot be had whole is read in halves, and
-/// these in halves, down to single rows; a row that cannot be had alone is left out.
+/// Reads up to `limit` rows from `offset` on. A page that cannot be had whole is read in halves,
+/// and these in halves, down to single rows; a row that cannot be had alone is left out.
 ///
 /// # Errors
 ///
@@ -98,8 +98,8 @@ pub(super) async fn read(
     }
 }
 
-/// Whether a smaller page may succeed: a large or slow page may not be answered, and a single bad row
-/// spoils its whole page.
+/// Whether a smaller page may succeed: a large or slow page may not be answered, and a single bad
+/// row spoils its whole page.
 fn may_be_one_row(error: &Error) -> bool {
     error.is_transient() || error.is_about_size_or_row()
 }
@@ -120,7 +120,7 @@ async fn parts(server: &impl LicensingServer, offset: u32, limit: u32) -> Result
     while let Some(range) = ranges.pop() {
         let length = range.end - range.start;
         let tries = if length == 1 { TRIES_OF_A_ROW } else { TRIES_OF_A_PART };
-        match server.page_in(length, range.start, tries).await {
+        match server.page_with_tries(length, range.start, tries).await {
             Ok(rows) if rows.is_empty() => {
                 reading.is_empty_behind = true;
                 break;

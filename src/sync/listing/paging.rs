@@ -27,8 +27,8 @@ impl Paging {
     }
 
     /// The same pages, beginning elsewhere in each of several sweeps. MySQL orders rows of one day
-    /// differently for each limit and offset, but always the same for the same ones: a row that falls
-    /// between two pages would do so again in every sweep.
+    /// differently for each limit and offset, but always the same for the same ones: a row that
+    /// falls between two pages would do so again in every sweep.
     pub(super) fn phase(self, sweep: u32) -> Self {
         // 0, 1/2, 1/4, 3/4, 1/8 … of a page.
         let part = u64::from(sweep.reverse_bits());

@@ -40,8 +40,8 @@ pub(super) struct Seen {
 pub(super) struct Glance {
     /// The permits in it that are new or have changed.
     pub(super) news: Vec<ListedPermit>,
-    /// Whether a registration there is new and no permit there was known before the looks began: more
-    /// may have come in behind it.
+    /// Whether a registration there is new and no permit there was known before the looks began:
+    /// more may have come in behind it.
     pub(super) may_go_on: bool,
     /// Whether a registration there is new.
     pub(super) has_new: bool,
@@ -118,8 +118,8 @@ impl Seen {
         self.moment + 1
     }
 
-    /// Takes in a page that is looked at outside of a sweep, in looks that began at `began`. Its position
-    /// says nothing.
+    /// Takes in a page that is looked at outside of a sweep, in looks that began at `began`. Its
+    /// position says nothing.
     pub(super) fn glance(&mut self, page: &PageRead, began: u32) -> Glance {
         self.moment += 1;
         // Most likely the sweep left out the same rows.
@@ -173,8 +173,9 @@ impl Seen {
             (entry.moment, entry.page) = (self.moment, NOWHERE);
         }
         if let Some(page) = own_page {
-            // Within one page, which is of one moment, the server repeats a registration. On two pages,
-            // its row has moved from one to the other, and another row the opposite way, perhaps unseen.
+            // Within one page, which is of one moment, the server repeats a registration. On two
+            // pages, its row has moved from one to the other, and another row the opposite way,
+            // perhaps unseen.
             self.moved |= entry.page != NOWHERE && entry.page != page;
             entry.page = page;
         }

@@ -1,9 +1,9 @@
 //! All pages of the listing, once, several at a time.
 //!
-//! Only the end itself tells where the listing ends. An empty answer alone may be a stray one, and a
-//! page that is not full may come from a server that gives fewer rows than it is asked for. So the
-//! place where rows stopped is the end only if the server says twice that nothing stands there (a page
-//! that stops there counts as once), and nothing stands behind it.
+//! Only the end itself tells where the listing ends. An empty answer alone may be a stray one, and
+//! a page that is not full may come from a server that gives fewer rows than it is asked for. So
+//! the place where rows stopped is the end only if the server says twice that there are no rows
+//! (a page that stops there counts as once), and no rows have been seen behind it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -17,7 +17,7 @@ use super::paging::Paging;
 use crate::sicantik::Error;
 use crate::sync::server::LicensingServer;
 
-/// How often a place without rows is asked for although rows stand behind it.
+/// How often a place without rows is asked for although there are rows behind it.
 const TRIES_OF_A_STRAY: u32 = 3;
 
 /// A server that has stopped so often after the same number of rows, not at the end, gives no more
@@ -33,24 +33,24 @@ const GIVEN_UP_IN_A_ROW: usize = 3;
 pub enum Swept {
     /// At the listing's end.
     Whole {
-        /// How many rows stand before it.
+        /// How many rows there are before it.
         end: u32,
     },
     /// Before it: the server gives fewer rows at once than it was asked for.
     Capped {
-        /// So many it gives.
+        /// How many it gives.
         rows: u32,
     },
     /// Before it: the server answers for no more pages.
     CutShort,
     /// The receiver was closed.
-    Unheard,
+    ReceiverClosed,
 }
 
-/// Reads all pages from the front to the end, and sends them on as they come, in any order. Where the
-/// server gives fewer rows at once than it is asked for, begins anew with smaller pages. Pages behind
-/// `expected_end`, where an earlier sweep found the end, are asked for only when the listing turns out
-/// to be longer.
+/// Reads all pages from the front to the end, and sends them on as they come, in any order. Where
+/// the server gives fewer rows at once than it is asked for, begins anew with smaller pages. Pages
+/// behind `expected_end`, where an earlier sweep found the end, are asked for only when the
+/// listing turns out to be longer.
 ///
 /// # Errors
 ///
@@ -109,9 +109,9 @@ struct Place {
     /// The page that is not full, and where it would be.
     index: u32,
     until: u32,
-    /// Whether rows stand right before it.
+    /// Whether there are rows right before it.
     is_stop: bool,
-    /// How often the server said that nothing stands there.
+    /// How often the server said that there are no rows.
     empties: u32,
     /// How many rows came at once, where that may be all that the server gives.
     came: u32,
@@ -132,8 +132,8 @@ struct Sweeping<'a, L> {
     reading: FuturesUnordered<Abortable<BoxFuture<'static, Asked>>>,
     /// What is being read, by offset.
     asked: BTreeMap<u32, (Ask, AbortHandle)>,
-    /// Pages that the receiver has no room for yet. They count as pages being read, so that it does not
-    /// grow.
+    /// Pages that the receiver has no room for yet. They count as pages being read, so that it
+    /// does not grow.
     outbox: VecDeque<PageRead>,
     places: BTreeMap<u32, Place>,
     /// The first place behind all rows seen.
@@ -158,11 +158,12 @@ impl<L: LicensingServer> Sweeping<'_, L> {
                     return end.clone();
                 }
             }
-            // Answers are taken even while the receiver is busy: one that waits too long is a time-out.
+            // Answers are taken even while the receiver is busy: one that waits too long is a
+            // time-out.
             tokio::select! {
-                () = pages.closed() => return Ok(Swept::Unheard),
+                () = pages.closed() => return Ok(Swept::ReceiverClosed),
                 room = pages.reserve(), if !self.outbox.is_empty() => {
-                    let Ok(room) = room else { return Ok(Swept::Unheard) };
+                    let Ok(room) = room else { return Ok(Swept::ReceiverClosed) };
                     room.send(self.outbox.pop_front().expect("it is not empty"));
                 }
                 Some(read) = self.reading.next(), if ended.is_none() => {
@@ -245,8 +246,8 @@ impl<L: LicensingServer> Sweeping<'_, L> {
             .then_some(Swept::Whole { end: self.furthest })
     }
 
-    /// Goes on at places behind which rows have been seen: a page there is not full, or a stray answer
-    /// said that there is nothing.
+    /// Goes on at places behind which rows have been seen: a page there is not full, or a stray
+    /// answer said that there is nothing.
     fn ask_where_rows_stopped(&mut self) {
         let open: Vec<u32> = self.places.range(..self.furthest).map(|(at, _)| *at).collect();
         for at in open {
@@ -282,8 +283,8 @@ impl<L: LicensingServer> Sweeping<'_, L> {
         }
     }
 
-    /// Gives up what is being read behind the place where the listing seems to end. If it does not end
-    /// there, it is asked for again.
+    /// Gives up what is being read behind the place where the listing seems to end. If it does not
+    /// end there, it is asked for again.
     fn forget_behind(&mut self, at: u32) {
         for (offset, (ask, handle)) in self.asked.split_off(&at.saturating_add(1)) {
             handle.abort();
