@@ -301,7 +301,7 @@ fn each_value_says_where_it_came_from() {
         shown.lines().map(|line| line.split_once("  #").unwrap_or((line, ""))).collect();
     let expected = [
         (format!("# settings file: {path}"), "variable SIDECAR_CONFIG".to_owned()),
-        ("odoo.url = http://a:1/".to_owned(), "flag --odoo-url".to_owned()),
+        ("odoo.url = http://a:1".to_owned(), "flag --odoo-url".to_owned()),
         ("odoo.db = of_file".to_owned(), format!("file {path} (odoo.db)")),
         ("odoo.login = of_variable".to_owned(), "variable ODOO_LOGIN".to_owned()),
         ("odoo.api_key = (set, hidden)".to_owned(), "variable ODOO_API_KEY_FILE".to_owned()),

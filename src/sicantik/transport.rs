@@ -12,7 +12,7 @@ use super::decode::Format;
 use super::error::{Error, Unreadable};
 use super::retry;
 use crate::outbound::headers::{redirect_target, retry_after};
-use crate::outbound::http::{self as outbound_http, Failure, Response};
+use crate::outbound::http::{Failure, Options, Response, client, exchange};
 use crate::outbound::{Gate, RequestOutcome, Slot, is_loopback};
 
 /// The largest body that is read, in bytes. The server's largest real ones are a few hundred
@@ -64,7 +64,7 @@ impl Transport {
         timeout: Duration,
         stop: CancellationToken,
     ) -> Result<Self, Error> {
-        let http = outbound_http::client(outbound_http::Options {
+        let http = client(Options {
             timeout,
             connect_timeout: None,
             pool_idle_timeout: Some(POOL_IDLE),
@@ -127,7 +127,7 @@ impl Transport {
                 metrics::counter!("sicantik_retries_total").increment(1);
             }
             let request = self.http.get(url.clone()).header(ACCEPT, media_type(accept));
-            let received = match outbound_http::exchange(request, MAX_BODY).await {
+            let received = match exchange(request, MAX_BODY).await {
                 Ok(response) => receive(&url, response, redirects < MAX_REDIRECTS),
                 Err(failure) => Err(error(failure, self.timeout)),
             };

@@ -243,7 +243,7 @@ async fn a_connector_is_found_by_name_by_id_or_as_the_only_one() {
     }
     odoo.answers([Answer::Value(both)]);
     let error = within(connector::find(&client, &schema, Some("2"), true)).await;
-    assert!(matches!(error, Err(connector::FindError::NoAddress { .. })), "{error:?}");
+    assert!(matches!(error, Err(FindError::NoAddress { .. })), "{error:?}");
 }
 
 /// Fields, of which `config_id` leads to another model.
