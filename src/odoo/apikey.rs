@@ -1,5 +1,5 @@
-//! Whose the API key is, and when the user's keys expire: an expired key is the commonest reason for
-//! a refusal.
+//! Whose the API key is, and when the user's keys expire: an expired key is the commonest reason
+//! for a refusal.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;

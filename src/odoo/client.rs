@@ -45,7 +45,8 @@ enum Api {
 }
 
 impl Client {
-    /// Asks the server its version, chooses the protocol, and proves database and key with one call.
+    /// Asks the server its version, chooses the protocol, and proves database and key with one
+    /// call.
     ///
     /// Nothing is retried here: a program that starts reports at once what is wrong.
     ///

@@ -84,8 +84,8 @@ impl Fault {
     }
 }
 
-/// Whether a message says that the model is unknown. `/jsonrpc` has a `UserError` for it, `/json/2` a
-/// "not found"; both are English, since no language is asked for.
+/// Whether a message says that the model is unknown. `/jsonrpc` has a `UserError` for it, `/json/2`
+/// a "not found"; both are English, since no language is asked for.
 pub(crate) fn no_such_model(message: &str, model: &str) -> bool {
     message.contains(model)
         && (message.contains("doesn't exist") || message.contains("does not exist"))

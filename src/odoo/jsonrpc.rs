@@ -86,7 +86,8 @@ fn result(answer: &Answer, call: Call<'_>) -> Result<String, Error> {
             ResponsePayload::Success(result) => Ok(result.get().to_owned()),
             ResponsePayload::Error(error) => Err(refusal(&error, call)),
         },
-        // A method that returns None gives neither `result` nor `error`; the calls made here never do.
+        // A method that returns None gives neither `result` nor `error`; the calls made here never
+        // do.
         Err(_) if is_envelope(&answer.body) => Err(call.unreadable("it returned nothing")),
         Err(_) => Err(answer.not_odoo(call.settings)),
     }

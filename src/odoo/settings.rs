@@ -32,8 +32,8 @@ impl Protocol {
     }
 }
 
-/// Where Odoo is, who asks, and how long to wait. `Debug` shows neither the key nor a password in the
-/// address.
+/// Where Odoo is, who asks, and how long to wait. `Debug` shows neither the key nor a password in
+/// the address.
 #[derive(Clone)]
 pub struct Settings {
     /// The address of Odoo, `http://` or `https://`, with or without a path before `/jsonrpc`.

@@ -4,7 +4,7 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Serialize;
 
 use super::{Error, Settings};
-use crate::outbound::http::{self as outbound_http, Failure, Response};
+use crate::outbound::http::{Failure, Options, Response, client, exchange};
 
 /// Bytes of one request or answer: half of what Odoo takes by default.
 const MAX_BODY: usize = 64 * 1024 * 1024;
@@ -30,7 +30,7 @@ impl Transport {
     /// It uses no proxy: Odoo stands in the same house, and the environment's proxy is for the way
     /// out.
     pub(super) fn new(settings: &Settings, headers: HeaderMap) -> Result<Self, Error> {
-        let http = outbound_http::client(outbound_http::Options {
+        let http = client(Options {
             timeout: settings.timeout,
             connect_timeout: Some(settings.connect_timeout),
             pool_idle_timeout: None,
@@ -56,9 +56,8 @@ impl Transport {
         }
         let url = settings.endpoint(path);
         let request = self.http.post(url).header(CONTENT_TYPE, JSON).body(body);
-        let Response { status, headers, body } = outbound_http::exchange(request, MAX_BODY)
-            .await
-            .map_err(|error| failed(error, settings))?;
+        let Response { status, headers, body } =
+            exchange(request, MAX_BODY).await.map_err(|error| failed(error, settings))?;
         let content_type = headers
             .get(CONTENT_TYPE)
             .and_then(|value: &HeaderValue| value.to_str().ok())

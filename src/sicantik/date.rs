@@ -12,8 +12,8 @@ pub struct BadDate {
 
 /// The day that `text` names, or `None` where it says that there is none.
 ///
-/// The server prints `YYYY-MM-DD`. Other deployments print `DD-MM-YYYY`, either of them with `/`, or a
-/// time after the date. "None" is nothing, an empty text, `-`, `0`, `0000-00-00` (MySQL's) and
+/// The server prints `YYYY-MM-DD`. Other deployments print `DD-MM-YYYY`, either of them with `/`,
+/// or a time after the date. "None" is nothing, an empty text, `-`, `0`, `0000-00-00` (MySQL's) and
 /// `1970-01-01` (PHP's failed `strtotime`), with any time after them.
 ///
 /// # Errors

@@ -86,7 +86,8 @@ pub(super) fn data(body: &[u8]) -> Result<(Value, Format), Unreadable> {
         })
 }
 
-/// The body as text: UTF-8 or, where a value is not, Windows-1252, the likeliest of what was typed in.
+/// The body as text: UTF-8 or, where a value is not, Windows-1252, the likeliest of what was typed
+/// in.
 fn text(body: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(body) {
         Ok(text) => Cow::Borrowed(text),
@@ -122,8 +123,8 @@ fn json(text: &str) -> Option<Value> {
 
 /// Whether a value can be the answer, by what stands around it.
 ///
-/// Alone, any value can. Otherwise PHP has printed warnings before or behind it. They are HTML and may
-/// hold a `[3]` or `{}`, and a value that a closing tag follows is a part of them.
+/// Alone, any value can. Otherwise PHP has printed warnings before or behind it. They are HTML and
+/// may hold a `[3]` or `{}`, and a value that a closing tag follows is a part of them.
 fn is_answer(value: &Value, before: &str, behind: &str) -> bool {
     if behind.is_empty() && before.is_empty() {
         return true;
@@ -142,7 +143,8 @@ fn is_answer(value: &Value, before: &str, behind: &str) -> bool {
 }
 
 /// Whether this begins as rows or an object do, with a first field, and not as the brackets of a
-/// printed warning do. If such data is broken, what can still be read in it is not all of the answer.
+/// printed warning do. If such data is broken, what can still be read in it is not all of the
+/// answer.
 fn begins_data(text: &str) -> bool {
     let inside = text.strip_prefix('[').map_or(text, str::trim_start);
     let Some(inside) = inside.strip_prefix('{').map(str::trim_start) else { return false };

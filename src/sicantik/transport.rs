@@ -12,7 +12,7 @@ use super::decode::Format;
 use super::error::{Error, Unreadable};
 use super::retry;
 use crate::outbound::headers::{redirect_target, retry_after};
-use crate::outbound::http::{self as outbound_http, Failure, Response};
+use crate::outbound::http::{Failure, Options, Response, client, exchange};
 use crate::outbound::{Gate, RequestOutcome, Slot, is_loopback};
 
 /// The largest body that is read, in bytes. The server's largest real ones are a few hundred
@@ -64,7 +64,7 @@ impl Transport {
         timeout: Duration,
         stop: CancellationToken,
     ) -> Result<Self, Error> {
-        let http = outbound_http::client(outbound_http::Options {
+        let http = client(Options {
             timeout,
             connect_timeout: None,
             pool_idle_timeout: Some(POOL_IDLE),
@@ -90,7 +90,8 @@ impl Transport {
             let mut result = self.send(url, read, accept, tries > 0).await;
             if accept == Format::Json && matches!(result, Err(Error::Unreadable(Unreadable::Empty)))
             {
-                // PHP could not encode a value that is not UTF-8. XML may still work, without a pause.
+                // PHP could not encode a value that is not UTF-8. XML may still work, without a
+                // pause.
                 accept = Format::Xml;
                 result = self.send(url, read, accept, true).await;
             }
@@ -126,7 +127,7 @@ impl Transport {
                 metrics::counter!("sicantik_retries_total").increment(1);
             }
             let request = self.http.get(url.clone()).header(ACCEPT, media_type(accept));
-            let received = match outbound_http::exchange(request, MAX_BODY).await {
+            let received = match exchange(request, MAX_BODY).await {
                 Ok(response) => receive(&url, response, redirects < MAX_REDIRECTS),
                 Err(failure) => Err(error(failure, self.timeout)),
             };
@@ -201,7 +202,8 @@ fn receive(url: &Url, response: Response, may_redirect: bool) -> Result<Received
     }
 }
 
-/// Reads a body. With data in it, 404 and 400 are answers; with a page or nothing they are refusals.
+/// Reads a body. With data in it, 404 and 400 are answers; with a page or nothing they are
+/// refusals.
 fn decode<T>(body: &Body, read: fn(&[u8]) -> Result<T, Unreadable>) -> Result<T, Error> {
     let status = body.status;
     read(&body.bytes).map_err(|unreadable| {

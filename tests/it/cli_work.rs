@@ -243,3 +243,46 @@ async fn a_run_of_both_steps_comes_to_its_end() {
     assert_eq!(summary["listing"]["listed"], 3);
     assert_eq!(ledger.run(run_id).state, "done");
 }
+
+#[tokio::test]
+async fn a_connector_may_keep_its_address_in_a_configuration() {
+    let simulator = clean(3).await;
+    let odoo = FakeOdoo::start().await;
+    let permits = simulator.permits().await;
+    let base = simulator.base.to_string();
+    let config = json!([{ "id": 7, "api_url": base, "rate_limit_requests": 100 }]);
+    let plain = Plain::behind(&odoo, permits, "", move |seen| {
+        let value = match (seen.model.as_str(), seen.method.as_str()) {
+            ("sicantik.connector", "fields_get") => json!({
+                "name": {}, "config_id": { "type": "many2one", "relation": "sicantik.config" },
+            }),
+            ("sicantik.connector", "search_read") => {
+                json!([{ "id": 1, "name": "Karo", "config_id": [7, "Production"] }])
+            }
+            ("sicantik.config", "read") => config.clone(),
+            _ => return None,
+        };
+        Some(Answer::Value(value))
+    });
+    let finished = finished(program(&odoo, &["sync", "expiry", "--json"])).await;
+    assert_eq!(finished.json()["synced"], 3, "{}", finished.stderr);
+    assert_eq!(plain.dates().len(), 3);
+}
+
+#[tokio::test]
+async fn an_address_on_the_command_line_is_enough() {
+    let simulator = clean(3).await;
+    let odoo = FakeOdoo::start().await;
+    let permits = simulator.permits().await;
+    let plain = Plain::behind(&odoo, permits, "", move |seen| {
+        let is_question = seen.model == "sicantik.connector" && seen.method == "fields_get";
+        is_question.then(|| Answer::Value(json!({ "name": {} })))
+    });
+    let refused = finished(program(&odoo, &["sync", "expiry"])).await;
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("give it with --api-url"), "{}", refused.stderr);
+    let arguments = ["sync", "expiry", "--json", "--api-url", simulator.base.as_str()];
+    let finished = finished(program(&odoo, &arguments)).await;
+    assert_eq!(finished.json()["synced"], 3, "{}", finished.stderr);
+    assert_eq!(plain.dates().len(), 3);
+}
