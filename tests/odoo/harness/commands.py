@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from . import addon_tests, odoo, python
-from .instance import ADDON, OWN_ADDONS, Instance, instances, run_odoo
+from .instance import ADDON, OWN_ADDONS, STANDALONE, Instance, instances, run_odoo
 from .postgres import Postgres
 from .system import Trouble, lock, say, state_dir
 
@@ -76,7 +76,7 @@ def _wanted(arguments) -> dict:
     if addons and not addons.is_dir():
         raise Trouble(f"{addons} is not a folder of addons")
     for module in filter(None, install.split(",")):
-        if addons and not (addons / module / "__manifest__.py").exists():
+        if addons and not any((folder / module / "__manifest__.py").exists() for folder in (addons, STANDALONE)):
             say(f"{addons} has no module {module}; it has to be one of Odoo's own")
     return {"addons": str(addons) if addons else None, "install": install}
 

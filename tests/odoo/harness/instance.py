@@ -34,8 +34,10 @@ from .system import (
 )
 
 BASE_MODULES = "base,web,mail"
-ADDON = "sicantik_connector"
+ADDON = "sicantik_connector,sicantik_sidecar"
 OWN_ADDONS = CHECKOUT / "odoo_addon"
+# Only for an office that has no `sicantik_connector` of its own.
+STANDALONE = OWN_ADDONS / "standalone"
 PROVISION = Path(__file__).resolve().parent / "provision.py"
 SKIPPED_FOLDERS = {"__pycache__", ".git"}
 
@@ -114,6 +116,8 @@ class Instance:
         digest = hashlib.sha256()
         for module in filter(None, (self.known.get("install") or "").split(",")):
             root = Path(self.known.get("addons") or "/nonexistent") / module
+            if not root.exists():
+                root = STANDALONE / module
             for folder, folders, files in os.walk(root):
                 folders[:] = sorted(set(folders) - SKIPPED_FOLDERS)
                 for name in sorted(files):
@@ -159,6 +163,8 @@ class Instance:
 
 def addons_path(odoo: programs.Odoo, own: str | None) -> str:
     folders = [Path(own)] if own else []
+    if own == str(OWN_ADDONS):
+        folders.append(STANDALONE)
     beside = Path(odoo.command[-1]).parent / "addons"  # a source checkout of Odoo
     if beside.is_dir():
         folders.insert(0, beside)

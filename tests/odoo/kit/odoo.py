@@ -43,7 +43,7 @@ class Odoo:
     def person(self, login, group, password, **values):
         """Makes the user `login` with a group of the addon's, or gives it these values."""
         group_id = self.call("ir.model.data", "search_read", [
-            ("module", "=", "sicantik_connector"), ("name", "=", f"group_{group}")], fields=["res_id"])[0]["res_id"]
+            ("module", "=", "sicantik_sidecar"), ("name", "=", f"group_{group}")], fields=["res_id"])[0]["res_id"]
         groups = "group_ids" if self.series >= 19 else "groups_id"
         values = {"name": login, "login": login, groups: [(4, group_id)], **values}
         known = self.call("res.users", "search", [("login", "=", login)])
