@@ -11,7 +11,7 @@ WRONG_KEY = "0123456789abcdef0123456789abcdef01234567"
 # Runs in Odoo's shell: people whose key opens the database, and who may not do the work.
 PEOPLE = """
 groups = "group_ids" if "group_ids" in env["res.users"]._fields else "groups_id"  # renamed in Odoo 19
-for login, group in (("outsider", "base.group_user"), ("reader", "sicantik_connector.group_user")):
+for login, group in (("outsider", "base.group_user"), ("reader", "sicantik_sidecar.group_user")):
     user = env["res.users"].search([("login", "=", login)])
     if not user:
         user = env["res.users"].with_context(no_reset_password=True).create(

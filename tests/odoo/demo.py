@@ -185,7 +185,7 @@ def leave_open(settings, ok):
     title("Odoo is open" if ok else "Something is wrong here; Odoo is open to find out")
     built = os.path.relpath(SIDECAR, ROOT) if Path(SIDECAR).is_relative_to(ROOT) else SIDECAR
     print(f"""\
-Address  {settings['ODOO_URL']}/odoo/action-sicantik_connector.sicantik_permit_action
+Address  {settings['ODOO_URL']}/odoo/action-sicantik_sidecar.sicantik_permit_action
 Login    {settings['ODOO_ADMIN_LOGIN']}
 Password {settings['ODOO_ADMIN_PASSWORD']}
 

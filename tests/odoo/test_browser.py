@@ -195,9 +195,9 @@ def test_settings_take_a_token_and_never_show_it(place, as_administrator, proces
     odoo = place.odoo
     address = serve(place.settings, processes)
     point_to(odoo, address)
-    odoo.call("ir.config_parameter", "set_param", "sicantik_connector.sidecar_token", "another-token")
+    odoo.set_parameter("sicantik_sidecar.token", "another-token")
     with as_administrator("settings") as page:
-        page.open("action-sicantik_connector.res_config_settings_action")
+        page.open("action-sicantik_sidecar.res_config_settings_action")
         page.sees("A token is stored. It is not shown again")
         token = page.page.locator("[name=sicantik_sidecar_token] input")
         assert token.input_value() == "" and token.get_attribute("type") == "password"
@@ -209,8 +209,8 @@ def test_settings_take_a_token_and_never_show_it(place, as_administrator, proces
         # Odoo loads the page anew when all is stored. Asking it meanwhile could keep the old value in its cache.
         with page.page.expect_navigation():
             page.press("Save")
-        assert odoo.call("ir.config_parameter", "get_param", "sicantik_connector.sidecar_token") == TOKEN
-        page.open("action-sicantik_connector.res_config_settings_action")
+        assert odoo.call("ir.config_parameter", "get_param", "sicantik_sidecar.token") == TOKEN
+        page.open("action-sicantik_sidecar.res_config_settings_action")
         assert page.page.locator("[name=sicantik_sidecar_token] input").input_value() == ""
         assert TOKEN not in page.page.content()
         page.press("Try")

@@ -65,11 +65,11 @@ def test_a_date_that_odoo_refuses_stops_no_other(plain, simulate, protocol):
     dates = plain_expected(truth)
     often = Counter(dates[permit["no_surat"]] for permit in truth if dates[permit["no_surat"]])
     refused, times = often.most_common(1)[0]
-    plain.odoo.call("ir.config_parameter", "set_param", REFUSED, refused)
+    plain.odoo.set_parameter(REFUSED, refused)
     try:
         result = plain.sync(ODOO_PROTOCOL=protocol)
     finally:
-        plain.odoo.call("ir.config_parameter", "set_param", REFUSED, False)
+        plain.odoo.set_parameter(REFUSED, False)
     found = check_dates(plain, truth, refused)
     assert result.code == 3
     assert result.json["found"] == found

@@ -38,15 +38,11 @@ TESTED = ("standalone", "seed", "predecessor")
 
 
 def wanted(base: str, bridge: bool = True) -> dict:
-    """The addons path and the modules of a base; the bridge's folder comes last and shadows nothing."""
+    """The addons path and the modules of a base. The bridge is on the path even where it is not installed, and last:
+    it shadows nothing."""
     chosen = BASES[base]
-    bridge = bridge and chosen.folder is not None
-    folders = [chosen.folder] if chosen.folder else []
-    modules = list(chosen.modules)
-    if bridge or chosen.folder is None:
-        folders.append(OWN_ADDONS)
-    if bridge:
-        modules.append(BRIDGE)
+    folders = [*([chosen.folder] if chosen.folder else []), OWN_ADDONS]
+    modules = [*chosen.modules, *([BRIDGE] if bridge and chosen.folder else [])]
     for module in modules:
         if not any((folder / module / "__manifest__.py").exists() for folder in folders):
             raise Trouble(f"there is no module {module} in {', '.join(map(str, folders))}")

@@ -73,7 +73,7 @@ class Desk:
 
     def open_connector(self, connector):
         """Goes to a connector as the menu leads there."""
-        self.open(f"action-sicantik_connector.sicantik_connector_action/{connector}")
+        self.open(f"action-sicantik_sidecar.sicantik_connector_action/{connector}")
 
     def press(self, label):
         """Presses the button that is called so."""

@@ -24,8 +24,8 @@ def serve(settings, processes, **env):
 
 def point_to(odoo, address):
     """Tells Odoo where its sidecar answers."""
-    odoo.call("ir.config_parameter", "set_param", "sicantik_connector.sidecar_url", address)
-    odoo.call("ir.config_parameter", "set_param", "sicantik_connector.sidecar_token", TOKEN)
+    odoo.set_parameter("sicantik_sidecar.url", address)
+    odoo.set_parameter("sicantik_sidecar.token", TOKEN)
 
 
 class Service:
