@@ -4,7 +4,7 @@
 LOGIN = "sidecar"
 KEY_NAME = "sicantik-sidecar"
 
-group = env.ref("sicantik_connector.group_sidecar")
+group = env.ref("sicantik_sidecar.group_sidecar")
 Users = env["res.users"].with_context(no_reset_password=True, active_test=False)
 groups = "group_ids" if "group_ids" in Users._fields else "groups_id"  # renamed in Odoo 19
 values = {"name": "SICANTIK sidecar", "active": True, groups: [(6, 0, group.ids)]}

@@ -1,0 +1,57 @@
+"""What data files that Odoo 18 and 19 both read cannot say, and what an uninstallation has to clear away."""
+
+from odoo import Command
+
+from .base_module import base_inherits
+
+ADDON = "sicantik_sidecar"
+PARAMETERS = ("url", "token", "run_retention_days")
+
+
+def post_init_hook(env):
+    """Show the three groups as one choice on the user form, let the administrator in, and plan the nights."""
+    user, officer, manager = (env.ref(f"{ADDON}.group_{name}") for name in ("user", "officer", "manager"))
+    groups = user | officer | manager
+    category = env.ref(f"{ADDON}.module_category_sicantik")
+    if "privilege_id" in groups._fields:
+        privilege = env["res.groups.privilege"]._load_records(
+            [
+                {
+                    "xml_id": f"{ADDON}.privilege_sicantik",
+                    "values": {"name": category.name, "category_id": category.id},
+                    "noupdate": True,
+                }
+            ]
+        )
+        groups.privilege_id = privilege
+    else:
+        groups.category_id = category
+    admin = env.ref("base.user_admin", raise_if_not_found=False)
+    if admin:
+        # Renamed from `groups_id` in Odoo 19.
+        field = "group_ids" if "group_ids" in admin._fields else "groups_id"
+        admin.write({field: [Command.link(manager.id)]})
+    env["sicantik.connector"]._set_up_crons()
+
+
+def uninstall_hook(env):
+    """Clear away what belongs to no record that Odoo deletes by itself."""
+    env["ir.config_parameter"].search([("key", "in", [f"{ADDON}.{name}" for name in PARAMETERS])]).unlink()
+    env["sicantik.connector"]._cron_triggers().unlink()
+    kind = env.ref(f"{ADDON}.mail_activity_type_sync_failed", raise_if_not_found=False)
+    if kind:
+        env["mail.activity"].search([("activity_type_id", "=", kind.id)]).unlink()
+    for model in ("sicantik.connector", "sicantik.permit"):
+        if not base_inherits(model, "mail.thread"):
+            # Without us nobody can read them, and Odoo stumbles over followers of what has no chatter.
+            env["mail.message"].search([("model", "=", model)]).unlink()
+            env["mail.followers"].search([("res_model", "=", model)]).unlink()
+        if not base_inherits(model, "mail.activity.mixin"):
+            env["mail.activity"].search([("res_model", "=", model)]).unlink()
+    env.cr.execute(
+        """
+        DROP INDEX IF EXISTS sicantik_permit_undated_index, sicantik_permit_refresh_index,
+            sicantik_permit_unlisted_index, sicantik_permit_trimmed_number_index,
+            sicantik_permit_registration_uniq
+        """
+    )
