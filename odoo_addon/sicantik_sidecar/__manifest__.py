@@ -14,7 +14,6 @@
         "views/sicantik_permit_views.xml",
         "views/sicantik_sync_run_views.xml",
         "views/sicantik_connector_views.xml",
-        "views/sicantik_listing_views.xml",
         "views/res_config_settings_views.xml",
         "views/sicantik_menus.xml",
     ],
