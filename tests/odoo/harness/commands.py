@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     modules(up)
     up.add_argument("--base", choices=bases.BASES, default=bases.DEFAULT, help="what the bridge stands on")
     up.add_argument("--without-bridge", action="store_true", help="the base alone")
+    up.add_argument("--fresh", action="store_true", help="with a fresh database")
     command("env", _env, "print the settings of a running server")
     command("reset", _reset, "a fresh database; address and users stay, the key is new")
     down = command("down", _down, "stop")
@@ -94,7 +95,8 @@ def _up(arguments) -> None:
         postgres.start()
         instance = Instance(arguments.name)
         current = (
-            all(instance.known.get(key) == value for key, value in wanted.items())
+            not arguments.fresh
+            and all(instance.known.get(key) == value for key, value in wanted.items())
             and instance.known.get("odoo") == program.command + [program.version]
             and instance.known.get("key")
             and instance.database in postgres.databases()

@@ -1,6 +1,5 @@
 """The sidecar as a service beside the Odoo under test."""
 
-import socket
 import subprocess
 import time
 
@@ -63,13 +62,6 @@ class Service:
             json={"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
         answer.raise_for_status()
         return answer.json()
-
-
-def nowhere():
-    """An address at which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
 def run_in(odoo, run_id, *states, seconds=PATIENCE):
