@@ -128,7 +128,7 @@ async fn odoo(config: &Config, args: &Args, report: &mut Report) -> Result<Seen,
         Mode::Ledger => report.ok("The addon is installed: runs are kept in its ledger"),
         Mode::Plain => report.warn(
             "The addon is not installed: dates are written to the models of another module",
-            "Install `sicantik_connector` for runs with a history, buttons and failures one by one.",
+            "Install `sicantik_sidecar` for runs with a history, buttons and failures one by one.",
         ),
     }
     let connectors = match connector::find(&odoo, &schema, args.connector.as_deref(), false).await {

@@ -14,7 +14,9 @@ from kit.processes import SIDECAR, Simulator, run, start
 
 PROTOCOLS = ("jsonrpc", "json2")
 NO_PARAMETERS = SimpleNamespace(params={})
-SEED_ADDONS = Path(__file__).resolve().parent / "seed_addons"
+# The modules of others that the bridge stands on, and those that plain mode works with.
+BASES = ("seed", "predecessor")
+PLAIN_BASES = ("least", "predecessor")
 
 
 def pytest_collection_modifyitems(items):
@@ -59,7 +61,7 @@ class Place:
 
 @pytest.fixture(scope="session")
 def main_server():
-    """The settings of the Odoo with the addon."""
+    """The settings of the Odoo with both of our addons."""
     if not Path(SIDECAR).exists():
         pytest.exit(f"{SIDECAR} is not there: build it with `make build`", returncode=2)
     if "ODOO_ADMIN_LOGIN" not in os.environ:
@@ -68,42 +70,52 @@ def main_server():
     return dict(os.environ)
 
 
-@pytest.fixture(scope="session")
-def plain_server(main_server):
-    """The settings of an Odoo with another module's permits and connectors, of only the seed's fields."""
-    yield servers.up("plain", "--addons", SEED_ADDONS, "--install", "sicantik_connector")
-    servers.down("plain")
+@pytest.fixture(scope="session", params=PLAIN_BASES)
+def plain_server(main_server, request):
+    """The settings of an Odoo with another module's permits and connectors, and without the bridge."""
+    yield from server(f"plain_{request.param}", "--base", request.param, "--without-bridge")
 
 
 @pytest.fixture(scope="session")
 def bare_server(main_server):
     """The settings of an Odoo without permits and connectors."""
-    yield servers.up("bare", "--without-addon")
-    servers.down("bare")
+    yield from server("bare", "--base", "none")
+
+
+@pytest.fixture(scope="session", params=BASES)
+def bridged_server(main_server, request):
+    """The settings of an Odoo with the bridge on another module."""
+    yield from server(request.param, "--base", request.param)
+
+
+def server(name, *flags):
+    """An Odoo for as long as the tests need it."""
+    yield servers.up(name, *flags)
+    servers.down(name)
 
 
 @pytest.fixture
 def place(main_server):
-    """The Odoo with the addon and nothing in it."""
-    made = Place(main_server)
-    made.db.empty()
-    yield made
-    made.db.connection.close()
+    """The Odoo with both of our addons and nothing in it."""
+    yield from emptied(main_server)
 
 
 @pytest.fixture
 def plain(plain_server):
     """The Odoo of plain mode, with nothing in it."""
-    made = Place(plain_server)
-    made.db.empty()
-    yield made
-    made.db.connection.close()
+    yield from emptied(plain_server)
 
 
 @pytest.fixture
-def bare(bare_server):
-    """The Odoo without the models."""
-    made = Place(bare_server)
+def bridged(bridged_server):
+    """The Odoo with the bridge on another module, with nothing in it."""
+    yield from emptied(bridged_server)
+
+
+def emptied(settings):
+    """A place without permits, for one test."""
+    made = Place(settings)
+    made.db.empty()
     yield made
     made.db.connection.close()
 

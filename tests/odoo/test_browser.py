@@ -195,7 +195,7 @@ def test_settings_take_a_token_and_never_show_it(place, as_administrator, proces
     odoo = place.odoo
     address = serve(place.settings, processes)
     point_to(odoo, address)
-    odoo.call("ir.config_parameter", "set_param", "sicantik_sidecar.token", "another-token")
+    odoo.set_parameter("sicantik_sidecar.token", "another-token")
     with as_administrator("settings") as page:
         page.open("action-sicantik_sidecar.res_config_settings_action")
         page.sees("A token is stored. It is not shown again")

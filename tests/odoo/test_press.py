@@ -1,42 +1,21 @@
 """Buttons as people press them, many at once and whatever the sidecar's port does: over HTTP, in a real Odoo."""
 
 import contextlib
-import socket
 import threading
 import time
 
 import pytest
-import requests
 
 from kit.odoo import Odoo
-from kit.service import point_to, serve
+from kit.service import point_to, run_in, serve
+from kit.strangers import hanging, nobody
+from kit.web import Session
 
 # What may keep an Odoo worker busy, seconds.
 HELD = 1.0
 PEOPLE, PRESSES = 5, 20
 PASSWORD = "a-password-of-the-tests"
 WIZARD = "sicantik.expiry.sync.wizard"
-
-
-class Browser:
-    """A person who is logged in to Odoo's pages."""
-
-    def __init__(self, settings, login):
-        self.url = settings["ODOO_URL"]
-        self.http = requests.Session()
-        answer = self.post("/web/session/authenticate", db=settings["ODOO_DB"], login=login, password=PASSWORD)
-        assert answer["uid"]
-
-    def post(self, path, **params):
-        answer = self.http.post(self.url + path, json={"jsonrpc": "2.0", "params": params}, timeout=60).json()
-        assert "error" not in answer, answer["error"]["data"]["message"]
-        return answer["result"]
-
-    def call(self, model, method, *args, **kwargs):
-        return self.post("/web/dataset/call_kw", model=model, method=method, args=args, kwargs=kwargs)
-
-    def press(self, model, method, record):
-        return self.post("/web/dataset/call_button", model=model, method=method, args=[[record]], kwargs={})
 
 
 @pytest.fixture(scope="module")
@@ -47,34 +26,8 @@ def people(main_server):
     for number in range(PEOPLE):
         login = f"officer{number}"
         odoo.person(login, "officer", PASSWORD)
-        made.append(Browser(main_server, login))
+        made.append(Session(main_server, login, PASSWORD))
     return made
-
-
-@contextlib.contextmanager
-def hanging():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(64)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
-@contextlib.contextmanager
-def nobody():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    yield address
-
-
-def wait_for(odoo, run, *states, seconds=20):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = odoo.call("sicantik.sync.run", "read", [run])[0]
-        if found["state"] in states:
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"after {seconds} s the run is {found['state']}")
 
 
 def start(person, connector):
@@ -86,8 +39,7 @@ def start(person, connector):
 
 def test_twenty_presses_of_five_people_make_one_run(place, clerks, people):
     _, connector = clerks(50)
-    with nobody() as address:
-        point_to(place.odoo, address)
+    point_to(place.odoo, nobody())
     wizards = [people[n % PEOPLE].call(WIZARD, "create", {"connector_id": connector}) for n in range(PRESSES)]
     barrier = threading.Barrier(PRESSES)
     opened, troubles = [], []
@@ -124,7 +76,7 @@ def test_no_worker_is_held(place, clerks, people, processes, port, record_proper
         if port == "up":
             address = serve(place.settings, processes)
         else:
-            address = stack.enter_context(nobody() if port == "down" else hanging())
+            address = nobody() if port == "down" else stack.enter_context(hanging())
         point_to(odoo, address)
         times = {}
         run, times["start"] = start(people[0], connector)
@@ -132,7 +84,7 @@ def test_no_worker_is_held(place, clerks, people, processes, port, record_proper
         people[0].press("sicantik.sync.run", "action_cancel", run)
         times["stop"] = time.monotonic() - began
         if port == "up":
-            wait_for(odoo, run, "cancelled", "done")
+            run_in(odoo, run, "cancelled", "done")
         for name, model in (("cron_sync_expiry_dates", "sicantik.connector"),
                             ("cron_check_expiring_permits", "sicantik.permit")):
             began = time.monotonic()
@@ -147,13 +99,12 @@ def test_no_worker_is_held(place, clerks, people, processes, port, record_proper
 def test_pressed_while_the_sidecar_is_down_it_runs_when_it_is_up(place, clerks, people, processes):
     simulator, connector = clerks(40)
     odoo = place.odoo
-    with nobody() as address:
-        point_to(odoo, address)
+    point_to(odoo, nobody())
     run, _ = start(people[0], connector)
     silent = people[1].call("sicantik.connector", "read", [connector], ["sidecar_silent", "current_run_id"])[0]
     assert silent["sidecar_silent"] and silent["current_run_id"][0] == run
     point_to(odoo, serve(place.settings, processes))
-    ended = wait_for(odoo, run, "done", seconds=30)
+    ended = run_in(odoo, run, "done", seconds=30)
     assert (ended["answered_count"], ended["attempt"], ended["failed_count"]) == (40, 1, 0)
     connector_now = people[1].call("sicantik.connector", "read", [connector], ["sidecar_silent"])[0]
     assert not connector_now["sidecar_silent"]
@@ -173,7 +124,7 @@ def test_quick_to_start_and_to_stop(place, clerks, people, processes):
     time.sleep(3)
     began = time.monotonic()
     people[0].press("sicantik.connector", "action_stop", connector)
-    ended = wait_for(odoo, run, "cancelled")
+    ended = run_in(odoo, run, "cancelled")
     stopped = time.monotonic() - began
     print(f"first permit written after {first:.2f} s, stopped after {stopped:.2f} s")
     assert first <= 2 and stopped <= 5

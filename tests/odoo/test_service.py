@@ -8,7 +8,8 @@ import pytest
 from kit.listing import check_dates, check_listing, two_step, upgraded
 from kit.odoo import Odoo
 from kit.processes import Simulator
-from kit.service import Service, nowhere, point_to, run_in
+from kit.service import Service, point_to, run_in
+from kit.strangers import nobody
 from kit.truth import check_all, counts, stored_counts
 
 RUNS = "sicantik.sync.run"
@@ -25,7 +26,7 @@ def serve(place):
         point_to(place.odoo, service.url)
         return service
 
-    point_to(place.odoo, nowhere())
+    point_to(place.odoo, nobody())
     yield made
     for service in started:
         service.__exit__()

@@ -77,7 +77,7 @@ pub(super) async fn work(config: &Config, job: &Job) -> Result<Finished, Failure
         (Mode::Ledger, false) => with_ledger(&setup, job, &interrupt).await?,
         (Mode::Plain, _) if job.kind != "expiry" => {
             return Err(Failure::wrong(format!(
-                "`sync {}` needs the addon `sicantik_connector` in Odoo: permits are made and changed through it. \
+                "`sync {}` needs the addon `sicantik_sidecar` in Odoo: permits are made and changed through it. \
                  Without it there is `sync expiry`.",
                 job.kind
             )));

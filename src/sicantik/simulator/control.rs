@@ -22,7 +22,7 @@ pub(super) const PATH: &str = "/_simulator";
 
 const INDEX: &str = "\
 GET  /_simulator/log?offset&limit       requests: time in us since the start, status, fault
-GET  /_simulator/log/summary            totals, max_in_any_second, max_in_flight
+GET  /_simulator/log/summary            totals, max_in_any_second, who asked
 GET  /_simulator/truth?offset&limit     what is true about each permit, 1000 at a time
 GET  /_simulator/truth?format=ndjson    the same, all of them, one a line
 GET  /_simulator/truth/summary          how many permits of each kind

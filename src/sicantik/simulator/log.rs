@@ -40,6 +40,8 @@ struct State {
     statuses: BTreeMap<u16, u64>,
     endpoints: BTreeMap<&'static str, u64>,
     faults: BTreeMap<&'static str, u64>,
+    /// Requests by product, as the `User-Agent` names it: who asks beside the sidecar.
+    products: BTreeMap<String, u64>,
 }
 
 struct Entry {
@@ -81,6 +83,7 @@ impl Log {
         target: &str,
         endpoint: &str,
         question: u64,
+        product: &str,
     ) -> InFlight {
         let mut guard = self.state();
         let state = &mut *guard;
@@ -101,6 +104,7 @@ impl Log {
         let earlier = *tries;
         *tries += 1;
         state.repeated += u64::from(earlier > 0);
+        *state.products.entry(product.to_owned()).or_default() += 1;
         let of_endpoint = state.endpoints.entry(routes::known(endpoint)).or_default();
         *of_endpoint += 1;
         let of_endpoint = *of_endpoint;
@@ -158,6 +162,7 @@ impl Log {
             "statuses": state.statuses,
             "endpoints": state.endpoints,
             "faults": state.faults,
+            "products": state.products,
         })
     }
 

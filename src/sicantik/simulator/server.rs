@@ -5,8 +5,8 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use http::header::ACCEPT;
-use http::{Method, Request, Response};
+use http::header::{ACCEPT, USER_AGENT};
+use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -103,7 +103,8 @@ impl Simulator {
         let question = call.as_ref().map_or(0, Call::question);
         let endpoint = call.as_ref().map_or("", |call| &call.endpoint);
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
-        let noted = shared.log.begin(request.method(), target, endpoint, question);
+        let product = product(request.headers());
+        let noted = shared.log.begin(request.method(), target, endpoint, question, product);
         let Some(call) = call else {
             noted.answered(404);
             return Ok(html(404, fault::page("Not Found", "The requested URL was not found.")));
@@ -241,5 +242,14 @@ impl Shared {
             () = self.stop.cancelled() => {}
         }
         Err(broken())
+    }
+}
+
+/// The name of the program that asks, without its version; `unknown` where it does not say.
+fn product(headers: &HeaderMap) -> &str {
+    let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    match agent.split(['/', ' ']).next() {
+        Some(name) if !name.is_empty() => name,
+        _ => "unknown",
     }
 }

@@ -1,4 +1,4 @@
-"""Runs an addon's own tests on a fresh database, and reads the log with more care than the exit code does.
+"""Runs the addons' own tests on a fresh database, and reads the log with more care than the exit code does.
 
 Odoo's exit code is 0 when no test was found, when browser tests were skipped and when the log is full of warnings.
 Here all of that is a failure.
@@ -12,6 +12,7 @@ import re
 import shutil
 from pathlib import Path
 
+from .bases import DEFAULT
 from .instance import addons_path, configuration, copy_database, drop_files, run_odoo, tail, template
 from .odoo import Odoo
 from .postgres import Postgres
@@ -24,25 +25,30 @@ NOT_OURS: list[tuple[str, str, str]] = [
 ]
 
 
-def run_tests(odoo: Odoo, postgres: Postgres, wanted: dict) -> int:
+def run_tests(odoo: Odoo, postgres: Postgres, base: str, wanted: dict, tags: str) -> int:
+    """Installs what is wanted on a fresh database and runs the tests of these tags."""
     if not wanted["install"]:
         raise Trouble("there is nothing to test: name a module with --install")
     _clean(postgres)
     database = f"sicantik_test_{os.getpid()}"
     home = state_dir() / "tests" / str(os.getpid())
     home.mkdir(parents=True, exist_ok=True)
-    conf, log = home / "odoo.conf", state_dir() / "addon-tests.log"
+    conf, log = home / "odoo.conf", state_dir() / f"addon-tests-{base}.log"
     log.unlink(missing_ok=True)
     try:
         copy_database(postgres, template(odoo, postgres), database)
         addons = addons_path(odoo, wanted["addons"])
         write_whole(conf, configuration(database, free_port(), addons, postgres))
-        say(f"testing {wanted['install']} (log: {log})")
-        run_odoo(odoo, conf, log, ["-i", wanted["install"], "--stop-after-init"])
-        tags = ",".join(f"/{module}" for module in wanted["install"].split(","))
+        say(f"testing {wanted['install']} on {base} (log: {log})")
+        tested = ["--test-enable", "--test-tags", tags, "--stop-after-init"]
+        if base == DEFAULT:
+            # The tests run in an update, which is tried by the way.
+            run_odoo(odoo, conf, log, ["-i", wanted["install"], "--stop-after-init"])
+            arguments = ["-u", wanted["install"], *tested]
+        else:
+            arguments = ["-i", wanted["install"], *tested]
         code = 0
         try:
-            arguments = ["-u", wanted["install"], "--test-enable", "--test-tags", tags, "--stop-after-init"]
             run_odoo(odoo, conf, log, arguments)
         except Trouble as trouble:
             found = re.search(r"\(exit (\d+)\)", str(trouble))

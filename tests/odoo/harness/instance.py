@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -20,7 +21,6 @@ from pathlib import Path
 from . import odoo as programs
 from .postgres import Postgres
 from .system import (
-    CHECKOUT,
     Trouble,
     free_port,
     lock,
@@ -34,10 +34,6 @@ from .system import (
 )
 
 BASE_MODULES = "base,web,mail"
-ADDON = "sicantik_connector,sicantik_sidecar"
-OWN_ADDONS = CHECKOUT / "odoo_addon"
-# Only for an office that has no `sicantik_connector` of its own.
-STANDALONE = OWN_ADDONS / "standalone"
 PROVISION = Path(__file__).resolve().parent / "provision.py"
 SKIPPED_FOLDERS = {"__pycache__", ".git"}
 
@@ -114,11 +110,10 @@ class Instance:
     def fingerprint(self) -> str:
         """The digest of the installed modules' files, to notice that a database is behind its source."""
         digest = hashlib.sha256()
-        for module in filter(None, (self.known.get("install") or "").split(",")):
-            root = Path(self.known.get("addons") or "/nonexistent") / module
-            if not root.exists():
-                root = STANDALONE / module
-            for folder, folders, files in os.walk(root):
+        modules = [module for module in (self.known.get("install") or "").split(",") if module]
+        roots = [Path(root) for root in (self.known.get("addons") or "").split(",") if root]
+        for module, root in itertools.product(modules, roots):
+            for folder, folders, files in os.walk(root / module):
                 folders[:] = sorted(set(folders) - SKIPPED_FOLDERS)
                 for name in sorted(files):
                     path = Path(folder) / name
@@ -162,9 +157,7 @@ class Instance:
 
 
 def addons_path(odoo: programs.Odoo, own: str | None) -> str:
-    folders = [Path(own)] if own else []
-    if own == str(OWN_ADDONS):
-        folders.append(STANDALONE)
+    folders = [Path(folder) for folder in own.split(",")] if own else []
     beside = Path(odoo.command[-1]).parent / "addons"  # a source checkout of Odoo
     if beside.is_dir():
         folders.insert(0, beside)

@@ -25,7 +25,7 @@ if asked["modules"]:
 admin = env.ref("base.user_admin")
 admin.password = ADMIN_PASSWORD
 
-# The technical user has the addon's group and no other. A module without that group gives its rights to all users.
+# The technical user has the bridge's group and no other. Without the bridge, a base gives its rights to every user.
 group = env.ref("sicantik_sidecar.group_sidecar", raise_if_not_found=False) or env.ref("base.group_user")
 Users = env["res.users"].with_context(no_reset_password=True, mail_create_nosubscribe=True, active_test=False)
 groups_field = "group_ids" if "group_ids" in Users._fields else "groups_id"

@@ -1,6 +1,5 @@
 """The sidecar as a service beside the Odoo under test."""
 
-import socket
 import subprocess
 import time
 
@@ -24,8 +23,8 @@ def serve(settings, processes, **env):
 
 def point_to(odoo, address):
     """Tells Odoo where its sidecar answers."""
-    odoo.call("ir.config_parameter", "set_param", "sicantik_sidecar.url", address)
-    odoo.call("ir.config_parameter", "set_param", "sicantik_sidecar.token", TOKEN)
+    odoo.set_parameter("sicantik_sidecar.url", address)
+    odoo.set_parameter("sicantik_sidecar.token", TOKEN)
 
 
 class Service:
@@ -63,13 +62,6 @@ class Service:
             json={"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
         answer.raise_for_status()
         return answer.json()
-
-
-def nowhere():
-    """An address at which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
 def run_in(odoo, run_id, *states, seconds=PATIENCE):

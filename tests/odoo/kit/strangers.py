@@ -1,5 +1,6 @@
 """What may stand at Odoo's address instead of Odoo."""
 
+import contextlib
 import http.server
 import socket
 import threading
@@ -37,3 +38,12 @@ def nobody():
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{held.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def hanging():
+    """An address where somebody takes every call and never says a word."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
