@@ -95,6 +95,6 @@ def uninstall_hook(env):
         """
         DROP INDEX IF EXISTS sicantik_permit_undated_index, sicantik_permit_refresh_index,
             sicantik_permit_unlisted_index, sicantik_permit_trimmed_number_index,
-            sicantik_permit_registration_uniq
+            sicantik_permit_connector_registration_uniq
         """
     )

@@ -417,7 +417,7 @@ class SicantikConnector(models.Model):
         Permits are linked with them by the next run of the listing, which brings the names.
         """
         self.env["sicantik.sync.run"]._check_may_start()
-        return self.env["sicantik.permit"].sudo()._make_types()
+        return {**NOTHING, "synced": self.env["sicantik.permit"].sudo()._make_types()}
 
     def action_sync_all_expiry(self):
         """Open what is under way, or the question how much is to be asked."""
@@ -445,6 +445,7 @@ class SicantikConnector(models.Model):
         waits for the result and answers with a notification.
         """
         self.ensure_one()
+        self.env["sicantik.sync.run"]._check_may_start()
         if request and request.httprequest.path.startswith("/web/dataset/"):
             return self._start_test()._action_open()
         result = self.sync_expiry_dates_workaround(max_permits=TEST_PERMITS)
@@ -499,10 +500,9 @@ class SicantikConnector(models.Model):
     @api.model
     def _cron(self, kind):
         """The base's own scheduled action where it has one, else ours: two for one hour are too many."""
-        name = CRONS[kind][0]
-        return self.env.ref(f"sicantik_connector.{name}", raise_if_not_found=False) or self.env.ref(
-            f"sicantik_sidecar.{name}", raise_if_not_found=False
-        )
+        find, name = self.sudo().env.ref, CRONS[kind][0]
+        theirs = find(f"sicantik_connector.{name}", raise_if_not_found=False)
+        return theirs or find(f"sicantik_sidecar.{name}", raise_if_not_found=False)
 
     @api.model
     def cron_sync_expiry_dates(self):
@@ -580,7 +580,7 @@ class SicantikConnector(models.Model):
             known = trigger.search([("cron_id", "=", cron.id), ("call_at", "in", list(times))])
             times -= set(known.mapped("call_at"))
             if times:
-                cron.sudo()._trigger(at=sorted(times))
+                cron._trigger(at=sorted(times))
 
     @api.model
     def _utc_now(self):

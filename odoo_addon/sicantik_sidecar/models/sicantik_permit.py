@@ -101,7 +101,7 @@ class SicantikPermit(models.Model):
         self._give_connector()
         self.env.cr.execute(
             """
-            CREATE UNIQUE INDEX IF NOT EXISTS sicantik_permit_registration_uniq
+            CREATE UNIQUE INDEX IF NOT EXISTS sicantik_permit_connector_registration_uniq
                 ON sicantik_permit (connector_id, registration_id) WHERE registration_id != ''
             """
         )
@@ -192,8 +192,8 @@ class SicantikPermit(models.Model):
         if not link:
             return 0
         types, made = self.env[link.comodel_name].with_context(active_test=False), 0
-        named = [name for [name] in self._read_group([("permit_type_name", "!=", False)], ["permit_type_name"])]
-        for name in set(named) - set(types.search([("name", "in", named)]).mapped("name")):
+        named = {name for [name] in self._read_group([], ["permit_type_name"]) if name}
+        for name in named - set(types.search([("name", "in", list(named))]).mapped("name")):
             try:
                 with self.env.cr.savepoint():
                     types.create({"name": name})
@@ -204,28 +204,25 @@ class SicantikPermit(models.Model):
 
     @api.model
     def cron_check_expiring_permits(self):
-        """Queue the morning's check of every active connector, then let the base tell whom it tells.
+        """Queue the morning's check of every active connector, then let the base do what it does here.
 
-        What the base does here, an office's own notices, goes on, once a day at the hour of its own. A
-        synchronisation that it asks for first is only queued, and its trouble undoes no queueing.
+        An office's own notices go on so, once a day at their own hour. A synchronisation that the base
+        asks for first is only queued, and its trouble undoes no queueing.
         """
         connectors = self.env["sicantik.connector"]
         connectors._queue_daily("check")
-        notices = getattr(super(), "cron_check_expiring_permits", None)
-        cron = connectors._cron("check").sudo()
-        if not notices or (connectors._is_scheduled() and cron.nextcall > fields.Datetime.now()):
-            # At the hour of a connector: the base has its own.
-            return True
-        notices = getattr(
-            super(SicantikPermit, self.with_context(sicantik_queue_only=True)), "cron_check_expiring_permits"
-        )
-        savepoint = self.env.cr.savepoint()
-        try:
-            notices()
-            self.env.flush_all()
-        except Exception:
-            _logger.exception("The base's own check of expiring permits failed")
-            savepoint.rollback()
+        quiet = self.with_context(sicantik_queue_only=True)
+        notices = getattr(super(SicantikPermit, quiet), "cron_check_expiring_permits", None)
+        # Woken for the hour of a connector, its own hour has yet to come.
+        is_early = connectors._is_scheduled() and connectors._cron("check").nextcall > connectors._utc_now()
+        if notices and not is_early:
+            savepoint = self.env.cr.savepoint()
+            try:
+                notices()
+                self.env.flush_all()
+            except Exception:
+                _logger.exception("The base's own check of expiring permits failed.")
+                savepoint.rollback()
         return True
 
     def action_view_expiry_run(self):
