@@ -3,7 +3,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
-from ..sidecar_client import is_usable_address, is_usable_token
+from ..address import is_usable
+from ..sidecar_client import is_usable_token
 from .sicantik_sidecar import DEFAULT_URL, TOKEN_PARAMETER, URL_PARAMETER
 from .sicantik_sync_run import RETENTION_DAYS, RETENTION_PARAMETER
 
@@ -59,7 +60,7 @@ class ResConfigSettings(models.TransientModel):
     def _check_sicantik(self):
         for settings in self:
             url = settings.sicantik_sidecar_url
-            if url and not is_usable_address(url.strip()):
+            if url and not is_usable(url.strip()):
                 raise ValidationError(
                     self.env._(
                         "“%(url)s” is not an address of a sidecar, as %(example)s is one.",

@@ -4,6 +4,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from ..base_module import base_has
+from ..ledger import display
 
 WIZARD = "sicantik.expiry.sync.wizard"
 
@@ -61,7 +62,7 @@ class SicantikExpirySyncWizard(models.TransientModel):
             if wizard.max_permits > 0:
                 chosen = min(chosen, wizard.max_permits)
             wizard.permits_to_ask = chosen
-            wizard.estimated_duration = run._format_seconds(connector._expected_seconds(chosen))
+            wizard.estimated_duration = display.duration(self.env, connector._expected_seconds(chosen))
 
     @api.constrains("max_permits")
     def _check_max_permits(self):
