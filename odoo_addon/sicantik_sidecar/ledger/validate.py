@@ -5,22 +5,14 @@ from typing import NamedTuple
 
 from odoo.exceptions import ValidationError
 
-from .words import DETAIL_LENGTH, IDENTITY, OUTCOMES, REASONS
+from .words import IDENTITY, OUTCOMES, REASONS
 
 # PostgreSQL's integer; more would come back as an error of the database.
 LARGEST = 2**31 - 1
 MAX_LEASE_SECONDS = 3600
 # What a worker says about its way, and the field of the run that holds it.
-PROGRESS = {
-    "eta_seconds": "eta_seconds",
-    "requests": "requests",
-    "retries": "retries",
-    "total": "total",
-    "pages": "pages",
-    "listed": "listed_count",
-    "junk": "junk_count",
-    "skipped": "skipped_count",
-}
+PROGRESS = {name: name for name in ("eta_seconds", "requests", "retries", "total", "pages")}
+PROGRESS |= {name: f"{name}_count" for name in ("listed", "junk", "skipped")}
 TEXTS = ("permit_number", "applicant_name", "permit_type_name")
 
 
@@ -92,28 +84,26 @@ def outcomes(env, said):
     """The outcomes by permit id."""
     if not isinstance(said, list):
         raise ValidationError(env._("“outcomes” must be a list."))
-    checked = {}
-    for outcome in said:
-        kind = outcome.get("outcome") if isinstance(outcome, dict) else None
-        if kind not in OUTCOMES:
-            raise ValidationError(env._("This is not an outcome: %s", outcome))
-        permit_id = whole_number(env, outcome.get("permit_id"), "permit_id", lowest=1)
+    return dict(_outcome(env, one) for one in said)
+
+
+def _outcome(env, said):
+    try:
         # What SICANTIK was asked about, as far as the outcome says it.
-        asked = {name: outcome[name] or "" for name in IDENTITY if name in outcome}
-        if not all(isinstance(value, str) for value in asked.values()):
-            raise ValidationError(env._("This is not an outcome: %s", outcome))
-        checked[permit_id] = {"outcome": kind, "asked": asked}
-        if kind == "found":
-            try:
-                checked[permit_id]["expiry_date"] = date.fromisoformat(outcome.get("expiry_date"))
-            except (TypeError, ValueError) as error:
-                raise ValidationError(env._("This is not a date: %s", outcome)) from error
-        elif kind == "failed":
-            if outcome.get("reason") not in dict(REASONS):
-                raise ValidationError(env._("This is not a reason to fail: %s", outcome))
-            checked[permit_id]["reason"] = outcome["reason"]
-            checked[permit_id]["detail"] = str(outcome.get("detail") or "")[:DETAIL_LENGTH]
-    return checked
+        asked = {name: said[name] or "" for name in IDENTITY if name in said}
+        checked = {"outcome": said["outcome"], "asked": asked}
+        if said["outcome"] not in OUTCOMES or not all(isinstance(text, str) for text in asked.values()):
+            raise ValueError
+        if said["outcome"] == "found":
+            checked["expiry_date"] = date.fromisoformat(said["expiry_date"])
+        if said["outcome"] == "failed":
+            checked |= {"reason": said["reason"], "detail": str(said.get("detail") or "")}
+            if said["reason"] not in dict(REASONS):
+                raise ValueError
+        permit_id = said["permit_id"]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValidationError(env._("This is not an outcome: %s", said)) from error
+    return whole_number(env, permit_id, "permit_id", lowest=1), checked
 
 
 class Page(NamedTuple):

@@ -63,13 +63,7 @@ class SicantikConnector(models.Model):
     last_expiry_sync_duration = fields.Float()
 
     # What they are for stands in the pages.
-    user_id = fields.Many2one(
-        "res.users",
-        "Responsible",
-        default=lambda self: self.env.user,
-        domain=[("share", "=", False)],
-        tracking=True,
-    )
+    user_id = fields.Many2one("res.users", "Responsible", default=lambda self: self.env.user, tracking=True)
     host = fields.Char("Server", compute="_compute_host", store=True, index=True)
     request_rate = fields.Float("Requests per Second", required=True, default=10.0, digits=(9, 2), tracking=True)
     request_timeout = fields.Float("Time-out (seconds)", required=True, default=10.0, digits=(6, 1), tracking=True)
@@ -263,9 +257,7 @@ class SicantikConnector(models.Model):
     def action_stop(self):
         """Stop what waits or runs; what was answered is kept."""
         self.ensure_one()
-        if self.current_run_id:
-            self.current_run_id.action_cancel()
-        return True
+        return self.current_run_id.action_cancel() if self.current_run_id else True
 
     def action_test_connection(self):
         """Ask SICANTIK, through the sidecar, whether it is there."""
@@ -276,12 +268,9 @@ class SicantikConnector(models.Model):
         except UserError as error:
             return self._notify(self.env._("Connection Test Failed"), str(error), "danger", sticky=True)
         answer = answer if isinstance(answer, dict) else {}
-        message = self.env._(
-            "%(host)s answered in %(milliseconds)s ms, in %(format)s.",
-            host=answer.get("host") or self.host or "SICANTIK",
-            milliseconds=answer.get("elapsed_ms", "?"),
-            format=str(answer.get("format") or "?").upper(),
-        )
+        said = {"host": answer.get("host") or self.host or "SICANTIK", "milliseconds": answer.get("elapsed_ms", "?")}
+        said["format"] = str(answer.get("format") or "?").upper()
+        message = self.env._("%(host)s answered in %(milliseconds)s ms, in %(format)s.", **said)
         if answer.get("upgraded"):
             message += " " + self.env._("Its listing carries the expiry dates.")
         return self._notify(self.env._("SICANTIK Answers"), message, "success")
@@ -429,7 +418,7 @@ class SicantikConnector(models.Model):
                 delay = AGAIN_AFTER_CONFLICT
             except Exception:
                 _logger.exception("Nothing could be queued on connector %d", connector.id)
-                delay = None
+                continue
             if delay and scheduled:
                 again.add(self._utc_now() + delay)
         connectors._plan_crons(kind, again)
