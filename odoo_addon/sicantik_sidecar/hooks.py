@@ -1,4 +1,6 @@
-"""What data files that Odoo 18 and 19 both read cannot say, and what an uninstallation has to clear away."""
+"""What data files that Odoo 18 and 19 both read cannot say, and what an uninstallation has to clear
+away.
+"""
 
 from datetime import datetime, timedelta
 
@@ -18,7 +20,9 @@ PARAMETERS = ("url", "token", "run_retention_days")
 
 
 def post_init_hook(env):
-    """Show the three groups as one choice on the user form, let the administrator in, and plan the nights."""
+    """Show the three groups as one choice on the user form, let the administrator in, and plan the
+    nights.
+    """
     user, officer, manager = (env.ref(f"{ADDON}.group_{name}") for name in ("user", "officer", "manager"))
     groups = user | officer | manager
     category = env.ref(f"{ADDON}.module_category_sicantik")
@@ -65,7 +69,8 @@ def uninstall_hook(env):
         env["mail.activity"].search([("activity_type_id", "=", kind.id)]).unlink()
     for model in ("sicantik.connector", "sicantik.permit"):
         if not base_inherits(model, "mail.thread"):
-            # Without us nobody can read them, and Odoo stumbles over followers of what has no chatter.
+            # Without us nobody can read them, and Odoo stumbles over followers of what has no
+            # chatter.
             env["mail.message"].search([("model", "=", model)]).unlink()
             env["mail.followers"].search([("res_model", "=", model)]).unlink()
         if not base_inherits(model, "mail.activity.mixin"):

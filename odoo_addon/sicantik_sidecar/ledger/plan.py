@@ -27,8 +27,8 @@ def wishes(connector, include_not_due=False, refresh_older_than=None, max_permit
 def domains(connector_id, now, include_not_due, refresh_older_than, permit_ids=None, run_id=None):
     """JSON domains on `sicantik.permit`, to be read one after the other, each in the order of `id`.
 
-    With `run_id`, without what that run has recorded already. How many may be asked at most is not part of
-    a domain: the reader counts.
+    With `run_id`, without what that run has recorded already. How many may be asked at most is not
+    part of a domain: the reader counts.
     """
     base = [["connector_id", "=", connector_id], ["permit_number", "not in", [False, ""]]]
     active = [["status", "=", "active"]]

@@ -1,12 +1,19 @@
-"""Where the sidecar answers, and how long the history is kept: for the administrators of the system."""
+"""Where the sidecar answers, and how long the history is kept: for the administrators of the
+system.
+"""
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from ..address import is_usable
 from ..sidecar_client import is_usable_token
-from .sicantik_sidecar import DEFAULT_URL, TOKEN_PARAMETER, URL_PARAMETER
-from .sicantik_sync_run import RETENTION_DAYS, RETENTION_PARAMETER
+from .sicantik_sidecar import (
+    DEFAULT_URL,
+    RETENTION_DAYS,
+    RETENTION_PARAMETER,
+    TOKEN_PARAMETER,
+    URL_PARAMETER,
+)
 
 SYSTEM = "base.group_system"
 
@@ -49,7 +56,9 @@ class ResConfigSettings(models.TransientModel):
                 # Left empty: the one that is stored stays.
                 continue
             if not is_usable_token(token):
-                said = self.env._("The token must consist of letters, digits and signs, without spaces or accents.")
+                said = self.env._(
+                    "The token must consist of letters, digits and signs, without spaces or accents."
+                )
                 raise ValidationError(said)
             self.env["ir.config_parameter"].set_param(TOKEN_PARAMETER, token)
 
@@ -59,7 +68,11 @@ class ResConfigSettings(models.TransientModel):
             url = settings.sicantik_sidecar_url
             if url and not is_usable(url.strip()):
                 raise ValidationError(
-                    self.env._("“%(url)s” is not an address of a sidecar, as %(one)s is one.", url=url, one=DEFAULT_URL)
+                    self.env._(
+                        "“%(url)s” is not an address of a sidecar, as %(one)s is one.",
+                        url=url,
+                        one=DEFAULT_URL,
+                    )
                 )
             if settings.sicantik_run_retention_days < 0:
                 raise ValidationError(self.env._("Synchronisations are kept for one day at least."))
