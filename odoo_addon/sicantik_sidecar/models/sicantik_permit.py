@@ -30,6 +30,7 @@ class SicantikPermit(models.Model):
     )
 
     days_left = fields.Integer(compute="_compute_days_left")
+    # Off: the last listing that was read to its end did not hold this permit any more.
     listed = fields.Boolean("In SICANTIK's Listing", default=True, readonly=True, copy=False)
     listing_run_id = fields.Many2one(
         "sicantik.sync.run",
