@@ -118,17 +118,16 @@ class SicantikSidecar(models.Model):
 
     @api.model
     def _explain(self, error, url):
-        _ = self.env._
         if error.kind == "refused" and error.detail:
             return error.detail
         return {
-            "address": _("“%s” is not an address of a sidecar: see the settings of SICANTIK.", url),
-            "unreachable": _(
+            "address": self.env._("“%s” is not an address of a sidecar: see the settings of SICANTIK.", url),
+            "unreachable": self.env._(
                 "The sidecar cannot be reached at %s. Start it on the server: sicantik-sidecar serve", url
             ),
-            "slow": _("There was no answer within 5 seconds. Try again in a moment."),
-            "token": _(
+            "slow": self.env._("There was no answer within 5 seconds. Try again in a moment."),
+            "token": self.env._(
                 "The sidecar does not accept Odoo's token: an administrator has to enter the same token "
                 "in the settings of SICANTIK as the sidecar has."
             ),
-        }.get(error.kind) or _("What answers at %s is not a sidecar.", url)
+        }.get(error.kind) or self.env._("What answers at %s is not a sidecar.", url)
