@@ -11,7 +11,6 @@ RECORDS = {
     "ir_actions": "id",
     "ir_model": "id, model",
     "ir_model_access": "id, name, group_id, perm_read, perm_write, perm_create, perm_unlink",
-    "ir_model_constraint": "id, name",
     "ir_model_fields": "id, model, name, ttype, required, readonly, store",
     "ir_model_fields_selection": "id, field_id, value",
     "ir_module_category": "id",
@@ -52,13 +51,16 @@ def records(database):
     for table, names in RECORDS.items():
         if database.rows("SELECT to_regclass(%s)", table)[0][0]:
             found[table] = set(database.rows(f"SELECT {names} FROM {table}"))
+    # Odoo 19 itself leaves its notes about foreign keys that are gone.
+    found["ir_model_constraint"] = set(database.rows("SELECT id, name FROM ir_model_constraint WHERE type <> 'f'"))
     # Odoo plans calls of its own actions whenever modules change.
     found["ir_cron_trigger"] = set(database.rows(
         "SELECT t.id, t.cron_id, t.call_at FROM ir_cron_trigger t JOIN ir_cron c ON c.id = t.cron_id"
         " JOIN ir_act_server s ON s.id = c.ir_actions_server_id JOIN ir_model m ON m.id = s.model_id"
         " WHERE m.model LIKE 'sicantik%'"))
+    # Where a mixin of Odoo's goes with the bridge, Odoo leaves names of its own that stand for nothing any more.
     found["ir_model_data"] = set(database.rows(
-        "SELECT module, name, model, res_id FROM ir_model_data WHERE model <> 'ir.module.module'"))
+        "SELECT module, name, model, res_id FROM ir_model_data WHERE module LIKE 'sicantik%'"))
     return found
 
 
