@@ -1,10 +1,21 @@
 """What data files that Odoo 18 and 19 both read cannot say, and what an uninstallation has to clear away."""
 
+from datetime import datetime, timedelta
+
+import pytz
+
 from odoo import Command
 
 from .base_module import base_inherits
+from .models.sicantik_connector import CRONS
 
 ADDON = "sicantik_sidecar"
+# The zone of the daily calls of our own crons, which knows no summer time.
+BASE_ZONE = "Asia/Jakarta"
+CRON_VALUES = {
+    "expiry": ("SICANTIK: Sync Expiry Dates", "sicantik.connector", 5),
+    "check": ("SICANTIK: Check Expiring Permits", "sicantik.permit", 10),
+}
 PARAMETERS = ("url", "token", "run_retention_days")
 
 
@@ -31,13 +42,45 @@ def post_init_hook(env):
         # Renamed from `groups_id` in Odoo 19.
         field = "group_ids" if "group_ids" in admin._fields else "groups_id"
         admin.write({field: [Command.link(manager.id)]})
-    env["sicantik.connector"]._set_up_crons()
+    env["sicantik.permit"]._settle()
+    _set_up_crons(env)
+
+
+def _set_up_crons(env):
+    """The scheduled actions that the base does not have; its own are left as they are."""
+    connectors = env["sicantik.connector"]
+    for kind, (name, hour, _marker) in CRONS.items():
+        if connectors._cron(kind):
+            continue
+        now = datetime.now(pytz.timezone(BASE_ZONE))
+        tomorrow = now.replace(hour=hour, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        title, model, priority = CRON_VALUES[kind]
+        env["ir.cron"]._load_records(
+            [
+                {
+                    "xml_id": f"{ADDON}.{name}",
+                    "noupdate": True,
+                    "values": {
+                        "name": title,
+                        "model_id": env["ir.model"]._get_id(model),
+                        "state": "code",
+                        "code": f"model.{name}()",
+                        "interval_number": 1,
+                        "interval_type": "days",
+                        "priority": priority,
+                        "nextcall": tomorrow.astimezone(pytz.utc).replace(tzinfo=None),
+                    },
+                }
+            ]
+        )
+    connectors.search([("active", "=", True)])._plan_crons()
 
 
 def uninstall_hook(env):
     """Clear away what belongs to no record that Odoo deletes by itself."""
     env["ir.config_parameter"].search([("key", "in", [f"{ADDON}.{name}" for name in PARAMETERS])]).unlink()
-    env["sicantik.connector"]._cron_triggers().unlink()
+    crons = [env["sicantik.connector"]._cron(kind) for kind in CRONS]
+    env["ir.cron.trigger"].search([("cron_id", "in", [cron.id for cron in crons if cron])]).unlink()
     kind = env.ref(f"{ADDON}.mail_activity_type_sync_failed", raise_if_not_found=False)
     if kind:
         env["mail.activity"].search([("activity_type_id", "=", kind.id)]).unlink()
@@ -52,6 +95,6 @@ def uninstall_hook(env):
         """
         DROP INDEX IF EXISTS sicantik_permit_undated_index, sicantik_permit_refresh_index,
             sicantik_permit_unlisted_index, sicantik_permit_trimmed_number_index,
-            sicantik_permit_registration_uniq
+            sicantik_permit_connector_registration_uniq
         """
     )

@@ -5,7 +5,7 @@ from odoo.exceptions import UserError, ValidationError
 
 from ..sidecar_client import is_usable_address, is_usable_token
 from .sicantik_sidecar import DEFAULT_URL, TOKEN_PARAMETER, URL_PARAMETER
-from .sicantik_sync_run_care import RETENTION_DAYS, RETENTION_PARAMETER
+from .sicantik_sync_run import RETENTION_DAYS, RETENTION_PARAMETER
 
 SYSTEM = "base.group_system"
 

@@ -1,33 +1,21 @@
-"""A permit as SICANTIK knows it, and what the last question about its expiry brought."""
+"""What the bridge needs of a permit, and what the last question about its expiry brought."""
 
 import logging
 
-import pytz
-from dateutil.relativedelta import relativedelta
-
 from odoo import api, fields, models
 
+from ..ledger.words import CHECK_STATES, IDENTITY, REST
+
 _logger = logging.getLogger(__name__)
-
-CHECK_STATES = [
-    ("found", "Date received"),
-    ("no_date", "Without a date"),
-    ("not_registered", "Not registered"),
-    ("failed", "Failed"),
-]
-
-# What SICANTIK is asked by, and what of its answers has to do with these alone.
-IDENTITY = ("registration_id", "permit_number")
-REST = {"expiry_next_check_at": False, "expiry_check_count": 0}
 
 
 class SicantikPermit(models.Model):
     _name = "sicantik.permit"
     _inherit = ["sicantik.permit", "mail.thread", "mail.activity.mixin"]
 
-    # Field tracking is left off on purpose: it reads and compares every value of every write, and
-    # thousands of permits are written a night. Only a date changed by hand is tracked: the ledger
-    # writes without tracking, and notes in the chatter itself which dates it has changed.
+    # Of a base that has them, all but the type is the base's. Field tracking is left off on purpose: it
+    # reads and compares every value of every write, and thousands of permits are written a night. Only a
+    # date changed by hand is tracked: the recorder writes without, and notes changed dates itself.
     registration_id = fields.Char()
     applicant_name = fields.Char()
     applicant_phone = fields.Char()
@@ -35,11 +23,12 @@ class SicantikPermit(models.Model):
     issue_date = fields.Date()
     received_date = fields.Date()
     expiry_date = fields.Date(tracking=True)
-    days_left = fields.Integer(compute="_compute_days_left")
+    last_sync_date = fields.Datetime()
     connector_id = fields.Many2one(
         "sicantik.connector", ondelete="restrict", default=lambda self: self._only_connector()
     )
-    last_sync_date = fields.Datetime()
+
+    days_left = fields.Integer(compute="_compute_days_left")
     listed = fields.Boolean(
         "In SICANTIK's Listing",
         default=True,
@@ -88,80 +77,63 @@ class SicantikPermit(models.Model):
     )
 
     def init(self):
-        # All columns are needed for it, also those of connectors.
-        self.pool.post_init(self._settle_permits)
         # What the sidecar pages through, `id` after `id`, shrinks as dates arrive: the index
-        # holds only what is still to be asked. The second one serves the asking again; it takes the
-        # place of one that held active permits alone.
+        # holds only what is still to be asked. The second one serves the asking again. The listing
+        # holds nearly all; by their number it looks for those written by hand.
         self.env.cr.execute(
             """
             CREATE INDEX IF NOT EXISTS sicantik_permit_undated_index
                 ON sicantik_permit (connector_id, id)
-             WHERE status = 'active' AND expiry_date IS NULL
-            """
-        )
-        self.env.cr.execute(
-            """
-            DROP INDEX IF EXISTS sicantik_permit_dated_index;
+             WHERE status = 'active' AND expiry_date IS NULL;
             CREATE INDEX IF NOT EXISTS sicantik_permit_refresh_index
                 ON sicantik_permit (connector_id, id)
-             WHERE status IN ('active', 'expired') AND expiry_date IS NOT NULL
-            """
-        )
-        # The listing holds nearly all of them. By their number it looks for those written by hand.
-        self.env.cr.execute(
-            """
+             WHERE status IN ('active', 'expired') AND expiry_date IS NOT NULL;
             CREATE INDEX IF NOT EXISTS sicantik_permit_unlisted_index
                 ON sicantik_permit (connector_id) WHERE listed IS NOT TRUE;
-            DROP INDEX IF EXISTS sicantik_permit_unregistered_index;
             CREATE INDEX IF NOT EXISTS sicantik_permit_trimmed_number_index
                 ON sicantik_permit (connector_id, btrim(permit_number));
             """
         )
 
-    @api.depends("expiry_date")
-    def _compute_days_left(self):
-        today = fields.Date.context_today(self)
-        for permit in self:
-            permit.days_left = (permit.expiry_date - today).days if permit.expiry_date else 0
+    @api.model
+    def _settle(self):
+        """On installation: whose the permits of the base are; a registration is unique per connector."""
+        self._give_connector()
+        self.env.cr.execute(
+            """
+            CREATE UNIQUE INDEX IF NOT EXISTS sicantik_permit_connector_registration_uniq
+                ON sicantik_permit (connector_id, registration_id) WHERE registration_id != ''
+            """
+        )
 
     @api.model
-    def _settle_permits(self):
-        """Give permits without a connector to the only one there is, and keep registrations apart.
+    def _give_connector(self):
+        """Give permits without a connector to the only one there is.
 
         A registration that several permits of the base have goes with the one that knows most; the
         others stay as they are, without a connector, and are left out of synchronisations.
         """
-        cr = self.env.cr
         only = self._only_connector()
-        if only:
-            cr.execute(
-                """
-                WITH ranked AS (
-                    SELECT id, registration_id, row_number() OVER (
-                               PARTITION BY registration_id
-                                   ORDER BY connector_id IS NULL, expiry_date IS NULL,
-                                            write_date DESC NULLS LAST, id) AS place
-                      FROM sicantik_permit
-                )
-                UPDATE sicantik_permit permit SET connector_id = %s
-                  FROM ranked
-                 WHERE ranked.id = permit.id AND permit.connector_id IS NULL
-                   AND (place = 1 OR COALESCE(permit.registration_id, '') = '')
-                """,
-                [only.id],
+        if not only:
+            return
+        self.flush_model()
+        self.env.cr.execute(
+            """
+            WITH ranked AS (
+                SELECT id, row_number() OVER (
+                           PARTITION BY registration_id
+                               ORDER BY connector_id IS NULL, expiry_date IS NULL,
+                                        write_date DESC NULLS LAST, id) AS place
+                  FROM sicantik_permit
             )
-        cr.execute(
-            """
-            CREATE UNIQUE INDEX IF NOT EXISTS sicantik_permit_registration_uniq
-                ON sicantik_permit (connector_id, registration_id) WHERE registration_id != ''
-            """
+            UPDATE sicantik_permit permit SET connector_id = %s
+              FROM ranked
+             WHERE ranked.id = permit.id AND permit.connector_id IS NULL
+               AND (place = 1 OR COALESCE(permit.registration_id, '') = '')
+            """,
+            [only.id],
         )
-        cr.execute("SELECT count(*) FROM sicantik_permit WHERE connector_id IS NULL")
-        left = cr.fetchone()[0]
-        if left:
-            _logger.info("%d permits belong to no connector; they are left out of synchronisations.", left)
-        self.env.invalidate_all()
+        self.invalidate_model(["connector_id"])
 
     @api.model
     def _only_connector(self):
@@ -169,6 +141,12 @@ class SicantikPermit(models.Model):
         connectors = self.env["sicantik.connector"].with_context(active_test=False).search([])
         chosen = connectors.filtered("active") or connectors
         return chosen if len(chosen) == 1 else chosen.browse()
+
+    @api.depends("expiry_date")
+    def _compute_days_left(self):
+        today = fields.Date.context_today(self)
+        for permit in self:
+            permit.days_left = (permit.expiry_date - today).days if permit.expiry_date else 0
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -205,30 +183,48 @@ class SicantikPermit(models.Model):
         return vals
 
     @api.model
-    def _next_check_at(self, connector, now, count):
-        """When a permit is due again that had no answer `count` times in a row (UTC).
+    def _make_types(self):
+        """Where the base has permit types: make those that permits name and that are not there.
 
-        Rests are counted in days of the connector's time zone, not in hours: what a night's
-        run asked at 02:40 has to be due when the next one begins at 02:00.
+        Returns how many were made.
         """
-        days = min(2 ** min(count - 1, 5), 30)
-        zone = pytz.timezone(connector.tz or "UTC")
-        local = pytz.utc.localize(now).astimezone(zone)
-        morning = local.replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
-        due = zone.localize(morning + relativedelta(days=days))
-        return due.astimezone(pytz.utc).replace(tzinfo=None)
+        link = self._fields.get("permit_type_id")
+        if not link:
+            return 0
+        types, made = self.env[link.comodel_name].with_context(active_test=False), 0
+        named = {name for [name] in self._read_group([], ["permit_type_name"]) if name}
+        for name in named - set(types.search([("name", "in", list(named))]).mapped("name")):
+            try:
+                with self.env.cr.savepoint():
+                    types.create({"name": name})
+                made += 1
+            except Exception as error:
+                _logger.warning("The permit type “%s” cannot be made: %s", name, error)
+        return made
 
     @api.model
     def cron_check_expiring_permits(self):
-        """Queue the morning's check of every active connector."""
-        self.env["sicantik.connector"]._queue_daily("check")
+        """Queue the morning's check of every active connector, then let the base do what it does here.
+
+        An office's own notices go on so, once a day at their own hour. A synchronisation that the base
+        asks for first is only queued, and its trouble undoes no queueing.
+        """
+        connectors = self.env["sicantik.connector"]
+        connectors._queue_daily("check")
+        quiet = self.with_context(sicantik_queue_only=True)
+        notices = getattr(super(SicantikPermit, quiet), "cron_check_expiring_permits", None)
+        # Woken for the hour of a connector, its own hour has yet to come.
+        is_early = connectors._is_scheduled() and connectors._cron("check").nextcall > connectors._utc_now()
+        if notices and not is_early:
+            savepoint = self.env.cr.savepoint()
+            try:
+                notices()
+                self.env.flush_all()
+            except Exception:
+                _logger.exception("The base's own check of expiring permits failed.")
+                savepoint.rollback()
         return True
 
     def action_view_expiry_run(self):
         self.ensure_one()
-        return {
-            "type": "ir.actions.act_window",
-            "res_model": "sicantik.sync.run",
-            "res_id": self.expiry_run_id.id,
-            "view_mode": "form",
-        }
+        return self.expiry_run_id._action_open()

@@ -1,21 +1,37 @@
 """One synchronisation: what was asked for, how far it is, and what came of it.
 
-The records are the queue of the work. Beside the fields here, the model has four parts: the choice of
-permits (`sicantik_sync_run_plan`), the protocol by which a sidecar takes and returns work (`…_ledger`),
-the steps below it (`…_state`), and the writing of answers (`…_record`).
+The records are the queue of the work: whoever wants some writes one, and a sidecar claims it. The public
+methods are the protocol, called from outside by name, one transaction a call, with plain JSON values.
+To a worker that reports on a run, the `answer` is `go`, `stop`, or `lost` where another one has it now.
 """
 
-from odoo import api, fields, models
-from odoo.exceptions import UserError
+from datetime import timedelta
 
-OPEN_STATES = ("queued", "running")
-ENDED_STATES = ("done", "failed", "cancelled")
-OUTCOMES = ("found", "no_date", "not_registered", "failed")
+from odoo import api, fields, models
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.tools import SQL
+
+from ..ledger import ending, plan, validate
+from ..ledger.recorder import COUNTS, Recorder
+from ..ledger.words import EXPIRY_KINDS, LISTING_KINDS, OUTCOMES, WAYS
+from .lease_mixin import ENDED_STATES, OPEN_STATES
+
+RETENTION_PARAMETER = "sicantik_sidecar.run_retention_days"
+RETENTION_DAYS = 90
+# Deleting empties a column of the permits that the run asked about: not too many at a time.
+MOST_DELETED = 200
+# So long a command waits for an Odoo that is away; it may come back after its lease.
+COMMAND_PATIENCE_SECONDS = 60
+GROUP = "sicantik_sidecar.group_"
+GO, LOST = {"answer": "go"}, {"answer": "lost"}
+# What each attempt counts from zero, as it reads the listing from the front.
+LISTING_COUNTERS = ("pages", "listed_count", "junk_count", "skipped_count", "unchanged_count")
 
 
 class SicantikSyncRun(models.Model):
     _name = "sicantik.sync.run"
     _description = "SICANTIK Synchronisation"
+    _inherit = ["sicantik.lease.mixin"]
     _order = "id desc"
 
     connector_id = fields.Many2one("sicantik.connector", required=True, index=True, ondelete="cascade")
@@ -28,18 +44,6 @@ class SicantikSyncRun(models.Model):
         ],
         required=True,
         default="expiry",
-    )
-    state = fields.Selection(
-        [
-            ("queued", "Waiting"),
-            ("running", "Running"),
-            ("done", "Done"),
-            ("failed", "Failed"),
-            ("cancelled", "Cancelled"),
-        ],
-        required=True,
-        default="queued",
-        index=True,
     )
     trigger = fields.Selection(
         [
@@ -55,7 +59,6 @@ class SicantikSyncRun(models.Model):
     user_id = fields.Many2one(
         "res.users", "Asked For By", default=lambda self: self.env.user, ondelete="set null"
     )
-    message = fields.Text(help="How it ended, or what it waits for.")
 
     # What was asked for.
     max_permits = fields.Integer("At Most", help="The most permits to ask about; 0: all of them.")
@@ -78,6 +81,7 @@ class SicantikSyncRun(models.Model):
     changed_count = fields.Integer(
         "Dates Changed", help="Dates received that differ from the one that was there."
     )
+    expired_count = fields.Integer("Marked as Expired")
     answered_count = fields.Integer("Answered", compute="_compute_progress")
     progress = fields.Float(compute="_compute_progress", help="Percent of the permits answered.")
     rate = fields.Float("Permits per Second", digits=(12, 2))
@@ -86,34 +90,52 @@ class SicantikSyncRun(models.Model):
     estimated_duration = fields.Float("Estimated Duration (seconds)", digits=(12, 1))
     estimated_display = fields.Char("Estimated Duration", compute="_compute_durations")
     duration = fields.Float("Duration (seconds)", digits=(12, 1))
-    worked_seconds = fields.Float(
-        "Time of Work (seconds)",
-        digits=(12, 1),
-        help="The duration without the time in which nobody worked on it.",
-    )
     duration_display = fields.Char("Real Duration", compute="_compute_durations")
+    status_display = fields.Char("Status", compute="_compute_status_display")
     requests = fields.Integer(help="Requests that SICANTIK received for this, repeated ones too.")
     retries = fields.Integer("Repeated Requests")
-    started_at = fields.Datetime("Started")
-    finished_at = fields.Datetime("Finished")
-    cancel_requested = fields.Boolean("Stop Requested")
-
-    # Who works on it.
-    attempt = fields.Integer(help="How often a sidecar began to work on it.")
-    worker = fields.Char(help="The program that works on it: host, process and a random part.")
-    host = fields.Char("Server", help="The SICANTIK server that is kept for this synchronisation alone.")
-    lease_seconds = fields.Integer(default=30)
-    lease_until = fields.Datetime(
-        "Held Until", help="When another sidecar may take over unless this one reports before."
-    )
-    last_batch = fields.Integer()
     # A worker counts its requests from zero; what earlier attempts sent is kept here.
     requests_before = fields.Integer()
     retries_before = fields.Integer()
 
+    # The listing.
+    way = fields.Selection(
+        WAYS,
+        "Expiry Dates Came",
+        help="From the listing, where SICANTIK's listing carries the dates; else permit by permit.",
+    )
+    pages = fields.Integer("Pages Read")
+    listed_count = fields.Integer("Permits Listed", help="Different registrations in the listing.")
+    listing_expected = fields.Integer("Permits Expected", help="How many were known when it began.")
+    created_count = fields.Integer("New Permits")
+    updated_count = fields.Integer("Changed Permits")
+    unchanged_count = fields.Integer("Unchanged Permits")
+    unlisted_count = fields.Integer(
+        "No Longer Listed", help="Permits that the listing held before and does not hold now."
+    )
+    junk_count = fields.Integer(
+        "Left Out", help="Entries of the listing without an applicant: they are no permits."
+    )
+    skipped_count = fields.Integer(
+        "Not Readable", help="Entries of the listing that SICANTIK did not give, even one by one."
+    )
+    listing_read = fields.Boolean("Listing Read to Its End")
+    listing_incomplete = fields.Boolean("Listing Not Read Whole", compute="_compute_listing_incomplete")
+    listing_seconds = fields.Float("Duration of the Listing (seconds)", digits=(12, 1))
+    # Of those answered, how many the listing answered: they say nothing about the speed of asking.
+    listing_answered = fields.Integer("Answered by the Listing")
+
+    # Who works on it, and on what.
+    host = fields.Char("Server", help="The SICANTIK server that is kept for this synchronisation alone.")
+    last_batch = fields.Integer()
+    sidecar_silent = fields.Boolean(compute="_compute_sidecar_silent")
+    stop_awaited = fields.Boolean(
+        compute="_compute_stop_awaited", help="Whether who works on it has yet to hear that it is to stop."
+    )
     line_ids = fields.One2many("sicantik.sync.run.line", "run_id", "Failures")
     permit_ids = fields.One2many("sicantik.permit", "expiry_run_id", "Permits Asked About")
     permit_count = fields.Integer("Number of Permits Asked", compute="_compute_permit_count")
+    listing_permit_ids = fields.One2many("sicantik.permit", "listing_run_id", "New and Changed Permits")
 
     def init(self):
         # A search before a write cannot keep two workers apart; these can.
@@ -128,27 +150,42 @@ class SicantikSyncRun(models.Model):
             """
         )
 
-    def _init_column(self, column_name):
-        if column_name != "worked_seconds":
-            return super()._init_column(column_name)
-        # What is under way while the module is updated: how much of that time was work, nobody knows.
-        self.env.cr.execute(
-            """
-            UPDATE sicantik_sync_run
-               SET worked_seconds = EXTRACT(EPOCH FROM timezone('UTC', now()) - started_at)
-             WHERE state IN ('queued', 'running') AND started_at IS NOT NULL
-            """
-        )
-        return None
+    # How far it is
 
-    @api.depends("total", *(f"{outcome}_count" for outcome in OUTCOMES), "state")
+    @api.depends(
+        "total",
+        *(f"{outcome}_count" for outcome in OUTCOMES),
+        "expired_count",
+        "state",
+        "kind",
+        "listed_count",
+        "listing_expected",
+        "listing_seconds",
+    )
     def _compute_progress(self):
         for run in self:
             run.answered_count = sum(run[f"{outcome}_count"] for outcome in OUTCOMES)
+            if run.kind == "check":
+                run.answered_count += run.expired_count
             if run.total:
                 run.progress = min(100.0, 100.0 * run.answered_count / run.total)
             else:
                 run.progress = 100.0 if run.state == "done" else 0.0
+            if run.kind in LISTING_KINDS and run.state != "done":
+                # The listing says nowhere how long it is; what was known before is a fair guess.
+                share = 100.0 * run.listed_count / run.listing_expected if run.listing_expected else 0.0
+                is_read = bool(run.listing_seconds)
+                listing = 100.0 if is_read else min(99.0, share)
+                dates = run.progress if is_read else 0.0
+                run.progress = listing if run.kind == "permits" else (listing + dates) / 2
+
+    @api.depends("state", "kind", "listing_read")
+    def _compute_listing_incomplete(self):
+        """Whether it came to its end without all of the listing; one that did not says so itself."""
+        for run in self:
+            run.listing_incomplete = (
+                run.state == "done" and run.kind in LISTING_KINDS and not run.listing_read
+            )
 
     @api.depends("duration", "estimated_duration", "eta_seconds", "started_at", "state")
     @api.depends_context("lang")
@@ -161,21 +198,56 @@ class SicantikSyncRun(models.Model):
                 self._format_seconds(run.eta_seconds) if run.state == "running" and run.eta_seconds else False
             )
 
+    @api.depends("progress", "state", "total", "listed_count", "listing_seconds", "listing_incomplete")
+    @api.depends_context("lang")
+    def _compute_status_display(self):
+        """How far it is, in one line."""
+        for run in self:
+            if run.state == "queued":
+                parts = [self.env._("Waits for the sidecar")]
+            elif run.state == "running" and run.listed_count and not run.listing_seconds:
+                parts = [self.env._("%d permits of the listing", run.listed_count)]
+            elif not run.total:
+                parts = [run._label("state")]
+            else:
+                parts = [
+                    self.env._(
+                        "%(answered)d of %(total)d permits", answered=run.answered_count, total=run.total
+                    )
+                ]
+                if run.state == "running" and run.rate:
+                    parts.append(self.env._("%.1f per second", run.rate))
+                if run.eta_display:
+                    parts.append(self.env._("%s left", run.eta_display))
+            if run.listing_incomplete:
+                parts.append(self.env._("the listing was not read whole"))
+            run.status_display = " · ".join(parts)
+
+    def _compute_sidecar_silent(self):
+        silent = self.env["sicantik.sidecar"]._is_silent()
+        for run in self:
+            run.sidecar_silent = silent and run.state in OPEN_STATES
+
+    # Time passes without a write: nothing to depend on.
+    def _compute_stop_awaited(self):
+        for run in self:
+            # A worker that is silent for longer hears nothing any more: then a second press ends the run.
+            run.stop_awaited = run.state == "running" and run.cancel_requested and not run._lease_is_over()
+
     @api.depends("connector_id", "kind")
     @api.depends_context("lang")
     def _compute_display_name(self):
-        kinds = dict(self._fields["kind"]._description_selection(self.env))
         for run in self:
-            run.display_name = f"{kinds.get(run.kind, run.kind)} #{run.id or ''}"
+            run.display_name = f"{run._label('kind')} #{run.id or ''}"
 
     def _compute_permit_count(self):
-        counts = dict(
-            self.env["sicantik.permit"]._read_group(
-                [("expiry_run_id", "in", self.ids)], ["expiry_run_id"], ["__count"]
-            )
-        )
+        asked = [("expiry_run_id", "in", self.ids)]
+        counts = dict(self.env["sicantik.permit"]._read_group(asked, ["expiry_run_id"], ["__count"]))
         for run in self:
             run.permit_count = counts.get(run, 0)
+
+    def _label(self, name):
+        return dict(self._fields[name]._description_selection(self.env)).get(self[name], self[name])
 
     @api.model
     def _format_seconds(self, seconds):
@@ -190,6 +262,559 @@ class SicantikSyncRun(models.Model):
             return self.env._("%(minutes)d min %(seconds)d s", minutes=seconds // 60, seconds=seconds % 60)
         return self.env._("%(hours)d h %(minutes)d min", hours=seconds // 3600, minutes=seconds % 3600 // 60)
 
+    # Asking for work
+
+    @api.model
+    def plan(
+        self,
+        connector_id,
+        include_not_due=False,
+        refresh_older_than=None,
+        max_permits=None,
+        permit_ids=None,
+    ):
+        """Say which permits a synchronisation would ask about, and change nothing.
+
+        `domains` are to be read one after the other, each in the order of `id`. `may_work` tells
+        whether the caller may also claim runs and record answers, as the sidecar's group may.
+        """
+        self._check_may_start()
+        connector = self._connector(connector_id)
+        wishes = plan.wishes(
+            self.env, connector, include_not_due, refresh_older_than, max_permits, permit_ids
+        )
+        most = wishes.pop("max_permits")
+        domains = plan.domains(connector.id, self._now(), **wishes)
+        total = plan.total(self.env, domains, most)
+        return {
+            "domains": domains,
+            "total": total,
+            "estimated_seconds": connector._expected_seconds(total),
+            "may_work": self._is_in("sidecar"),
+        }
+
+    @api.model
+    def start(
+        self,
+        connector_id,
+        kind="expiry",
+        trigger="cli",
+        worker=None,
+        lease_seconds=30,
+        max_permits=None,
+        include_not_due=False,
+        refresh_older_than=None,
+        permit_ids=None,
+    ):
+        """Make a run, and take it at once where a `worker` is named; or describe the open one."""
+        if worker:
+            self._check_is_sidecar()
+        self._check_may_start()
+        connector = self._connector(connector_id)
+        wishes = plan.wishes(
+            self.env, connector, include_not_due, refresh_older_than, max_permits, permit_ids
+        )
+        for name, value in (("kind", kind), ("trigger", trigger)):
+            validate.choice(self.env, value, self._fields[name].get_values(self.env))
+        lease_seconds = validate.lease(self.env, lease_seconds)
+        if wishes["permit_ids"] == []:
+            raise UserError(self.env._("No permits to sync: the selection is empty."))
+        if not connector.active:
+            raise UserError(
+                self.env._("The connector “%s” is archived: nothing can be started on it.", connector.name)
+            )
+        run = self.sudo()._open_run(connector, kind, any_running=bool(worker))
+        if run and run._is_abandoned_command():
+            # Its row is locked and changed by this: whoever does the same has to try again.
+            run._end_abandoned_command()
+            run = run.browse()
+        if trigger in ("button", "cron"):
+            self.env["sicantik.sidecar"]._wake_after_commit()
+        if run:
+            return run._describe(created=False, payload=bool(worker) and run._is_held_by(worker))
+        # The row of the connector is what concurrent starters collide on. Whoever comes second
+        # waits here, is repeated by Odoo with a new snapshot, and then finds the run above.
+        self.env.cr.execute(
+            "UPDATE sicantik_connector SET write_date = write_date WHERE id = %s",
+            [connector.id],
+            log_exceptions=False,
+        )
+        permit_selection = wishes.pop("permit_ids")
+        run = self.sudo().create(
+            {
+                "connector_id": connector.id,
+                "kind": kind,
+                "trigger": trigger,
+                "user_id": self.env.uid,
+                "lease_seconds": lease_seconds,
+                "permit_selection": permit_selection or False,
+                **wishes,
+            }
+        )
+        run._set_total()
+        return run._describe(created=True, payload=bool(worker) and run._take(worker, lease_seconds))
+
+    @api.model
+    def cancel(self, run_id):
+        """Stop a run: at once if nobody works on it, else at the worker's next report."""
+        self._check_may_start()
+        run = self._lock(run_id)
+        if not run:
+            raise UserError(self.env._("There is no synchronisation with the id %s.", run_id))
+        if run.state == "queued" or (run.state == "running" and run._lease_is_over()):
+            stopped = run._reader_env()._("Stopped by %s.", self.env.user.name)
+            run._end("cancelled", stopped, by_worker=False)
+        elif run.state == "running":
+            run.cancel_requested = True
+            # Its worker asks when it reports next; this lets it report now.
+            self.env["sicantik.sidecar"]._wake_after_commit()
+        return {"state": run.state}
+
+    # Working
+
+    @api.model
+    def claim(self, worker, lease_seconds=30, run_id=None, held=None):
+        """Take the oldest run that waits, or whose worker fell silent; `False` if there is none.
+
+        A run is left alone while another one works on the same SICANTIK server, and so are those
+        in `held`: the caller works on them, and could not say so in time.
+        """
+        self._check_is_sidecar()
+        validate.worker(self.env, worker)
+        run_id = validate.whole_number(self.env, run_id, "run_id")
+        if not run_id:
+            # The command line claims the run that it made; the service takes what there is.
+            self.env["sicantik.sidecar"]._heard_from(worker)
+        lease_seconds = validate.lease(self.env, lease_seconds)
+        return self._claim(worker, lease_seconds, run_id, validate.ids(self.env, held, "held"))
+
+    @api.model
+    def record(self, run_id, worker, batch, outcomes, progress=None):
+        """Write one batch of answers, once, with the counters and the lease."""
+        self._check_is_sidecar()
+        batch = validate.batch(self.env, batch, outcomes)
+        outcomes = validate.outcomes(self.env, outcomes or [])
+        run = self._held(run_id, worker)
+        if not run:
+            return LOST
+        values = run._progress_values(progress)
+        recorder = Recorder(run)
+        counts = {"rejected": 0, "stale": 0}
+        if recorder.is_next(batch):
+            counts = recorder.record_outcomes(outcomes)
+            values["last_batch"] = batch
+        return run._go_on(values, **counts)
+
+    @api.model
+    def record_listing(self, run_id, worker, batch, rows, progress=None):
+        """Write one page of the listing, once, with the counters and the lease.
+
+        `batch` goes on from where `record` was, and the other way round. What is answered beside is what
+        this page adds to the counters; `recounted` is how many permits an earlier page has counted as
+        unchanged, and this one counts otherwise.
+        """
+        self._check_is_sidecar()
+        batch = validate.batch(self.env, batch, rows)
+        checked = validate.rows(self.env, rows)
+        run = self._held(run_id, worker)
+        if not run:
+            return LOST
+        run._check_is_listing()
+        values = run._progress_values(progress)
+        recorder = Recorder(run)
+        counts = dict.fromkeys(COUNTS, 0)
+        if recorder.is_next(batch):
+            if "way" not in values and checked[0]:
+                # Only the rows tell whether SICANTIK's listing has learnt to carry the dates.
+                dated = any("expiry_date" in row for row in checked[0].values())
+                values["way"] = "upgraded" if dated else "two_step"
+            counts = recorder.record_rows(*checked)
+            values["last_batch"] = batch
+            if run.kind == "permits":
+                values["total"] = run.answered_count
+        return run._go_on(values, **counts)
+
+    @api.model
+    def listing_done(self, run_id, worker, complete, listed_ids_missing=None, listed_again=None):
+        """Note the end of the listing, and which permits of the connector it no longer or again holds.
+
+        Where it could not be read as a whole, a permit that was not in it may still be listed.
+        """
+        self._check_is_sidecar()
+        missing = validate.ids(self.env, listed_ids_missing, "listed_ids_missing")
+        again = validate.ids(self.env, listed_again, "listed_again")
+        run = self._held(run_id, worker)
+        if not run:
+            return LOST
+        run._check_is_listing()
+        recorder = Recorder(run)
+        gone = recorder.mark_listed(missing, False) if complete else 0
+        recorder.mark_listed(again, True)
+        values = {"unlisted_count": run.unlisted_count + gone}
+        if not run.listing_read:
+            values |= {"listing_read": bool(complete), "listing_seconds": max(0.1, run._worked())}
+        return run._go_on(values)
+
+    @api.model
+    def remaining(self, run_id, worker):
+        """Say which permits are still to be asked one by one, now that the listing has answered.
+
+        `limit` is how many of them may be asked; 0: all.
+        """
+        self._check_is_sidecar()
+        run = self._held(run_id, worker)
+        if not run:
+            return LOST
+        domains = run._domains()
+        limit = max(0, run.max_permits - (run.answered_count - run.listing_answered))
+        if run.max_permits and not limit:
+            domains = []
+        total = plan.total(self.env, domains, limit)
+        values = {
+            "total": run.answered_count + total,
+            "estimated_duration": run.connector_id._expected_seconds(total),
+        }
+        return run._go_on(values, domains=domains, total=total, limit=limit)
+
+    @api.model
+    def check(self, run_id, worker):
+        """Mark the permits of this run's connector as expired whose last day has passed there."""
+        self._check_is_sidecar()
+        run = self._held(run_id, worker)
+        if not run:
+            return LOST
+        counts = Recorder(run).check()
+        run.write({"total": run.answered_count, **run._renewal()})
+        return {**GO, **counts}
+
+    @api.model
+    def finish(self, run_id, worker, state, message=None, progress=None, code=None):
+        """End a run, and add what it brought to the connector's statistics, once.
+
+        With a `code` of `ENDINGS` its sentence is stored, in the language of who reads it, and
+        `message` is the detail in it. Without one, `message` is stored as it is.
+        """
+        self._check_is_sidecar()
+        if state not in ENDED_STATES:
+            raise ValidationError(self.env._("A synchronisation cannot end as “%s”.", state))
+        if code:
+            validate.choice(self.env, code, ending.ENDINGS)
+        run = self._lock(run_id)
+        if not run or not worker or run.worker != worker or run.state == "queued":
+            return LOST
+        if run.state == "running":
+            run.write(run._progress_values(progress))
+            if state == "cancelled" and run.cancel_requested:
+                code, message = "cancelled", None
+            if code:
+                message = ending.sentence(run._reader_env(), code, message)
+            run._end(state, message or False)
+        # What is recorded, so that the worker reports no answer that Odoo refused to save.
+        return {**GO, "counts": run._counts()}
+
+    @api.model
+    def release(self, run_id, worker):
+        """Give a run back unfinished, as on the shutdown of a sidecar: no attempt is counted."""
+        self._check_is_sidecar()
+        run = self._held(run_id, worker)
+        if not run:
+            return LOST
+        if run.cancel_requested:
+            run._end("cancelled", ending.sentence(run._reader_env(), "cancelled"))
+        else:
+            run._give_back()
+            run.write({"host": False, "rate": 0.0, "eta_seconds": 0})
+        return GO
+
+    @api.model
+    def abandon(self, run_id, worker):
+        """Take back a run of one's own in which nothing was recorded, as if it had not been started.
+
+        For the command line, which learns only after starting that SICANTIK is not there. A run that somebody
+        else asked for stays, and is finished as failed instead.
+        """
+        self._check_is_sidecar()
+        run = self._lock(run_id)
+        if not run:
+            return GO
+        if not run._is_held_by(worker):
+            return LOST
+        if run.trigger != "cli" or run.last_batch:
+            raise ValidationError(self.env._("A run with recorded answers is finished, not taken back."))
+        # Not by `_end`, which notes on the connector what a run brought: this one leaves no trace.
+        run.state = "cancelled"
+        run.unlink()
+        return GO
+
+    # Who may
+
+    @api.model
+    def _is_in(self, *groups):
+        return self.env.su or any(self.env.user.has_group(GROUP + name) for name in groups)
+
+    @api.model
+    def _check_groups(self, *names):
+        if not self._is_in(*names):
+            raise AccessError(self.env._("You are not allowed to work with synchronisations of SICANTIK."))
+
+    @api.model
+    def _check_is_sidecar(self):
+        # Not for managers either: answers that nobody gave must not be stored with the ledger's name.
+        self._check_groups("sidecar")
+
+    @api.model
+    def _check_may_start(self):
+        self._check_groups("sidecar", "officer", "manager")
+
+    # Steps below the protocol
+
+    @api.model
+    def _connector(self, connector_id):
+        connector_id = validate.whole_number(self.env, connector_id, "connector_id", lowest=1)
+        connector = self.env["sicantik.connector"].sudo().browse(connector_id)
+        if not connector.exists():
+            raise UserError(self.env._("There is no connector with the id %d.", connector_id))
+        return connector
+
+    @api.model
+    def _open_run(self, connector, kind, any_running=False):
+        """The run that one of `kind` would only repeat.
+
+        A check asks SICANTIK nothing: it neither keeps a run of questions from being queued nor the
+        other way round; with `any_running`, whatever is being worked on counts.
+        """
+        same = ("kind", "=" if kind == "check" else "!=", "check")
+        return self.search(
+            [
+                ("connector_id", "=", connector.id),
+                "|",
+                *("&", same, ("state", "in", OPEN_STATES)),
+                *([("state", "=", "running")] if any_running else [("id", "=", 0)]),
+            ],
+            order="state desc, id",
+            limit=1,
+        )
+
+    def _is_partial(self):
+        """Whether it asks about less than a night's run would."""
+        self.ensure_one()
+        return bool(self.max_permits or self.permit_selection or self.kind == "permits")
+
+    def _covers(self, max_permits, include_not_due):
+        """Whether it brings what a run of dates with these wishes would bring, no less and no more."""
+        self.ensure_one()
+        return bool(
+            self.kind in EXPIRY_KINDS
+            and not self.permit_selection
+            and not self.cancel_requested
+            and self.max_permits == (max_permits or 0)
+            and (self.include_not_due or not include_not_due)
+        )
+
+    def _beginning(self):
+        """The moment from which this run counts days.
+
+        It is one for the whole run: what is not due when the listing gives its answer must not have
+        become due when the run goes on to ask what is left.
+        """
+        self.ensure_one()
+        return self.started_at or self._now()
+
+    def _domains(self):
+        """What this run still has to ask."""
+        self.ensure_one()
+        if self.kind not in EXPIRY_KINDS:
+            return []
+        return plan.domains(
+            self.connector_id.id,
+            self._beginning(),
+            self.include_not_due,
+            self.refresh_older_than,
+            self.permit_selection or None,
+            self.id,
+        )
+
+    def _set_total(self):
+        """Count what is to be asked, and estimate how long it will take."""
+        self.ensure_one()
+        connector = self.connector_id
+        if self.kind in EXPIRY_KINDS:
+            self.total = plan.total(self.env, self._domains(), self.max_permits)
+            self.estimated_duration = connector._expected_seconds(self.total)
+        if self.kind in LISTING_KINDS:
+            self.listing_expected = self.env["sicantik.permit"].search_count(
+                [("connector_id", "=", connector.id), ("listed", "=", True)]
+            )
+            if self.listing_expected:
+                self.estimated_duration += connector._expected_listing_seconds(self.listing_expected)
+
+    def _claim_condition(self, now):
+        return SQL(
+            """
+            NOT EXISTS (
+                SELECT FROM sicantik_sync_run busy
+                  JOIN sicantik_connector connector ON connector.id = work.connector_id
+                 WHERE busy.state = 'running'
+                   AND busy.id != work.id
+                   AND (busy.connector_id = work.connector_id
+                        OR (busy.host = connector.host AND busy.lease_until >= %s)))
+            """,
+            now,
+        )
+
+    def _before_claim(self, by_name):
+        """A command that fell silent may have asked elsewhere than at the connector's address, on trial,
+        and only the command knew: its run is ended. What it left is due in the next run."""
+        if by_name or not self._is_abandoned_command():
+            return True
+        if self._lease_is_over(COMMAND_PATIENCE_SECONDS):
+            self._end_abandoned_command()
+        return False
+
+    def _take(self, worker, lease_seconds):
+        # Without an address nothing is kept for the run; who works on it says what is wrong with it.
+        host, now = self.connector_id.host or None, self._now()
+        self.env.cr.execute(
+            "SELECT lease_until >= %s, id FROM sicantik_sync_run"
+            " WHERE state = 'running' AND host = %s AND id != %s",
+            [now, host, self.id],
+        )
+        others = self.env.cr.fetchall()
+        if any(is_busy for is_busy, _id in others):
+            return False
+        # A worker that fell silent on another connector of this server has lost its run.
+        self.env.cr.execute(
+            "UPDATE sicantik_sync_run SET host = NULL, worker = NULL WHERE id = ANY(%s)",
+            [[run_id for _is_busy, run_id in others]],
+        )
+        if not super()._take(worker, lease_seconds):
+            return False
+        if self.attempt == 1 and not self.last_batch:
+            self._set_total()
+        if self.kind in LISTING_KINDS and not self.listing_read:
+            # What an earlier attempt has written, this one finds unchanged.
+            self.write(dict.fromkeys(LISTING_COUNTERS, 0))
+        return True
+
+    def _take_values(self, now):
+        return {
+            "host": self.connector_id.host or None,
+            "requests_before": self.requests,
+            "retries_before": self.retries,
+            "rate": 0,
+            "eta_seconds": 0,
+        }
+
+    def _is_abandoned_command(self):
+        self.ensure_one()
+        return self.state == "running" and self.trigger == "cli" and self._lease_is_over()
+
+    def _end_abandoned_command(self):
+        self.ensure_one()
+        message = self._reader_env()._("The command that worked on it ended without finishing.")
+        self._end("failed", message, by_worker=False)
+
+    def _check_is_listing(self):
+        self.ensure_one()
+        if self.kind not in LISTING_KINDS:
+            raise ValidationError(self.env._("This synchronisation does not read the listing."))
+
+    def _progress_values(self, progress):
+        """What the worker says about its way, as values; what it does not say stays."""
+        values = validate.progress(self.env, progress)
+        # The worker counts one attempt, or one part of it; the run counts all of them. What was sent
+        # was sent: a part that sent nothing takes nothing back.
+        for name in ("requests", "retries"):
+            if name in values:
+                values[name] = max(self[name], values[name] + self[f"{name}_before"])
+        if isinstance((progress or {}).get("upgraded"), bool):
+            values["way"] = "upgraded" if progress["upgraded"] else "two_step"
+        return values
+
+    def _go_on(self, values, **answer):
+        """Store what a report brought, renew the lease, and answer its worker."""
+        self.ensure_one()
+        self.write({**values, **self._renewal()})
+        self.env.flush_all()
+        if self.trigger != "cli":
+            self.env["sicantik.sidecar"]._heard_from(self.worker)
+        return {"answer": "stop" if self.cancel_requested else "go", **answer}
+
+    def _end(self, state, message, by_worker=True):
+        """Close the run and credit the connector: the only way out of the open states.
+
+        A run that is ended over the head of its worker forgets it: the worker has to notice.
+        """
+        self.ensure_one()
+        now = self._now()
+        worked = self._worked() if by_worker else self.worked_seconds
+        values = {
+            "state": state,
+            "message": message,
+            "finished_at": now,
+            "duration": (now - self.started_at).total_seconds() if self.started_at else 0.0,
+            "worked_seconds": worked,
+            "host": False,
+            "lease_until": False,
+            "eta_seconds": 0,
+        }
+        if state == "done":
+            values["total"] = self.answered_count
+        if worked:
+            # From now on of the whole, not of the last moments.
+            values["rate"] = self.answered_count / worked
+        if not by_worker:
+            values["worker"] = False
+        self.write(values)
+        self.connector_id.write(ending.statistics(self))
+        if state == "failed":
+            ending.tell_responsible(self)
+
+    def _reader_env(self):
+        """In the language of whoever looks after the connector."""
+        self.ensure_one()
+        return self.with_context(lang=self.connector_id.user_id.lang or self.env.lang).env
+
+    # What a caller is told
+
+    def _counts(self):
+        self.ensure_one()
+        return {outcome: self[f"{outcome}_count"] for outcome in OUTCOMES}
+
+    def _payload(self):
+        self.ensure_one()
+        return {
+            "run_id": self.id,
+            "kind": self.kind,
+            "trigger": self.trigger,
+            "attempt": self.attempt,
+            "max_permits": self.max_permits,
+            "include_not_due": self.include_not_due,
+            "refresh_older_than": self.refresh_older_than,
+            "total": self.total,
+            "last_batch": self.last_batch,
+            "answered": self.answered_count,
+            "counts": self._counts(),
+            "started_at": fields.Datetime.to_string(self.started_at),
+            "listing_done": self.listing_read,
+            "domains": self._domains(),
+            "connector": self.connector_id._payload(),
+        }
+
+    def _describe(self, created, payload):
+        self.ensure_one()
+        return {
+            "run_id": self.id,
+            "created": created,
+            "state": self.state,
+            "trigger": self.trigger,
+            "worker": self.worker or False,
+            "requested_by": self.user_id.name or "",
+            "run": self._payload() if payload else False,
+        }
+
+    # Pages
+
     def action_cancel(self):
         """Stop the work; what was answered is kept."""
         self.ensure_one()
@@ -197,21 +822,78 @@ class SicantikSyncRun(models.Model):
         return True
 
     def action_view_permits(self):
-        self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id("sicantik_sidecar.sicantik_permit_action")
-        action["domain"] = [("expiry_run_id", "=", self.id)]
-        action["context"] = {"search_default_group_by_check_state": 1, "create": False}
-        return action
+        context = {"search_default_group_by_check_state": 1, "create": False}
+        return self._action_view("sicantik_permit_action", "expiry_run_id", context)
+
+    def action_view_listing_permits(self):
+        return self._action_view("sicantik_permit_action", "listing_run_id", {"create": False})
 
     def action_view_failures(self):
+        return self._action_view("sicantik_sync_run_line_action", "run_id")
+
+    def _action_view(self, name, field, context=None):
         self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id(
-            "sicantik_sidecar.sicantik_sync_run_line_action"
-        )
-        action["domain"] = [("run_id", "=", self.id)]
+        action = self.env["ir.actions.act_window"]._for_xml_id(f"sicantik_sidecar.{name}")
+        action["domain"] = [(field, "=", self.id)]
+        if context is not None:
+            action["context"] = context
         return action
+
+    def _action_open(self):
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "name": self.env._("Synchronisation"),
+            "res_model": self._name,
+            "res_id": self.id,
+            "view_mode": "form",
+            "views": [(False, "form")],
+            "target": "current",
+        }
+
+    def action_ask_failures_again(self):
+        """A new run for just those permits that this one got no answer for."""
+        self.ensure_one()
+        self._check_may_start()
+        permits = self.sudo().line_ids.permit_id
+        if not permits:
+            raise UserError(self.env._("No permits to sync: those that failed have been deleted."))
+        answer = self.start(self.connector_id.id, trigger="button", permit_ids=permits.ids)
+        run = self.browse(answer["run_id"])
+        if not answer["created"] and not set(permits.ids) <= set(run.permit_selection or []):
+            raise UserError(
+                self.env._(
+                    "%s is under way now. Ask about these permits again when it has ended.",
+                    run.display_name,
+                )
+            )
+        return run._action_open()
+
+    # Going away
 
     @api.ondelete(at_uninstall=False)
     def _unlink_unless_open(self):
         if any(run.state in OPEN_STATES for run in self):
             raise UserError(self.env._("A synchronisation that waits or runs cannot be deleted: stop it."))
+
+    @api.model
+    def _retention_days(self):
+        value = self.env["ir.config_parameter"].sudo().get_param(RETENTION_PARAMETER)
+        try:
+            days = int(value)
+        except (TypeError, ValueError):
+            days = 0
+        return days if days > 0 else RETENTION_DAYS
+
+    @api.autovacuum
+    def _gc_runs(self):
+        before = self._now() - timedelta(days=self._retention_days())
+        ended = [
+            ("state", "in", ENDED_STATES),
+            "|",
+            ("finished_at", "<", before),
+            "&",
+            ("finished_at", "=", False),
+            ("create_date", "<", before),
+        ]
+        self.sudo().search(ended, order="id", limit=MOST_DELETED).unlink()

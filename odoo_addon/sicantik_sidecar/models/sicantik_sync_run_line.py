@@ -2,15 +2,7 @@
 
 from odoo import fields, models
 
-# What the sidecar reports, in words for people who have never seen a protocol.
-REASONS = [
-    ("timeout", "SICANTIK took too long to answer"),
-    ("unavailable", "SICANTIK could not be reached or was out of order"),
-    ("unreadable", "SICANTIK's answer could not be understood"),
-    ("other_registration", "SICANTIK answered about another registration"),
-    ("invalid_number", "SICANTIK cannot be asked about this permit number"),
-    ("rejected_by_odoo", "Odoo refused to save the answer"),
-]
+from ..ledger.words import REASONS
 
 
 class SicantikSyncRunLine(models.Model):

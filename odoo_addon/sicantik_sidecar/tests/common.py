@@ -44,6 +44,12 @@ class SicantikCase(TransactionCase):
             ]
         )
 
+    def page_view(self, model, kind, user=None):
+        """The bridge's own page of a model, as `user` gets it."""
+        view = self.env.ref(f"sicantik_sidecar.{model.replace('.', '_')}_view_{kind}")
+        records = self.env[model].with_user(self.users[user]) if user else self.env[model]
+        return records.get_view(view.id, kind)["arch"]
+
     def start(self, worker=None, connector=None, **wishes):
         return self.ledger.start(connector_id=(connector or self.connector).id, worker=worker, **wishes)
 

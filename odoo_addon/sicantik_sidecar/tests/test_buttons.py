@@ -69,7 +69,7 @@ class TestButtons(SicantikCase):
         # The connector's button counts the same permits, and shows them.
         self.assertEqual(self.officer.permit_without_expiry_count, 8)
         action = self.officer.with_context(without_expiry=True).action_view_permits()
-        search = etree.fromstring(self.env["sicantik.permit"].get_view(view_type="search")["arch"])
+        search = etree.fromstring(self.page_view("sicantik.permit", "search"))
         domain = list(action["domain"])
         for key in action["context"]:
             if key.startswith("search_default_"):
@@ -145,7 +145,7 @@ class TestButtons(SicantikCase):
         def shown():
             self.env.invalidate_all()
             run_form = etree.fromstring(run.get_view(view_type="form")["arch"])
-            form = etree.fromstring(self.officer.get_view(view_type="form")["arch"])
+            form = etree.fromstring(self.page_view("sicantik.connector", "form", "officer"))
             return tuple(
                 not safe_eval(arch.find(f".//header/button[@name='{name}']").get("invisible"), values)
                 for arch, name, values in (
@@ -201,8 +201,7 @@ class TestButtons(SicantikCase):
 
     def test_buttons_are_shown_to_officers(self):
         def arch(name):
-            view = self.env["sicantik.connector"].with_user(self.users[name]).get_view(view_type="form")
-            return view["arch"]
+            return self.page_view("sicantik.connector", "form", name)
 
         for button in ("action_sync_all_expiry", "action_test_expiry_sync", "action_test_connection", "action_stop"):
             self.assertIn(f'name="{button}"', arch("officer"))

@@ -183,7 +183,7 @@ class TestCrons(SicantikCase):
 
         for self.trouble in (ValueError("unforeseen"), psycopg2.errors.SerializationFailure("conflict")):
             with patch.object(Run, "start", broken), mute_logger("odoo.addons.sicantik_sidecar"):
-                with mute_logger("odoo.addons.sicantik_sidecar.models.sicantik_connector_cron"):
+                with mute_logger("odoo.addons.sicantik_sidecar.models.sicantik_connector"):
                     self.tick(JAKARTA_NIGHT)
             self.assertEqual(self.ended_runs(), 0)
         self.assertEqual(self.ended_runs(other), 1)
@@ -230,12 +230,12 @@ class TestCare(SicantikCase):
         )
         with patch.object(type(run), "_now", lambda _self: now):
             answer = self.ledger.check(run_id=run.id, worker="one")
-            self.assertEqual(answer, {"answer": "ok", "expired": 1})
+            self.assertEqual(answer, {"answer": "go", "expired": 1, "refused": 0})
             self.assertEqual(self.ledger.check(run_id=run.id, worker="one")["expired"], 0)
         self.assertEqual(ended.status, "expired")
         self.assertEqual(set((last_day | future | undated | foreign).mapped("status")), {"active"})
         self.assertEqual((draft.status, run.expired_count), ("draft", 1))
-        self.assertEqual(self.ledger.check(run_id=run.id, worker="two"), {"answer": "lost", "expired": 0})
+        self.assertEqual(self.ledger.check(run_id=run.id, worker="two"), {"answer": "lost"})
         for name in ("user", "officer", "manager"):
             with self.assertRaises(AccessError):
                 run.with_user(self.users[name]).check(run_id=run.id, worker="one")
@@ -274,7 +274,7 @@ class TestCare(SicantikCase):
             self.users["user"].active = False
             run = self.started("one")
             answer = self.ledger.finish(run_id=run.id, worker="one", state="failed")
-            self.assertEqual((answer["answer"], run.state), ("ok", "failed"))
+            self.assertEqual((answer["answer"], run.state), ("go", "failed"))
 
     def old_run(self, days, state="done"):
         run = self.env["sicantik.sync.run"].create(
@@ -306,5 +306,5 @@ class TestCare(SicantikCase):
         foreign = self.make_permits(1, self.make_connector("Other", OTHER_ADDRESS))
         run = self.started("one")
         answer = self.record(run, 1, [found(permits[0]), found(foreign), failed(permits[1])])
-        self.assertEqual(answer, {"answer": "continue", "applied": True, "rejected": 1, "stale": 0})
+        self.assertEqual(answer, {"answer": "go", "rejected": 1, "stale": 0})
         self.assertEqual((run.found_count, run.failed_count), (1, 2))

@@ -3,7 +3,7 @@
 from odoo.exceptions import ValidationError
 from odoo.tests import tagged
 
-from ..models.sicantik_sync_run_state import ENDINGS
+from ..ledger.ending import ENDINGS
 from .common import SicantikCase
 
 

@@ -3,8 +3,8 @@
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests import tagged
 
-from ..models.sicantik_sync_run import OUTCOMES
-from ..models.sicantik_sync_run_ledger import MAX_ATTEMPTS
+from ..ledger.words import OUTCOMES
+from ..models.lease_mixin import MAX_ATTEMPTS
 from .common import OTHER_ADDRESS, SicantikCase, failed, found, no_date
 
 
@@ -168,14 +168,14 @@ class TestLedger(SicantikCase):
         )
         self.assertEqual(
             self.record(run, 2, [found(self.permits[2])]),
-            {"answer": "lost", "applied": False, "rejected": 0},
+            {"answer": "lost"},
         )
         self.assertFalse(self.permits[2].expiry_date)
         self.assertEqual(self.ledger.finish(run_id=run.id, worker="one", state="done"), {"answer": "lost"})
         self.assertEqual(self.ledger.release(run_id=run.id, worker="one"), {"answer": "lost"})
         self.assertEqual(
             self.record(run, 2, [no_date(self.permits[2])], worker="two", requests=3),
-            {"answer": "continue", "applied": True, "rejected": 0, "stale": 0},
+            {"answer": "go", "rejected": 0, "stale": 0},
         )
         self.assertEqual((run.requests, run.retries), (10, 2))
 
@@ -189,7 +189,7 @@ class TestLedger(SicantikCase):
     def test_expired_lease_that_nobody_took_is_kept(self):
         run = self.started("one")
         self.expire(run)
-        self.assertEqual(self.record(run, 0, [])["answer"], "continue")
+        self.assertEqual(self.record(run, 0, [])["answer"], "go")
         self.assertGreater(run.lease_until, run._now())
 
     def test_given_up_after_five_attempts(self):
@@ -218,7 +218,7 @@ class TestLedger(SicantikCase):
         run = self.started("one")
         self.record(run, 1, [found(self.permits[0])])
         self.assertEqual(self.ledger.release(run_id=run.id, worker="two"), {"answer": "lost"})
-        self.assertEqual(self.ledger.release(run_id=run.id, worker="one"), {"answer": "ok"})
+        self.assertEqual(self.ledger.release(run_id=run.id, worker="one"), {"answer": "go"})
         self.assertEqual((run.state, run.attempt, run.worker), ("queued", 0, False))
         payload = self.ledger.claim(worker="two")
         self.assertEqual((payload["attempt"], payload["last_batch"], payload["total"]), (1, 1, 4))
@@ -233,10 +233,10 @@ class TestLedger(SicantikCase):
         run = self.started("one", trigger="cli")
         self.record(run, 0, [], upgraded=False)
         self.assertEqual(self.ledger.abandon(run_id=run.id, worker="two"), {"answer": "lost"})
-        self.assertEqual(self.ledger.abandon(run_id=run.id, worker="one"), {"answer": "ok"})
+        self.assertEqual(self.ledger.abandon(run_id=run.id, worker="one"), {"answer": "go"})
         self.assertFalse(run.exists())
         self.assertFalse(self.connector.listing_way)
-        self.assertEqual(self.ledger.abandon(run_id=run.id, worker="one"), {"answer": "ok"})
+        self.assertEqual(self.ledger.abandon(run_id=run.id, worker="one"), {"answer": "go"})
 
     def test_abandon_is_for_untouched_runs_of_the_command_line(self):
         pressed = self.started("one", trigger="button")
@@ -260,7 +260,7 @@ class TestLedger(SicantikCase):
         self.assertEqual(self.ledger.cancel(run_id=run.id), {"state": "running"})
         self.assertEqual(
             self.record(run, 1, [found(self.permits[0])]),
-            {"answer": "stop", "applied": True, "rejected": 0, "stale": 0},
+            {"answer": "stop", "rejected": 0, "stale": 0},
         )
         self.assertTrue(self.permits[0].expiry_date)
         self.ledger.finish(run_id=run.id, worker="one", state="cancelled", message="Stopped.")
@@ -283,7 +283,7 @@ class TestLedger(SicantikCase):
                     run_id=run.id, worker="one", state="done", message="Well.", progress={"requests": 9}
                 ),
                 {
-                    "answer": "ok",
+                    "answer": "go",
                     "counts": {"found": 2, "no_date": 1, "not_registered": 0, "failed": 0},
                 },
             )
@@ -301,7 +301,7 @@ class TestLedger(SicantikCase):
                 self.ledger.finish(run_id=run.id, worker="one", state=state)
         self.assertEqual(
             self.ledger.finish(run_id=run.id, worker="one", state="failed", message="Away."),
-            {"answer": "ok", "counts": dict.fromkeys(OUTCOMES, 0)},
+            {"answer": "go", "counts": dict.fromkeys(OUTCOMES, 0)},
         )
         self.assertEqual(run.message, "Away.")
         # Nothing was answered: the connector's last synchronisation is still the one before.
@@ -311,7 +311,7 @@ class TestLedger(SicantikCase):
         gone = self.started("one").id + 1000
         self.assertEqual(
             self.ledger.record(run_id=gone, worker="one", batch=1, outcomes=[], progress={}),
-            {"answer": "lost", "applied": False, "rejected": 0},
+            {"answer": "lost"},
         )
         self.assertEqual(self.ledger.finish(run_id=gone, worker="one", state="done"), {"answer": "lost"})
         with self.assertRaises(UserError):

@@ -13,9 +13,9 @@ from odoo.tools import mute_logger
 from .common import OTHER_ADDRESS, SicantikCase, failed, found, no_date, not_registered
 
 COUNTERS = ("found_count", "no_date_count", "not_registered_count", "failed_count")
-RECORD_LOGGER = "odoo.addons.sicantik_sidecar.models.sicantik_sync_run_record"
+RECORD_LOGGER = "odoo.addons.sicantik_sidecar.ledger.recorder"
 
-NOT_APPLIED = {"answer": "continue", "applied": False, "rejected": 0, "stale": 0}
+NOTHING_NEW = {"answer": "go", "rejected": 0, "stale": 0}
 
 
 @tagged("post_install", "-at_install")
@@ -42,7 +42,7 @@ class TestRecord(SicantikCase):
             retries=1,
             total=6,
         )
-        self.assertEqual(answer, {"answer": "continue", "applied": True, "rejected": 0, "stale": 0})
+        self.assertEqual(answer, {"answer": "go", "rejected": 0, "stale": 0})
         self.assertEqual(self.counters(run), (1, 1, 1, 1))
         self.assertEqual((run.rate, run.eta_seconds, run.requests, run.retries), (9.5, 42, 6, 1))
         self.assertEqual((run.answered_count, run.total), (4, 6))
@@ -66,9 +66,10 @@ class TestRecord(SicantikCase):
     def test_a_batch_counts_once(self):
         run = self.started()
         batch = [found(self.permits[0]), no_date(self.permits[1]), failed(self.permits[2])]
-        self.assertTrue(self.record(run, 1, batch)["applied"])
+        self.assertEqual(self.record(run, 1, batch), NOTHING_NEW)
+        self.assertEqual(run.last_batch, 1)
         for _again in range(3):
-            self.assertEqual(self.record(run, 1, batch), NOT_APPLIED)
+            self.assertEqual(self.record(run, 1, batch), NOTHING_NEW)
         self.assertEqual(self.counters(run), (1, 1, 0, 1))
         self.assertEqual(self.permits[1].expiry_check_count, 1)
         self.assertEqual(len(run.line_ids), 1)
@@ -95,8 +96,8 @@ class TestRecord(SicantikCase):
         batch = [{**found(permit), **asked[permit]} for permit in self.permits - unsaid]
         batch.append(found(unsaid))
         answer = self.record(run, 1, batch)
-        self.assertEqual(answer, {"answer": "continue", "applied": True, "rejected": 0, "stale": 3})
-        self.assertEqual(self.record(run, 1, batch), NOT_APPLIED)
+        self.assertEqual(answer, {"answer": "go", "rejected": 0, "stale": 3})
+        self.assertEqual(self.record(run, 1, batch), NOTHING_NEW)
         self.assertEqual(self.counters(run), (3, 0, 0, 0))
         aside = number | registration | cleared
         self.assertFalse(any(aside.mapped("expiry_date")) or any(aside.mapped("expiry_check_state")))
@@ -126,7 +127,7 @@ class TestRecord(SicantikCase):
     def test_batch_zero_renews_the_lease_only(self):
         run = self.started(lease_seconds=90)
         self.expire(run)
-        self.assertEqual(self.record(run, 0, [], rate=3.0), NOT_APPLIED)
+        self.assertEqual(self.record(run, 0, [], rate=3.0), NOTHING_NEW)
         self.assertGreater((run.lease_until - run._now()).total_seconds(), 60)
         self.assertEqual((run.rate, run.last_batch), (3.0, 0))
         with self.assertRaises(ValidationError):

@@ -7,7 +7,7 @@ from odoo import fields
 from odoo.exceptions import AccessError
 from odoo.tests import new_test_user, tagged
 
-from ..models import sicantik_connector_cron
+from ..models import sicantik_connector
 from .common import SicantikCase
 
 MODELS = ("sicantik.connector", "sicantik.permit", "sicantik.sync.run", "sicantik.sync.run.line")
@@ -202,15 +202,16 @@ class TestRights(SicantikCase):
         connector, here = {"connector_id": self.connector.id}, self.connector.ids
         calls = {
             "sicantik.connector": {
+                "action_full_sync_permits": (here, {}),
                 "action_stop": (here, {}),
                 "action_sync_all_expiry": (here, {}),
                 "action_sync_permits": (here, {}),
                 "action_test_connection": (here, {}),
                 "action_test_expiry_sync": (here, {}),
                 "cron_sync_expiry_dates": ([], {}),
-                "set_up_after_update": ([], {}),
-                "set_up_crons": ([], {}),
                 "sync_expiry_dates_workaround": (here, {}),
+                "sync_permit_types": (here, {}),
+                "sync_permits": (here, {}),
             },
             "sicantik.permit": {"cron_check_expiring_permits": ([], {})},
             "sicantik.sync.run": {
@@ -248,7 +249,7 @@ class TestRights(SicantikCase):
                     records = self.env[model].with_user(user).with_context(cron_id=1).browse(ids)
                     with (
                         self.subTest(user=user.login, model=model, method=method),
-                        patch.object(sicantik_connector_cron, "request", self),
+                        patch.object(sicantik_connector, "request", self),
                         self.assertRaises(AccessError),
                     ):
                         getattr(records, method)(**arguments)

@@ -51,7 +51,8 @@ class TestTranslations(TransactionCase):
             ["id_ID"]
         )
         permit = self.env["sicantik.permit"].with_context(lang="id_ID")
-        labels = permit.fields_get(["expiry_date", "status"])
-        self.assertEqual(labels["expiry_date"]["string"], "Berlaku Sampai")
-        self.assertIn(("expired", "Kedaluwarsa"), labels["status"]["selection"])
-        self.assertIn("Tanpa Tanggal Berakhir", permit.get_view(view_type="search")["arch"])
+        labels = permit.fields_get(["expiry_checked_at", "expiry_check_state"])
+        self.assertEqual(labels["expiry_checked_at"]["string"], "Terakhir Ditanyakan")
+        self.assertIn(("not_registered", "Tidak terdaftar"), labels["expiry_check_state"]["selection"])
+        view = self.env.ref("sicantik_sidecar.sicantik_permit_view_search")
+        self.assertIn("Tanpa Tanggal Berakhir", permit.get_view(view.id, "search")["arch"])

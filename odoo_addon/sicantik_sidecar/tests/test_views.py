@@ -16,12 +16,21 @@ MODELS = ("sicantik.connector", "sicantik.permit", "sicantik.sync.run", "sicanti
 class TestViews(SicantikCase):
     def test_views_load_for_the_lowest_user(self):
         for model in MODELS:
-            views = (
-                self.env[model]
-                .with_user(self.users["user"])
-                .get_views([(False, "list"), (False, "form"), (False, "search")])["views"]
-            )
-            self.assertEqual(set(views), {"list", "form", "search"})
+            for kind in ("list", "form", "search"):
+                self.assertTrue(self.page_view(model, kind, "user"))
+
+    def test_the_actions_name_the_pages_of_the_bridge(self):
+        """Whatever pages the base has: these are opened, and those of the base stay its own."""
+        for model in ("sicantik.connector", "sicantik.permit"):
+            name = f"sicantik_sidecar.{model.replace('.', '_')}"
+            action = self.env["ir.actions.act_window"]._for_xml_id(f"{name}_action")
+            views = [(self.env.ref(f"{name}_view_{kind}").id, kind) for kind in ("list", "form")]
+            self.assertEqual([tuple(view) for view in action["views"]], views)
+            self.assertEqual(action["search_view_id"][0], self.env.ref(f"{name}_view_search").id)
+            for kind in ("list", "form", "search"):
+                self.assertFalse(self.env.ref(f"{name}_view_{kind}").inherit_id)
+                own = self.env[model].get_view(view_type=kind)["id"]
+                self.assertNotEqual(own, self.env.ref(f"{name}_view_{kind}").id)
 
     def test_buttons_and_details_are_for_their_groups(self):
         def arch(name):
@@ -49,12 +58,12 @@ class TestViews(SicantikCase):
         undated = self.make_permits(1)
         marked = self.make_permits(1, status="expired")
         everything = undated | marked | self.env["sicantik.permit"].union(*permits.values())
-        view = self.env["sicantik.permit"].get_view(view_type="search")
+        arch = self.page_view("sicantik.permit", "search")
 
         def found(name):
             from lxml import etree
 
-            node = etree.fromstring(view["arch"]).find(f".//filter[@name='{name}']")
+            node = etree.fromstring(arch).find(f".//filter[@name='{name}']")
             domain = safe_eval(
                 node.get("domain"), {"context_today": lambda: today, "datetime": safe_datetime}
             )
@@ -70,7 +79,8 @@ class TestViews(SicantikCase):
         self.assertEqual(set(found("expired")), set(union(-1) | marked))
 
     def test_officer_writes_a_permit_by_hand(self):
-        with Form(self.env["sicantik.permit"].with_user(self.users["officer"])) as form:
+        page = self.env.ref("sicantik_sidecar.sicantik_permit_view_form")
+        with Form(self.env["sicantik.permit"].with_user(self.users["officer"]), page) as form:
             form.permit_number = "503/77/SIP/2024"
             form.connector_id = self.connector
         self.assertEqual(form.record.permit_number, "503/77/SIP/2024")

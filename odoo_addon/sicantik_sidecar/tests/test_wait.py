@@ -8,7 +8,7 @@ from odoo.exceptions import UserError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from ..models import sicantik_connector_wait
+from .. import waiting
 from ..models.sicantik_sidecar import TOKEN_PARAMETER, URL_PARAMETER
 from .stand_in import StandIn, closed_port
 from .test_concurrency import CommittedCase
@@ -171,7 +171,7 @@ class TestWait(CommittedCase):
 
     def test_something_else_that_takes_too_long(self):
         first = self.call("start", connector_id=self.connectors[0], worker="first", max_permits=1)["run_id"]
-        with patch.object(sicantik_connector_wait, "PATIENCE_IN_WORKER", 0.2), self.transaction() as env:
+        with patch.object(waiting, "PATIENCE_IN_WORKER", 0.2), self.transaction() as env:
             connector = env["sicantik.connector"].browse(self.connectors[0])
             with self.assertRaisesRegex(UserError, f"#{first} was under way .* Yours has not begun"):
                 connector.with_context(cron_id=1).sync_expiry_dates_workaround()
@@ -194,7 +194,7 @@ class TestWait(CommittedCase):
         self.assertEqual([(run["state"], run["trigger"]) for run in self.runs()], [("queued", "rpc")])
 
     def test_a_run_that_takes_too_long_goes_on(self):
-        with StandIn({}) as server, patch.object(sicantik_connector_wait, "PATIENCE_IN_WORKER", 0.2):
+        with StandIn({}) as server, patch.object(waiting, "PATIENCE_IN_WORKER", 0.2):
             self.point_to(server.url)
             with self.transaction() as env:
                 connector = env["sicantik.connector"].browse(self.connectors[0])

@@ -84,7 +84,7 @@ class SicantikExpirySyncWizard(models.TransientModel):
                     )
                 )
             raise UserError(self.env._("No permits to sync"))
-        run = self.connector_id._start_by_hand(
+        run = self.connector_id._start(
             include_not_due=self.include_not_due, max_permits=self.max_permits or None
         )
         return run._action_open()
