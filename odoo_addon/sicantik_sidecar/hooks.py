@@ -43,7 +43,32 @@ def post_init_hook(env):
         field = "group_ids" if "group_ids" in admin._fields else "groups_id"
         admin.write({field: [Command.link(manager.id)]})
     env["sicantik.permit"]._settle()
+    _let_the_sidecar_read_the_address(env)
     _set_up_crons(env)
+
+
+def _let_the_sidecar_read_the_address(env):
+    """Where the base keeps it in a configuration, which no group of ours may read."""
+    config = env["sicantik.connector"]._fields.get("config_id")
+    if not config:
+        return
+    env["ir.model.access"]._load_records(
+        [
+            {
+                "xml_id": f"{ADDON}.access_configuration_sidecar",
+                "noupdate": True,
+                "values": {
+                    "name": f"{config.comodel_name} sidecar",
+                    "model_id": env["ir.model"]._get_id(config.comodel_name),
+                    "group_id": env.ref(f"{ADDON}.group_sidecar").id,
+                    "perm_read": True,
+                    "perm_write": False,
+                    "perm_create": False,
+                    "perm_unlink": False,
+                },
+            }
+        ]
+    )
 
 
 def _set_up_crons(env):
