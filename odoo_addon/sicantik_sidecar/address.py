@@ -1,9 +1,20 @@
-"""The address of a SICANTIK server."""
+"""Addresses of servers: SICANTIK's and the sidecar's."""
 
 import ipaddress
 from urllib.parse import urlsplit
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def is_usable(url):
+    """Whether `url` names a server and nothing beside: http(s), a host, no name or password, no query."""
+    try:
+        parts = urlsplit(url or "")
+        extra = parts.username is not None or parts.password is not None or parts.query or parts.fragment
+        is_port = parts.port is None or parts.port > 0
+        return parts.scheme in DEFAULT_PORTS and bool(parts.hostname) and is_port and not extra
+    except ValueError:
+        return False
 
 
 def server_of(url):
@@ -31,14 +42,3 @@ def is_loopback(url):
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def problem_of(url):
-    """Why `url` cannot be an address of SICANTIK: `unusable`, `secret`, `query`, or nothing."""
-    url = url.strip()
-    if not server_of(url) or urlsplit(url).scheme not in DEFAULT_PORTS:
-        return "unusable"
-    parts = urlsplit(url)
-    if parts.username is not None or parts.password is not None:
-        return "secret"
-    return "query" if parts.query or parts.fragment else None

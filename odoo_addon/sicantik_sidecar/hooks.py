@@ -4,8 +4,6 @@ from datetime import datetime, timedelta
 
 import pytz
 
-from odoo import Command
-
 from .base_module import base_inherits
 from .models.sicantik_connector import CRONS
 
@@ -24,24 +22,14 @@ def post_init_hook(env):
     user, officer, manager = (env.ref(f"{ADDON}.group_{name}") for name in ("user", "officer", "manager"))
     groups = user | officer | manager
     category = env.ref(f"{ADDON}.module_category_sicantik")
+    # Odoo 19 has privileges between categories and groups, and other names for these fields.
     if "privilege_id" in groups._fields:
-        privilege = env["res.groups.privilege"]._load_records(
-            [
-                {
-                    "xml_id": f"{ADDON}.privilege_sicantik",
-                    "values": {"name": category.name, "category_id": category.id},
-                    "noupdate": True,
-                }
-            ]
-        )
-        groups.privilege_id = privilege
+        values = {"name": category.name, "category_id": category.id}
+        groups.privilege_id = _make(env, "res.groups.privilege", "privilege_sicantik", values)
     else:
         groups.category_id = category
-    admin = env.ref("base.user_admin", raise_if_not_found=False)
-    if admin:
-        # Renamed from `groups_id` in Odoo 19.
-        field = "group_ids" if "group_ids" in admin._fields else "groups_id"
-        admin.write({field: [Command.link(manager.id)]})
+    if admin := env.ref("base.user_admin", raise_if_not_found=False):
+        admin["group_ids" if "group_ids" in admin._fields else "groups_id"] |= manager
     env["sicantik.permit"]._settle()
     _let_the_sidecar_read_the_address(env)
     _set_up_crons(env)
@@ -50,25 +38,17 @@ def post_init_hook(env):
 def _let_the_sidecar_read_the_address(env):
     """Where the base keeps it in a configuration, which no group of ours may read."""
     config = env["sicantik.connector"]._fields.get("config_id")
-    if not config:
-        return
-    env["ir.model.access"]._load_records(
-        [
-            {
-                "xml_id": f"{ADDON}.access_configuration_sidecar",
-                "noupdate": True,
-                "values": {
-                    "name": f"{config.comodel_name} sidecar",
-                    "model_id": env["ir.model"]._get_id(config.comodel_name),
-                    "group_id": env.ref(f"{ADDON}.group_sidecar").id,
-                    "perm_read": True,
-                    "perm_write": False,
-                    "perm_create": False,
-                    "perm_unlink": False,
-                },
-            }
-        ]
-    )
+    if config:
+        values = {"name": f"{config.comodel_name} sidecar", "model_id": env["ir.model"]._get_id(config.comodel_name)}
+        rights = {"perm_read": True, "perm_write": False, "perm_create": False, "perm_unlink": False}
+        group = {"group_id": env.ref(f"{ADDON}.group_sidecar").id}
+        _make(env, "ir.model.access", "access_configuration_sidecar", {**values, **group, **rights})
+
+
+def _make(env, model, name, values):
+    """A record that an uninstallation takes along, as those of data files."""
+    data = {"xml_id": f"{ADDON}.{name}", "noupdate": True, "values": values}
+    return env[model]._load_records([data])
 
 
 def _set_up_crons(env):
@@ -77,27 +57,12 @@ def _set_up_crons(env):
     for kind, (name, hour, _marker) in CRONS.items():
         if connectors._cron(kind):
             continue
-        now = datetime.now(pytz.timezone(BASE_ZONE))
-        tomorrow = now.replace(hour=hour, minute=0, second=0, microsecond=0) + timedelta(days=1)
         title, model, priority = CRON_VALUES[kind]
-        env["ir.cron"]._load_records(
-            [
-                {
-                    "xml_id": f"{ADDON}.{name}",
-                    "noupdate": True,
-                    "values": {
-                        "name": title,
-                        "model_id": env["ir.model"]._get_id(model),
-                        "state": "code",
-                        "code": f"model.{name}()",
-                        "interval_number": 1,
-                        "interval_type": "days",
-                        "priority": priority,
-                        "nextcall": tomorrow.astimezone(pytz.utc).replace(tzinfo=None),
-                    },
-                }
-            ]
-        )
+        tomorrow = datetime.now(pytz.timezone(BASE_ZONE)) + timedelta(days=1)
+        nextcall = tomorrow.replace(hour=hour, minute=0, second=0, microsecond=0).astimezone(pytz.utc)
+        values = {"name": title, "priority": priority, "interval_number": 1, "interval_type": "days"}
+        values |= {"model_id": env["ir.model"]._get_id(model), "state": "code", "code": f"model.{name}()"}
+        _make(env, "ir.cron", name, {**values, "nextcall": nextcall.replace(tzinfo=None)})
     connectors.search([("active", "=", True)])._plan_crons()
 
 

@@ -9,10 +9,11 @@ import json
 import logging
 import queue
 import threading
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+
+from .address import is_usable
 
 _logger = logging.getLogger(__name__)
 
@@ -40,25 +41,7 @@ class _Limits(HTTPAdapter):
     """Time-outs that no call can forget."""
 
     def send(self, request, **options):
-        options["timeout"] = (CONNECT_SECONDS, TOTAL_SECONDS)
-        return super().send(request, **options)
-
-
-def is_usable_address(url):
-    """Whether `url` can be an address of the sidecar: http(s), a host, no name or password in it."""
-    try:
-        parts = urlsplit(url or "")
-        return bool(
-            parts.scheme in ("http", "https")
-            and parts.hostname
-            and (parts.port is None or parts.port > 0)
-            and parts.username is None
-            and parts.password is None
-            and not parts.query
-            and not parts.fragment
-        )
-    except ValueError:
-        return False
+        return super().send(request, **{**options, "timeout": (CONNECT_SECONDS, TOTAL_SECONDS)})
 
 
 def is_usable_token(token):
@@ -97,7 +80,7 @@ def _in_background(work):
 
 
 def _exchange(url, token, method, params):
-    if not is_usable_address(url):
+    if not is_usable(url):
         raise SidecarError("address")
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     if is_usable_token(token):
@@ -153,35 +136,33 @@ class Waker:
 
     def __init__(self):
         self._lock = threading.Lock()
-        self._busy = set()
-        self._again = set()
+        # The addresses under way, and whether to call them once more.
+        self._busy = {}
 
     def wake(self, url, token):
         key = (url, token)
         with self._lock:
-            if key in self._busy:
-                self._again.add(key)
-                return
-            self._busy.add(key)
-        if not _in_background(lambda: self._send(key)):
-            with self._lock:
-                self._busy.discard(key)
+            is_busy = key in self._busy
+            self._busy[key] = is_busy
+        if not is_busy and not _in_background(lambda: self._send(key)):
+            self._is_wanted_again(key)
 
     def _send(self, key):
-        while True:
+        wanted = True
+        while wanted:
             try:
                 _exchange(*key, "sync.wake", None)
             except SidecarError as error:
                 _logger.info("The sidecar could not be woken (%s); it looks by itself later.", error.kind)
-            except BaseException:
-                with self._lock:
-                    self._busy.discard(key)
-                raise
-            with self._lock:
-                if key not in self._again:
-                    self._busy.discard(key)
-                    return
-                self._again.discard(key)
+            finally:
+                wanted = self._is_wanted_again(key)
+
+    def _is_wanted_again(self, key):
+        with self._lock:
+            wanted = self._busy.pop(key)
+            if wanted:
+                self._busy[key] = False
+            return wanted
 
 
 waker = Waker()

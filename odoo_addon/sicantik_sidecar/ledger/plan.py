@@ -9,8 +9,9 @@ from odoo import fields
 from . import validate
 
 
-def wishes(env, connector, include_not_due, refresh_older_than, max_permits, permit_ids):
+def wishes(connector, include_not_due=False, refresh_older_than=None, max_permits=None, permit_ids=None):
     """What a caller asks for in one form; `null` and `false` say “not given”."""
+    env = connector.env
     if refresh_older_than is None or refresh_older_than is False:
         refresh_older_than = connector.refresh_older_than
     if permit_ids is not None and permit_ids is not False:

@@ -1,25 +1,18 @@
 """What came in from outside, proved to be well-formed before anything is touched."""
 
 from datetime import date
+from typing import NamedTuple
 
 from odoo.exceptions import ValidationError
 
-from .words import DETAIL_LENGTH, IDENTITY, OUTCOMES, REASONS
+from .words import IDENTITY, OUTCOMES, REASONS
 
 # PostgreSQL's integer; more would come back as an error of the database.
 LARGEST = 2**31 - 1
 MAX_LEASE_SECONDS = 3600
 # What a worker says about its way, and the field of the run that holds it.
-PROGRESS = {
-    "eta_seconds": "eta_seconds",
-    "requests": "requests",
-    "retries": "retries",
-    "total": "total",
-    "pages": "pages",
-    "listed": "listed_count",
-    "junk": "junk_count",
-    "skipped": "skipped_count",
-}
+PROGRESS = {name: name for name in ("eta_seconds", "requests", "retries", "total", "pages")}
+PROGRESS |= {name: f"{name}_count" for name in ("listed", "junk", "skipped")}
 TEXTS = ("permit_number", "applicant_name", "permit_type_name")
 
 
@@ -47,6 +40,7 @@ def ids(env, values, name):
 
 
 def choice(env, value, choices):
+    choices = list(choices)
     if value not in choices:
         raise ValidationError(
             env._("“%(value)s” is not one of %(choices)s.", value=value, choices=", ".join(choices))
@@ -75,13 +69,14 @@ def progress(env, said):
     said = said or {}
     if not isinstance(said, dict):
         raise ValidationError(env._("“progress” must be an object."))
+    upgraded = said.get("upgraded")
     # By identity: 0 is equal to `False`, and is said.
     said = {name: value for name, value in said.items() if value is not None and value is not False}
-    values = {
-        field: whole_number(env, said[name], name) for name, field in PROGRESS.items() if name in said
-    }
+    values = {field: whole_number(env, said[name], name) for name, field in PROGRESS.items() if name in said}
     if isinstance(said.get("rate"), int | float):
         values["rate"] = max(0.0, said["rate"])
+    if isinstance(upgraded, bool):
+        values["way"] = "upgraded" if upgraded else "two_step"
     return values
 
 
@@ -89,34 +84,42 @@ def outcomes(env, said):
     """The outcomes by permit id."""
     if not isinstance(said, list):
         raise ValidationError(env._("“outcomes” must be a list."))
-    checked = {}
-    for outcome in said:
-        kind = outcome.get("outcome") if isinstance(outcome, dict) else None
-        if kind not in OUTCOMES:
-            raise ValidationError(env._("This is not an outcome: %s", outcome))
-        permit_id = whole_number(env, outcome.get("permit_id"), "permit_id", lowest=1)
+    return dict(_outcome(env, one) for one in said)
+
+
+def _outcome(env, said):
+    try:
         # What SICANTIK was asked about, as far as the outcome says it.
-        asked = {name: outcome[name] or "" for name in IDENTITY if name in outcome}
-        if not all(isinstance(value, str) for value in asked.values()):
-            raise ValidationError(env._("This is not an outcome: %s", outcome))
-        checked[permit_id] = {"outcome": kind, "asked": asked}
-        if kind == "found":
-            try:
-                checked[permit_id]["expiry_date"] = date.fromisoformat(outcome.get("expiry_date"))
-            except (TypeError, ValueError) as error:
-                raise ValidationError(env._("This is not a date: %s", outcome)) from error
-        elif kind == "failed":
-            if outcome.get("reason") not in dict(REASONS):
-                raise ValidationError(env._("This is not a reason to fail: %s", outcome))
-            checked[permit_id]["reason"] = outcome["reason"]
-            checked[permit_id]["detail"] = str(outcome.get("detail") or "")[:DETAIL_LENGTH]
-    return checked
+        asked = {name: said[name] or "" for name in IDENTITY if name in said}
+        checked = {"outcome": said["outcome"], "asked": asked}
+        if said["outcome"] not in OUTCOMES or not all(isinstance(text, str) for text in asked.values()):
+            raise ValueError
+        if said["outcome"] == "found":
+            checked["expiry_date"] = date.fromisoformat(said["expiry_date"])
+        if said["outcome"] == "failed":
+            checked |= {"reason": said["reason"], "detail": str(said.get("detail") or "")}
+            if said["reason"] not in dict(REASONS):
+                raise ValueError
+        permit_id = said["permit_id"]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValidationError(env._("This is not an outcome: %s", said)) from error
+    return whole_number(env, permit_id, "permit_id", lowest=1), checked
+
+
+class Page(NamedTuple):
+    """The rows by registration, and what is to be known of some of them."""
+
+    rows: dict
+    # Why the date of a row cannot be had.
+    failures: dict
+    # What rows without a registration are called.
+    nameless: set
+    # The registrations that came in an earlier batch of the same attempt.
+    again: set
 
 
 def rows(env, said):
-    """The rows by registration; what is wrong with some of them; the numbers of those without a
-    registration; and which registrations were sent `again`, after a row in an earlier batch of the
-    same attempt.
+    """One page of the listing.
 
     A registration that comes more than once counts once; its dates have to agree, also with the
     `other_expiry_date` that the listing gave it in another row, sent before or not at all. A row
@@ -124,33 +127,30 @@ def rows(env, said):
     """
     if not isinstance(said or [], list):
         raise ValidationError(env._("“rows” must be a list."))
-    checked, failures, nameless, again = {}, {}, set(), set()
+    page = Page({}, {}, set(), set())
     for one in said or []:
         row = _row(env, one)
         registration = row["registration_id"]
-        if row.pop("again") and registration not in checked:
-            again.add(registration)
+        if row.pop("again") and registration not in page.rows:
+            page.again.add(registration)
         if not registration:
-            nameless.add(row.get("permit_number") or row.get("applicant_name") or "?")
+            page.nameless.add(row.get("permit_number") or row.get("applicant_name") or "?")
             continue
-        first = checked.get(registration, row)
+        first = page.rows.get(registration, row)
         dates = [each["expiry_date"] for each in (first, row) if "expiry_date" in each]
         if "other_expiry_date" in row:
             dates.append(row.pop("other_expiry_date"))
         dates = list(dict.fromkeys(dates))
         # Rows are sent in the order in which they were read: what the later one says is newer.
-        checked[registration] = {**first, **row}
-        if len(dates) > 1:
-            failures.setdefault(
-                registration,
-                env._(
-                    "The listing has this registration more than once, with different dates: "
-                    "%(one)s and %(two)s.",
-                    one=dates[0] or "–",
-                    two=dates[1] or "–",
-                ),
+        page.rows[registration] = {**first, **row}
+        if len(dates) > 1 and registration not in page.failures:
+            page.failures[registration] = env._(
+                "The listing has this registration more than once, with different dates: "
+                "%(one)s and %(two)s.",
+                one=dates[0] or "–",
+                two=dates[1] or "–",
             )
-    return checked, failures, nameless, again
+    return page
 
 
 def _row(env, row):

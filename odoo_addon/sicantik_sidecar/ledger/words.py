@@ -1,5 +1,20 @@
-"""The words for what happened to a permit, in the database and on the wire."""
+"""The words of the domain, in the database and on the wire, each with what people read."""
 
+KINDS = [
+    ("permits", "Permits from the listing"),
+    ("expiry", "Expiry dates"),
+    ("all", "Permits, then expiry dates"),
+    ("check", "Check of expiring permits"),
+]
+EXPIRY_KINDS, LISTING_KINDS = ("expiry", "all"), ("permits", "all")
+TRIGGERS = [
+    ("button", "Button"),
+    ("cron", "Schedule"),
+    ("cli", "Command line"),
+    ("rpc", "Other program"),
+]
+# Where the dates of a listing run come from.
+WAYS = [("two_step", "Permit by permit"), ("upgraded", "From the listing")]
 OUTCOMES = ("found", "no_date", "not_registered", "failed")
 CHECK_STATES = [
     ("found", "Date received"),
@@ -7,7 +22,7 @@ CHECK_STATES = [
     ("not_registered", "Not registered"),
     ("failed", "Failed"),
 ]
-# What the sidecar reports, in words for people who have never seen a protocol.
+# Why a permit failed, for people who have never seen a protocol.
 REASONS = [
     ("timeout", "SICANTIK took too long to answer"),
     ("unavailable", "SICANTIK could not be reached or was out of order"),
@@ -16,17 +31,8 @@ REASONS = [
     ("invalid_number", "SICANTIK cannot be asked about this permit number"),
     ("rejected_by_odoo", "Odoo refused to save the answer"),
 ]
-# Where the dates of a listing run come from.
-WAYS = [
-    ("two_step", "Permit by permit"),
-    ("upgraded", "From the listing"),
-]
-EXPIRY_KINDS = ("expiry", "all")
-LISTING_KINDS = ("permits", "all")
-
 # What SICANTIK is asked by; and what of its answers has to do with these alone.
 IDENTITY = ("registration_id", "permit_number")
 REST = {"expiry_next_check_at": False, "expiry_check_count": 0}
-
 # A note for a clerk, not the page that the server sent.
 DETAIL_LENGTH = 300

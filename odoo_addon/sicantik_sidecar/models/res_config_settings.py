@@ -3,7 +3,8 @@
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
-from ..sidecar_client import is_usable_address, is_usable_token
+from ..address import is_usable
+from ..sidecar_client import is_usable_token
 from .sicantik_sidecar import DEFAULT_URL, TOKEN_PARAMETER, URL_PARAMETER
 from .sicantik_sync_run import RETENTION_DAYS, RETENTION_PARAMETER
 
@@ -48,24 +49,17 @@ class ResConfigSettings(models.TransientModel):
                 # Left empty: the one that is stored stays.
                 continue
             if not is_usable_token(token):
-                raise ValidationError(
-                    self.env._(
-                        "The token must consist of letters, digits and signs, without spaces or accents."
-                    )
-                )
+                said = self.env._("The token must consist of letters, digits and signs, without spaces or accents.")
+                raise ValidationError(said)
             self.env["ir.config_parameter"].set_param(TOKEN_PARAMETER, token)
 
     @api.constrains("sicantik_sidecar_url", "sicantik_run_retention_days")
     def _check_sicantik(self):
         for settings in self:
             url = settings.sicantik_sidecar_url
-            if url and not is_usable_address(url.strip()):
+            if url and not is_usable(url.strip()):
                 raise ValidationError(
-                    self.env._(
-                        "“%(url)s” is not an address of a sidecar, as %(example)s is one.",
-                        url=url,
-                        example=DEFAULT_URL,
-                    )
+                    self.env._("“%(url)s” is not an address of a sidecar, as %(one)s is one.", url=url, one=DEFAULT_URL)
                 )
             if settings.sicantik_run_retention_days < 0:
                 raise ValidationError(self.env._("Synchronisations are kept for one day at least."))
@@ -80,16 +74,8 @@ class ResConfigSettings(models.TransientModel):
         except UserError as error:
             return notify(self.env._("The Sidecar Cannot Be Used"), str(error), "danger", sticky=True)
         health = health if isinstance(health, dict) else {}
-        version = health.get("version") or "?"
         if not health.get("odoo_reachable"):
-            return notify(
-                self.env._("The Sidecar Cannot Reach Odoo"),
-                str(health.get("trouble") or self.env._("It has not reached Odoo yet.")),
-                "warning",
-                sticky=True,
-            )
-        return notify(
-            self.env._("The Sidecar Works"),
-            self.env._("Version %s answers, and it reaches Odoo.", version),
-            "success",
-        )
+            trouble = str(health.get("trouble") or self.env._("It has not reached Odoo yet."))
+            return notify(self.env._("The Sidecar Cannot Reach Odoo"), trouble, "warning", sticky=True)
+        version = self.env._("Version %s answers, and it reaches Odoo.", health.get("version") or "?")
+        return notify(self.env._("The Sidecar Works"), version, "success")

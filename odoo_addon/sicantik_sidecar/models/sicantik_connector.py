@@ -14,8 +14,10 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 from odoo.http import request
 
-from ..address import is_loopback, problem_of, server_of
+from ..address import is_loopback, is_usable, server_of
+from ..ledger import display
 from ..ledger.words import WAYS
+from .lease_mixin import STATES
 from ..waiting import wait_for_expiry_dates
 
 _logger = logging.getLogger(__name__)
@@ -60,101 +62,35 @@ class SicantikConnector(models.Model):
     last_sync_duration = fields.Float()
     last_expiry_sync_duration = fields.Float()
 
-    user_id = fields.Many2one(
-        "res.users",
-        "Responsible",
-        default=lambda self: self.env.user,
-        domain=[("share", "=", False)],
-        tracking=True,
-        help="Who is told when a synchronisation fails.",
-    )
-    host = fields.Char(
-        "Server",
-        compute="_compute_host",
-        store=True,
-        index=True,
-        help="Host and port of the API. Two connectors to one server are never worked on together.",
-    )
-    request_rate = fields.Float(
-        "Requests per Second",
-        required=True,
-        default=10.0,
-        digits=(9, 2),
-        tracking=True,
-        help="The most requests in any one second, repeated ones included. The server of a "
-        "regency is small: 10 is the most that may be asked of it.",
-    )
-    request_timeout = fields.Float(
-        "Time-out (seconds)",
-        required=True,
-        default=10.0,
-        digits=(6, 1),
-        tracking=True,
-        help="How long to wait for one answer before it counts as lost.",
-    )
-    max_in_flight = fields.Integer(
-        "Questions at Once",
-        required=True,
-        default=32,
-        tracking=True,
-        help="The most questions that may wait for their answer at the same time.",
-    )
-    page_size = fields.Integer(
-        "Permits per Page",
-        required=True,
-        default=100,
-        tracking=True,
-        help="How many permits one page of the listing holds."
-        " With each, a tenth more is asked for, at least 5, so that nothing is lost between two pages.",
-    )
+    # What they are for stands in the pages.
+    user_id = fields.Many2one("res.users", "Responsible", default=lambda self: self.env.user, tracking=True)
+    host = fields.Char("Server", compute="_compute_host", store=True, index=True)
+    request_rate = fields.Float("Requests per Second", required=True, default=10.0, digits=(9, 2), tracking=True)
+    request_timeout = fields.Float("Time-out (seconds)", required=True, default=10.0, digits=(6, 1), tracking=True)
+    max_in_flight = fields.Integer("Questions at Once", required=True, default=32, tracking=True)
+    page_size = fields.Integer("Permits per Page", required=True, default=100, tracking=True)
     tz = fields.Selection(
         lambda self: [(name, name) for name in pytz.common_timezones],
         "Time Zone",
         required=True,
         default="Asia/Jakarta",
-        help="The office's time zone: nights and days are counted in it.",
     )
-    refresh_older_than = fields.Integer(
-        "Ask Again After (days)",
-        tracking=True,
-        help="Also ask for dates that were last asked for so many days ago: a permit may have been "
-        "renewed. They come after those without a date. 0: never.",
-    )
+    refresh_older_than = fields.Integer("Ask Again After (days)", tracking=True)
 
-    listing_way = fields.Selection(
-        WAYS,
-        "Expiry Dates Come",
-        readonly=True,
-        copy=False,
-        help="How the last listing found it: from the listing itself, once SICANTIK's programming "
-        "interface has been upgraded; until then permit by permit. Nothing has to be set for it.",
-    )
+    listing_way = fields.Selection(WAYS, "Expiry Dates Come", readonly=True, copy=False)
     last_expiry_rate = fields.Float(
-        "Measured Speed (permits per second)",
-        readonly=True,
-        copy=False,
-        digits=(12, 2),
-        help="Permits answered per second in the last synchronisation that came to its end. "
-        "Estimates are made from it.",
+        "Measured Speed (permits per second)", readonly=True, copy=False, digits=(12, 2)
     )
     expiry_duration_display = fields.Char("Last Duration", compute="_compute_duration_display")
     expiry_cron_date = fields.Date("Last Night Queued", readonly=True, copy=False)
     check_cron_date = fields.Date("Last Check Queued", readonly=True, copy=False)
     permit_ids = fields.One2many("sicantik.permit", "connector_id", "Permits")
     permit_count = fields.Integer("Number of Permits", compute="_compute_permit_counts")
-    permit_without_expiry_count = fields.Integer(
-        "Permits Without Expiry",
-        compute="_compute_permit_counts",
-        help="Active permits with a number: without one nothing can be asked.",
-    )
+    permit_without_expiry_count = fields.Integer("Permits Without Expiry", compute="_compute_permit_counts")
     run_ids = fields.One2many("sicantik.sync.run", "connector_id", "Synchronisations")
     run_count = fields.Integer("Number of Synchronisations", compute="_compute_runs")
     current_run_id = fields.Many2one("sicantik.sync.run", "Current Synchronisation", compute="_compute_runs")
-    current_run_state = fields.Selection(
-        lambda self: self.env["sicantik.sync.run"]._fields["state"].selection,
-        "Current State",
-        compute="_compute_runs",
-    )
+    current_run_state = fields.Selection(STATES, "Current State", compute="_compute_runs")
     current_progress = fields.Float("Progress", compute="_compute_runs")
     current_status = fields.Char("Status", compute="_compute_runs")
     current_stop_awaited = fields.Boolean(compute="_compute_runs")
@@ -163,36 +99,25 @@ class SicantikConnector(models.Model):
 
     # The server
 
-    def _config(self):
-        """Where the base keeps the address apart: the configuration of a connector that has none itself."""
-        field = self._fields.get("config_id")
-        if not field or self.api_url:
-            return None
-        config = self.sudo().config_id
-        return config if "api_url" in config._fields else None
-
     def _api(self):
-        """The address in effect, with the rate and the time-out that belong to it."""
+        """The address in effect, with the rate and the time-out that belong to it: those of the connector or,
+        where it has no address, those of the configuration that the base keeps it in."""
         self.ensure_one()
-        config = self._config()
-        if not config:
-            return {
-                "api_url": (self.api_url or "").strip(),
-                "request_rate": self.request_rate,
-                "request_timeout": self.request_timeout,
-            }
-        url = (config.api_url or "").strip()
-        rate, timeout = self.request_rate, self.request_timeout
-        if "rate_limit_requests" in config and ("rate_limit_enabled" not in config or config.rate_limit_enabled):
-            rate = config.rate_limit_requests
-        if "api_timeout" in config:
-            timeout = config.api_timeout
-        lowest, highest = LIMITS["request_timeout"]
-        return {
-            "api_url": url,
-            "request_rate": min(max(rate, MIN_RATE), self._highest_rate(url)),
-            "request_timeout": min(max(timeout, lowest), highest),
-        }
+        api = {name: self[name] for name in ("api_url", "request_rate", "request_timeout")}
+        if not self.api_url and len(self._host_depends()) > 1:
+            config = self.sudo().config_id
+            api["api_url"] = config.api_url
+            if "api_timeout" in config:
+                api["request_timeout"] = self._within(config.api_timeout, *LIMITS["request_timeout"])
+            limits = "rate_limit_requests" in config and "rate_limit_enabled" in config
+            if limits and config.rate_limit_enabled:
+                highest = self._highest_rate(config.api_url)
+                api["request_rate"] = self._within(config.rate_limit_requests, MIN_RATE, highest)
+        return {**api, "api_url": (api["api_url"] or "").strip()}
+
+    @api.model
+    def _within(self, value, lowest, highest):
+        return min(max(value, lowest), highest)
 
     def _payload(self):
         """What a worker has to know of the server."""
@@ -201,7 +126,7 @@ class SicantikConnector(models.Model):
 
     @api.model
     def _highest_rate(self, url):
-        return MAX_LOOPBACK_RATE if is_loopback(url) else MAX_RATE
+        return MAX_LOOPBACK_RATE if is_loopback(url or "") else MAX_RATE
 
     @api.model
     def _host_depends(self):
@@ -217,18 +142,12 @@ class SicantikConnector(models.Model):
     @api.constrains("api_url")
     def _check_api_url(self):
         for connector in self.filtered("api_url"):
-            problem = problem_of(connector.api_url)
-            if problem == "secret":
-                raise ValidationError(
-                    self.env._("The address of SICANTIK must not hold a user name or a password.")
-                )
-            if problem == "query":
-                raise ValidationError(self.env._("The address of SICANTIK must end before any “?” or “#”."))
-            if problem:
+            if not is_usable(connector.api_url.strip()):
                 raise ValidationError(
                     self.env._(
-                        "“%s” is not an address of a SICANTIK server. It must begin with http:// "
-                        "or https:// and name a host, as in https://perizinan.example.go.id/backoffice/api.",
+                        "“%s” is not an address of a SICANTIK server. It must begin with http:// or https:// and "
+                        "name a host, as in https://perizinan.example.go.id/backoffice/api, without a user name "
+                        "or a password, and end before any “?” or “#”.",
                         connector.api_url,
                     )
                 )
@@ -239,25 +158,16 @@ class SicantikConnector(models.Model):
             highest = self._highest_rate(connector._api()["api_url"])
             for name, (low, high) in {"request_rate": (MIN_RATE, highest), **LIMITS}.items():
                 if not low <= connector[name] <= high:
+                    label = self._fields[name]._description_string(self.env)
                     raise ValidationError(
-                        self.env._(
-                            "%(value)g is not possible for “%(field)s” of %(name)s: it must be from "
-                            "%(lowest)g to %(highest)g.",
-                            value=connector[name],
-                            field=self._fields[name]._description_string(self.env),
-                            name=connector.name,
-                            lowest=low,
-                            highest=high,
-                        )
+                        self.env._("“%(label)s” must be from %(low)g to %(high)g.", label=label, low=low, high=high)
                     )
 
     @api.constrains("tz")
     def _check_tz(self):
         for connector in self:
             if connector.tz not in pytz.all_timezones_set:
-                raise ValidationError(
-                    self.env._("“%s” is not a time zone, as Asia/Jakarta is one.", connector.tz)
-                )
+                raise ValidationError(self.env._("“%s” is not a time zone, as Asia/Jakarta is one.", connector.tz))
 
     def _expected_seconds(self, permits):
         """How long so many permits will take, from the speed last measured here."""
@@ -288,13 +198,9 @@ class SicantikConnector(models.Model):
 
     def _compute_permit_counts(self):
         permit, own = self.env["sicantik.permit"], [("connector_id", "in", self.ids)]
-        missing = [
-            ("status", "=", "active"),
-            ("permit_number", "not in", [False, ""]),
-            ("expiry_date", "=", False),
-        ]
         everything = dict(permit._read_group(own, ["connector_id"], ["__count"]))
-        undated = dict(permit._read_group(own + missing, ["connector_id"], ["__count"]))
+        own += [("status", "=", "active"), ("permit_number", "not in", [False, ""]), ("expiry_date", "=", False)]
+        undated = dict(permit._read_group(own, ["connector_id"], ["__count"]))
         for connector in self:
             connector.permit_count = everything.get(connector, 0)
             connector.permit_without_expiry_count = undated.get(connector, 0)
@@ -323,31 +229,26 @@ class SicantikConnector(models.Model):
     @api.depends("last_expiry_sync_duration", "last_expiry_sync_date")
     @api.depends_context("lang")
     def _compute_duration_display(self):
-        run = self.env["sicantik.sync.run"]
         for connector in self:
-            connector.expiry_duration_display = (
-                run._format_seconds(connector.last_expiry_sync_duration)
-                if connector.last_expiry_sync_date
-                else False
-            )
+            took = display.duration(self.env, connector.last_expiry_sync_duration)
+            connector.expiry_duration_display = took if connector.last_expiry_sync_date else False
 
     # Pages
 
-    def action_view_permits(self):
+    def _action_view(self, name):
         self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id("sicantik_sidecar.sicantik_permit_action")
-        action["domain"] = [("connector_id", "=", self.id)]
-        action["context"] = {"default_connector_id": self.id}
+        action = self.env["ir.actions.act_window"]._for_xml_id(f"sicantik_sidecar.{name}")
+        return {**action, "domain": [("connector_id", "=", self.id)]}
+
+    def action_view_permits(self):
+        context = {"default_connector_id": self.id}
         if self.env.context.get("without_expiry"):
             # The same permits as the button counts, and as the wizard does.
-            action["context"] |= {"search_default_without_expiry": 1, "search_default_with_number": 1}
-        return action
+            context |= {"search_default_without_expiry": 1, "search_default_with_number": 1}
+        return {**self._action_view("sicantik_permit_action"), "context": context}
 
     def action_view_runs(self):
-        self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id("sicantik_sidecar.sicantik_sync_run_action")
-        action["domain"] = [("connector_id", "=", self.id)]
-        return action
+        return self._action_view("sicantik_sync_run_action")
 
     def action_view_current_run(self):
         self.ensure_one()
@@ -356,9 +257,7 @@ class SicantikConnector(models.Model):
     def action_stop(self):
         """Stop what waits or runs; what was answered is kept."""
         self.ensure_one()
-        if self.current_run_id:
-            self.current_run_id.action_cancel()
-        return True
+        return self.current_run_id.action_cancel() if self.current_run_id else True
 
     def action_test_connection(self):
         """Ask SICANTIK, through the sidecar, whether it is there."""
@@ -369,12 +268,9 @@ class SicantikConnector(models.Model):
         except UserError as error:
             return self._notify(self.env._("Connection Test Failed"), str(error), "danger", sticky=True)
         answer = answer if isinstance(answer, dict) else {}
-        message = self.env._(
-            "%(host)s answered in %(milliseconds)s ms, in %(format)s.",
-            host=answer.get("host") or self.host or "SICANTIK",
-            milliseconds=answer.get("elapsed_ms", "?"),
-            format=str(answer.get("format") or "?").upper(),
-        )
+        said = {"host": answer.get("host") or self.host or "SICANTIK", "milliseconds": answer.get("elapsed_ms", "?")}
+        said["format"] = str(answer.get("format") or "?").upper()
+        message = self.env._("%(host)s answered in %(milliseconds)s ms, in %(format)s.", **said)
         if answer.get("upgraded"):
             message += " " + self.env._("Its listing carries the expiry dates.")
         return self._notify(self.env._("SICANTIK Answers"), message, "success")
@@ -424,19 +320,10 @@ class SicantikConnector(models.Model):
         self.ensure_one()
         run = self.env["sicantik.sync.run"]
         run._check_may_start()
-        open_run = run._open_run(self, "expiry")
-        if open_run:
+        if open_run := run._open_run(self, "expiry"):
             return open_run._action_open()
-        view = self.env.ref("sicantik_sidecar.view_sicantik_expiry_sync_wizard_form")
-        return {
-            "type": "ir.actions.act_window",
-            "name": self.env._("Sync All Expiry Dates"),
-            "res_model": "sicantik.expiry.sync.wizard",
-            "view_mode": "form",
-            "views": [(view.id, "form")],
-            "target": "new",
-            "context": {"default_connector_id": self.id},
-        }
+        action = self.env["ir.actions.act_window"]._for_xml_id("sicantik_sidecar.sicantik_expiry_sync_wizard_action")
+        return {**action, "context": {"default_connector_id": self.id}}
 
     def action_test_expiry_sync(self):
         """Try it with ten permits.
@@ -451,12 +338,7 @@ class SicantikConnector(models.Model):
         result = self.sync_expiry_dates_workaround(max_permits=TEST_PERMITS)
         return self._notify(
             self.env._("Expiry Sync Test Completed"),
-            self.env._(
-                "Synced: %(synced)d, Failed: %(failed)d, Duration: %(duration).2fs",
-                synced=result["synced"],
-                failed=result["failed"],
-                duration=result["duration"],
-            ),
+            self.env._("Synced: %(synced)d, Failed: %(failed)d, Duration: %(duration).2fs", **result),
             "success" if result["synced"] else "warning",
         )
 
@@ -536,7 +418,7 @@ class SicantikConnector(models.Model):
                 delay = AGAIN_AFTER_CONFLICT
             except Exception:
                 _logger.exception("Nothing could be queued on connector %d", connector.id)
-                delay = None
+                continue
             if delay and scheduled:
                 again.add(self._utc_now() + delay)
         connectors._plan_crons(kind, again)

@@ -29,51 +29,16 @@ class SicantikPermit(models.Model):
     )
 
     days_left = fields.Integer(compute="_compute_days_left")
-    listed = fields.Boolean(
-        "In SICANTIK's Listing",
-        default=True,
-        readonly=True,
-        copy=False,
-        help="Off: the last listing that was read to its end did not hold this permit any more.",
-    )
+    listed = fields.Boolean("In SICANTIK's Listing", default=True, readonly=True, copy=False)
     listing_run_id = fields.Many2one(
-        "sicantik.sync.run",
-        "Last Changed By",
-        readonly=True,
-        copy=False,
-        ondelete="set null",
-        index="btree_not_null",
-        help="The synchronisation that brought this permit from the listing, or last changed it so.",
+        "sicantik.sync.run", "Last Changed By", readonly=True, copy=False, ondelete="set null", index="btree_not_null"
     )
-    expiry_check_state = fields.Selection(
-        CHECK_STATES,
-        "Last Answer",
-        readonly=True,
-        copy=False,
-        help="What SICANTIK answered when it was last asked for the expiry date.",
-    )
+    expiry_check_state = fields.Selection(CHECK_STATES, "Last Answer", readonly=True, copy=False)
     expiry_checked_at = fields.Datetime("Last Asked", readonly=True, copy=False)
-    expiry_next_check_at = fields.Datetime(
-        "Asked Again From",
-        readonly=True,
-        copy=False,
-        help="A permit without an answer rests for 1, 2, 4 and at most 30 days before it is "
-        "asked about again, unless a person asks for all.",
-    )
-    expiry_check_count = fields.Integer(
-        "Times Without an Answer",
-        readonly=True,
-        copy=False,
-        help="How often in a row SICANTIK had no date for this permit.",
-    )
+    expiry_next_check_at = fields.Datetime("Asked Again From", readonly=True, copy=False)
+    expiry_check_count = fields.Integer("Times Without an Answer", readonly=True, copy=False)
     expiry_run_id = fields.Many2one(
-        "sicantik.sync.run",
-        "Last Synchronisation",
-        readonly=True,
-        copy=False,
-        ondelete="set null",
-        index="btree_not_null",
-        help="The synchronisation that last asked about this permit.",
+        "sicantik.sync.run", "Last Synchronisation", readonly=True, copy=False, ondelete="set null", index="btree_not_null"
     )
 
     def init(self):

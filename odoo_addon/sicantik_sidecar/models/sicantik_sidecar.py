@@ -47,25 +47,16 @@ class SicantikSidecar(models.Model):
         last_seen, now = cr.fetchone()
         if last_seen and last_seen > now - timedelta(seconds=SIGN_EVERY_SECONDS):
             return
+        update = """
+            UPDATE sicantik_sidecar SET last_seen = %s, worker = %s
+             WHERE id IN (SELECT id FROM sicantik_sidecar FOR NO KEY UPDATE SKIP LOCKED)
+        """
+        insert = "INSERT INTO sicantik_sidecar (last_seen, worker) VALUES (%s, %s) ON CONFLICT DO NOTHING"
         try:
             with cr.savepoint(flush=False):
-                cr.execute(
-                    """
-                    UPDATE sicantik_sidecar SET last_seen = %s, worker = %s
-                     WHERE id IN (SELECT id FROM sicantik_sidecar FOR NO KEY UPDATE SKIP LOCKED)
-                    """,
-                    [now, worker],
-                    log_exceptions=False,
-                )
+                cr.execute(update, [now, worker], log_exceptions=False)
                 if not last_seen and not cr.rowcount:
-                    cr.execute(
-                        """
-                        INSERT INTO sicantik_sidecar (last_seen, worker) VALUES (%s, %s)
-                            ON CONFLICT DO NOTHING
-                        """,
-                        [now, worker],
-                        log_exceptions=False,
-                    )
+                    cr.execute(insert, [now, worker], log_exceptions=False)
         except psycopg2.errors.SerializationFailure:
             # Somebody has noted one since this transaction began: as good as this one.
             return
@@ -119,19 +110,17 @@ class SicantikSidecar(models.Model):
 
     @api.model
     def _explain(self, error, url):
-        if error.kind == "address":
-            return self.env._("“%s” is not an address of a sidecar: see the settings of SICANTIK.", url)
-        if error.kind == "unreachable":
-            return self.env._(
-                "The sidecar cannot be reached at %s. Start it on the server: sicantik-sidecar serve", url
-            )
-        if error.kind == "slow":
-            return self.env._("There was no answer within 5 seconds. Try again in a moment.")
-        if error.kind == "token":
-            return self.env._(
-                "The sidecar does not accept Odoo's token: an administrator has to enter the same token "
-                "in the settings of SICANTIK as the sidecar has."
-            )
+        _ = self.env._
         if error.kind == "refused" and error.detail:
             return error.detail
-        return self.env._("What answers at %s is not a sidecar.", url)
+        return {
+            "address": _("“%s” is not an address of a sidecar: see the settings of SICANTIK.", url),
+            "unreachable": _(
+                "The sidecar cannot be reached at %s. Start it on the server: sicantik-sidecar serve", url
+            ),
+            "slow": _("There was no answer within 5 seconds. Try again in a moment."),
+            "token": _(
+                "The sidecar does not accept Odoo's token: an administrator has to enter the same token "
+                "in the settings of SICANTIK as the sidecar has."
+            ),
+        }.get(error.kind) or _("What answers at %s is not a sidecar.", url)

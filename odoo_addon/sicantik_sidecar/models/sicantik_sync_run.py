@@ -8,12 +8,13 @@ To a worker that reports on a run, the `answer` is `go`, `stop`, or `lost` where
 from datetime import timedelta
 
 from odoo import api, fields, models
-from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.exceptions import UserError, ValidationError
 from odoo.tools import SQL
 
-from ..ledger import ending, plan, validate
-from ..ledger.recorder import COUNTS, Recorder
-from ..ledger.words import EXPIRY_KINDS, LISTING_KINDS, OUTCOMES, WAYS
+from ..ledger import display, ending, plan, validate
+from ..ledger.books import COUNTS
+from ..ledger.recorder import Recorder
+from ..ledger.words import EXPIRY_KINDS, KINDS, LISTING_KINDS, OUTCOMES, TRIGGERS, WAYS
 from .lease_mixin import ENDED_STATES, OPEN_STATES
 
 RETENTION_PARAMETER = "sicantik_sidecar.run_retention_days"
@@ -22,7 +23,6 @@ RETENTION_DAYS = 90
 MOST_DELETED = 200
 # So long a command waits for an Odoo that is away; it may come back after its lease.
 COMMAND_PATIENCE_SECONDS = 60
-GROUP = "sicantik_sidecar.group_"
 GO, LOST = {"answer": "go"}, {"answer": "lost"}
 # What each attempt counts from zero, as it reads the listing from the front.
 LISTING_COUNTERS = ("pages", "listed_count", "junk_count", "skipped_count", "unchanged_count")
@@ -35,41 +35,16 @@ class SicantikSyncRun(models.Model):
     _order = "id desc"
 
     connector_id = fields.Many2one("sicantik.connector", required=True, index=True, ondelete="cascade")
-    kind = fields.Selection(
-        [
-            ("permits", "Permits from the listing"),
-            ("expiry", "Expiry dates"),
-            ("all", "Permits, then expiry dates"),
-            ("check", "Check of expiring permits"),
-        ],
-        required=True,
-        default="expiry",
-    )
-    trigger = fields.Selection(
-        [
-            ("button", "Button"),
-            ("cron", "Schedule"),
-            ("cli", "Command line"),
-            ("rpc", "Other program"),
-        ],
-        "Started By",
-        required=True,
-        default="button",
-    )
+    kind = fields.Selection(KINDS, required=True, default="expiry")
+    trigger = fields.Selection(TRIGGERS, "Started By", required=True, default="button")
     user_id = fields.Many2one(
         "res.users", "Asked For By", default=lambda self: self.env.user, ondelete="set null"
     )
 
     # What was asked for.
     max_permits = fields.Integer("At Most", help="The most permits to ask about; 0: all of them.")
-    include_not_due = fields.Boolean(
-        "Also Asked Lately",
-        help="Also permits that had no answer lately and would rest for some days yet.",
-    )
-    refresh_older_than = fields.Integer(
-        "Ask Again After (days)",
-        help="Also permits whose date was last asked for so many days ago; 0: none of them.",
-    )
+    include_not_due = fields.Boolean("Also Asked Lately", help="Also permits that rest for some days yet.")
+    refresh_older_than = fields.Integer("Ask Again After (days)", help="0: dates are not asked for again.")
     permit_selection = fields.Json(help="The ids of the permits to ask about; empty: by the rules.")
 
     # How far it is.
@@ -78,9 +53,7 @@ class SicantikSyncRun(models.Model):
     no_date_count = fields.Integer("Without a Date")
     not_registered_count = fields.Integer("Not Registered")
     failed_count = fields.Integer("Failed")
-    changed_count = fields.Integer(
-        "Dates Changed", help="Dates received that differ from the one that was there."
-    )
+    changed_count = fields.Integer("Dates Changed", help="Those that differ from the one that was there.")
     expired_count = fields.Integer("Marked as Expired")
     answered_count = fields.Integer("Answered", compute="_compute_progress")
     progress = fields.Float(compute="_compute_progress", help="Percent of the permits answered.")
@@ -99,26 +72,16 @@ class SicantikSyncRun(models.Model):
     retries_before = fields.Integer()
 
     # The listing.
-    way = fields.Selection(
-        WAYS,
-        "Expiry Dates Came",
-        help="From the listing, where SICANTIK's listing carries the dates; else permit by permit.",
-    )
+    way = fields.Selection(WAYS, "Expiry Dates Came", help="From the listing, where it carries the dates.")
     pages = fields.Integer("Pages Read")
     listed_count = fields.Integer("Permits Listed", help="Different registrations in the listing.")
     listing_expected = fields.Integer("Permits Expected", help="How many were known when it began.")
     created_count = fields.Integer("New Permits")
     updated_count = fields.Integer("Changed Permits")
     unchanged_count = fields.Integer("Unchanged Permits")
-    unlisted_count = fields.Integer(
-        "No Longer Listed", help="Permits that the listing held before and does not hold now."
-    )
-    junk_count = fields.Integer(
-        "Left Out", help="Entries of the listing without an applicant: they are no permits."
-    )
-    skipped_count = fields.Integer(
-        "Not Readable", help="Entries of the listing that SICANTIK did not give, even one by one."
-    )
+    unlisted_count = fields.Integer("No Longer Listed", help="Permits that were in the listing before.")
+    junk_count = fields.Integer("Left Out", help="Entries without an applicant: they are no permits.")
+    skipped_count = fields.Integer("Not Readable", help="Entries that SICANTIK did not give, even one by one.")
     listing_read = fields.Boolean("Listing Read to Its End")
     listing_incomplete = fields.Boolean("Listing Not Read Whole", compute="_compute_listing_incomplete")
     listing_seconds = fields.Float("Duration of the Listing (seconds)", digits=(12, 1))
@@ -128,10 +91,9 @@ class SicantikSyncRun(models.Model):
     # Who works on it, and on what.
     host = fields.Char("Server", help="The SICANTIK server that is kept for this synchronisation alone.")
     last_batch = fields.Integer()
-    sidecar_silent = fields.Boolean(compute="_compute_sidecar_silent")
-    stop_awaited = fields.Boolean(
-        compute="_compute_stop_awaited", help="Whether who works on it has yet to hear that it is to stop."
-    )
+    sidecar_silent = fields.Boolean(compute="_compute_silence")
+    # Whether who works on it has yet to hear that it is to stop.
+    stop_awaited = fields.Boolean(compute="_compute_silence")
     line_ids = fields.One2many("sicantik.sync.run.line", "run_id", "Failures")
     permit_ids = fields.One2many("sicantik.permit", "expiry_run_id", "Permits Asked About")
     permit_count = fields.Integer("Number of Permits Asked", compute="_compute_permit_count")
@@ -150,87 +112,45 @@ class SicantikSyncRun(models.Model):
             """
         )
 
-    # How far it is
+    # For people
 
     @api.depends(
-        "total",
+        "state", "kind", "total", "listed_count", "listing_expected", "listing_seconds", "expired_count",
         *(f"{outcome}_count" for outcome in OUTCOMES),
-        "expired_count",
-        "state",
-        "kind",
-        "listed_count",
-        "listing_expected",
-        "listing_seconds",
-    )
+    )  # fmt: skip
     def _compute_progress(self):
         for run in self:
-            run.answered_count = sum(run[f"{outcome}_count"] for outcome in OUTCOMES)
-            if run.kind == "check":
-                run.answered_count += run.expired_count
-            if run.total:
-                run.progress = min(100.0, 100.0 * run.answered_count / run.total)
-            else:
-                run.progress = 100.0 if run.state == "done" else 0.0
-            if run.kind in LISTING_KINDS and run.state != "done":
-                # The listing says nowhere how long it is; what was known before is a fair guess.
-                share = 100.0 * run.listed_count / run.listing_expected if run.listing_expected else 0.0
-                is_read = bool(run.listing_seconds)
-                listing = 100.0 if is_read else min(99.0, share)
-                dates = run.progress if is_read else 0.0
-                run.progress = listing if run.kind == "permits" else (listing + dates) / 2
+            expired = run.expired_count if run.kind == "check" else 0
+            run.answered_count = sum(run._counts().values()) + expired
+            run.progress = display.progress(run)
 
     @api.depends("state", "kind", "listing_read")
     def _compute_listing_incomplete(self):
         """Whether it came to its end without all of the listing; one that did not says so itself."""
         for run in self:
-            run.listing_incomplete = (
-                run.state == "done" and run.kind in LISTING_KINDS and not run.listing_read
-            )
+            ended = run.state == "done" and run.kind in LISTING_KINDS
+            run.listing_incomplete = ended and not run.listing_read
 
     @api.depends("duration", "estimated_duration", "eta_seconds", "started_at", "state")
     @api.depends_context("lang")
     def _compute_durations(self):
         for run in self:
-            worked = run.started_at and run.state in ENDED_STATES
-            run.duration_display = self._format_seconds(run.duration) if worked else False
-            run.estimated_display = self._format_seconds(run.estimated_duration) if run.total else False
-            run.eta_display = (
-                self._format_seconds(run.eta_seconds) if run.state == "running" and run.eta_seconds else False
-            )
+            ended, left = run.started_at and run.state in ENDED_STATES, run.state == "running" and run.eta_seconds
+            run.duration_display = display.duration(self.env, run.duration) if ended else False
+            run.estimated_display = display.duration(self.env, run.estimated_duration) if run.total else False
+            run.eta_display = display.duration(self.env, left) if left else False
 
     @api.depends("progress", "state", "total", "listed_count", "listing_seconds", "listing_incomplete")
     @api.depends_context("lang")
     def _compute_status_display(self):
-        """How far it is, in one line."""
         for run in self:
-            if run.state == "queued":
-                parts = [self.env._("Waits for the sidecar")]
-            elif run.state == "running" and run.listed_count and not run.listing_seconds:
-                parts = [self.env._("%d permits of the listing", run.listed_count)]
-            elif not run.total:
-                parts = [run._label("state")]
-            else:
-                parts = [
-                    self.env._(
-                        "%(answered)d of %(total)d permits", answered=run.answered_count, total=run.total
-                    )
-                ]
-                if run.state == "running" and run.rate:
-                    parts.append(self.env._("%.1f per second", run.rate))
-                if run.eta_display:
-                    parts.append(self.env._("%s left", run.eta_display))
-            if run.listing_incomplete:
-                parts.append(self.env._("the listing was not read whole"))
-            run.status_display = " · ".join(parts)
+            run.status_display = display.status(run)
 
-    def _compute_sidecar_silent(self):
+    # Time passes without a write: nothing to depend on.
+    def _compute_silence(self):
         silent = self.env["sicantik.sidecar"]._is_silent()
         for run in self:
             run.sidecar_silent = silent and run.state in OPEN_STATES
-
-    # Time passes without a write: nothing to depend on.
-    def _compute_stop_awaited(self):
-        for run in self:
             # A worker that is silent for longer hears nothing any more: then a second press ends the run.
             run.stop_awaited = run.state == "running" and run.cancel_requested and not run._lease_is_over()
 
@@ -249,40 +169,60 @@ class SicantikSyncRun(models.Model):
     def _label(self, name):
         return dict(self._fields[name]._description_selection(self.env)).get(self[name], self[name])
 
-    @api.model
-    def _format_seconds(self, seconds):
-        """A duration as a person would say it."""
-        seconds = seconds or 0.0
-        if seconds < 1:
-            return self.env._("under 1 s")
-        seconds = round(seconds)
-        if seconds < 60:
-            return self.env._("%d s", seconds)
-        if seconds < 3600:
-            return self.env._("%(minutes)d min %(seconds)d s", minutes=seconds // 60, seconds=seconds % 60)
-        return self.env._("%(hours)d h %(minutes)d min", hours=seconds // 3600, minutes=seconds % 3600 // 60)
+    def action_cancel(self):
+        """Stop the work; what was answered is kept."""
+        self.ensure_one()
+        self.cancel(self.id)
+        return True
+
+    def action_view_permits(self):
+        context = {"search_default_group_by_check_state": 1, "create": False}
+        return self._action_view("sicantik_permit_action", "expiry_run_id", context)
+
+    def action_view_listing_permits(self):
+        return self._action_view("sicantik_permit_action", "listing_run_id", {"create": False})
+
+    def action_view_failures(self):
+        return self._action_view("sicantik_sync_run_line_action", "run_id", {})
+
+    def _action_view(self, name, field, context):
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id(f"sicantik_sidecar.{name}")
+        return {**action, "domain": [(field, "=", self.id)], **(context and {"context": context})}
+
+    def _action_open(self):
+        self.ensure_one()
+        return self._get_records_action(name=self.env._("Synchronisation"))
+
+    def action_ask_failures_again(self):
+        """A new run for just those permits that this one got no answer for."""
+        self.ensure_one()
+        self._check_may_start()
+        permits = self.sudo().line_ids.permit_id
+        if not permits:
+            raise UserError(self.env._("No permits to sync: those that failed have been deleted."))
+        answer = self.start(self.connector_id.id, trigger="button", permit_ids=permits.ids)
+        run = self.browse(answer["run_id"])
+        if not answer["created"] and not set(permits.ids) <= set(run.permit_selection or []):
+            raise UserError(
+                self.env._(
+                    "%s is under way now. Ask about these permits again when it has ended.", run.display_name
+                )
+            )
+        return run._action_open()
 
     # Asking for work
 
     @api.model
-    def plan(
-        self,
-        connector_id,
-        include_not_due=False,
-        refresh_older_than=None,
-        max_permits=None,
-        permit_ids=None,
-    ):
-        """Say which permits a synchronisation would ask about, and change nothing.
+    def plan(self, connector_id, **wishes):
+        """Say which permits a synchronisation with these wishes would ask about, and change nothing.
 
         `domains` are to be read one after the other, each in the order of `id`. `may_work` tells
         whether the caller may also claim runs and record answers, as the sidecar's group may.
         """
         self._check_may_start()
         connector = self._connector(connector_id)
-        wishes = plan.wishes(
-            self.env, connector, include_not_due, refresh_older_than, max_permits, permit_ids
-        )
+        wishes = plan.wishes(connector, **wishes)
         most = wishes.pop("max_permits")
         domains = plan.domains(connector.id, self._now(), **wishes)
         total = plan.total(self.env, domains, most)
@@ -294,28 +234,15 @@ class SicantikSyncRun(models.Model):
         }
 
     @api.model
-    def start(
-        self,
-        connector_id,
-        kind="expiry",
-        trigger="cli",
-        worker=None,
-        lease_seconds=30,
-        max_permits=None,
-        include_not_due=False,
-        refresh_older_than=None,
-        permit_ids=None,
-    ):
+    def start(self, connector_id, kind="expiry", trigger="cli", worker=None, lease_seconds=30, **wishes):
         """Make a run, and take it at once where a `worker` is named; or describe the open one."""
         if worker:
             self._check_is_sidecar()
         self._check_may_start()
         connector = self._connector(connector_id)
-        wishes = plan.wishes(
-            self.env, connector, include_not_due, refresh_older_than, max_permits, permit_ids
-        )
-        for name, value in (("kind", kind), ("trigger", trigger)):
-            validate.choice(self.env, value, self._fields[name].get_values(self.env))
+        wishes = plan.wishes(connector, **wishes)
+        validate.choice(self.env, kind, dict(KINDS))
+        validate.choice(self.env, trigger, dict(TRIGGERS))
         lease_seconds = validate.lease(self.env, lease_seconds)
         if wishes["permit_ids"] == []:
             raise UserError(self.env._("No permits to sync: the selection is empty."))
@@ -331,7 +258,7 @@ class SicantikSyncRun(models.Model):
         if trigger in ("button", "cron"):
             self.env["sicantik.sidecar"]._wake_after_commit()
         if run:
-            return run._describe(created=False, payload=bool(worker) and run._is_held_by(worker))
+            return run._describe(created=False, is_held=run._is_held_by(worker))
         # The row of the connector is what concurrent starters collide on. Whoever comes second
         # waits here, is repeated by Odoo with a new snapshot, and then finds the run above.
         self.env.cr.execute(
@@ -339,36 +266,11 @@ class SicantikSyncRun(models.Model):
             [connector.id],
             log_exceptions=False,
         )
-        permit_selection = wishes.pop("permit_ids")
-        run = self.sudo().create(
-            {
-                "connector_id": connector.id,
-                "kind": kind,
-                "trigger": trigger,
-                "user_id": self.env.uid,
-                "lease_seconds": lease_seconds,
-                "permit_selection": permit_selection or False,
-                **wishes,
-            }
-        )
+        wishes["permit_selection"] = wishes.pop("permit_ids") or False
+        values = {"connector_id": connector.id, "kind": kind, "trigger": trigger, "user_id": self.env.uid}
+        run = self.sudo().create({**values, **wishes, "lease_seconds": lease_seconds})
         run._set_total()
-        return run._describe(created=True, payload=bool(worker) and run._take(worker, lease_seconds))
-
-    @api.model
-    def cancel(self, run_id):
-        """Stop a run: at once if nobody works on it, else at the worker's next report."""
-        self._check_may_start()
-        run = self._lock(run_id)
-        if not run:
-            raise UserError(self.env._("There is no synchronisation with the id %s.", run_id))
-        if run.state == "queued" or (run.state == "running" and run._lease_is_over()):
-            stopped = run._reader_env()._("Stopped by %s.", self.env.user.name)
-            run._end("cancelled", stopped, by_worker=False)
-        elif run.state == "running":
-            run.cancel_requested = True
-            # Its worker asks when it reports next; this lets it report now.
-            self.env["sicantik.sidecar"]._wake_after_commit()
-        return {"state": run.state}
+        return run._describe(created=True, is_held=bool(worker) and run._take(worker, lease_seconds))
 
     # Working
 
@@ -397,8 +299,7 @@ class SicantikSyncRun(models.Model):
         run = self._held(run_id, worker)
         if not run:
             return LOST
-        values = run._progress_values(progress)
-        recorder = Recorder(run)
+        values, recorder = run._progress_values(progress), Recorder(run)
         counts = {"rejected": 0, "stale": 0}
         if recorder.is_next(batch):
             counts = recorder.record_outcomes(outcomes)
@@ -415,20 +316,19 @@ class SicantikSyncRun(models.Model):
         """
         self._check_is_sidecar()
         batch = validate.batch(self.env, batch, rows)
-        checked = validate.rows(self.env, rows)
+        page = validate.rows(self.env, rows)
         run = self._held(run_id, worker)
         if not run:
             return LOST
         run._check_is_listing()
-        values = run._progress_values(progress)
-        recorder = Recorder(run)
+        values, recorder = run._progress_values(progress), Recorder(run)
         counts = dict.fromkeys(COUNTS, 0)
         if recorder.is_next(batch):
-            if "way" not in values and checked[0]:
+            if page.rows:
                 # Only the rows tell whether SICANTIK's listing has learnt to carry the dates.
-                dated = any("expiry_date" in row for row in checked[0].values())
-                values["way"] = "upgraded" if dated else "two_step"
-            counts = recorder.record_rows(*checked)
+                dated = any("expiry_date" in row for row in page.rows.values())
+                values.setdefault("way", "upgraded" if dated else "two_step")
+            counts = recorder.record_rows(page)
             values["last_batch"] = batch
             if run.kind == "permits":
                 values["total"] = run.answered_count
@@ -465,15 +365,11 @@ class SicantikSyncRun(models.Model):
         run = self._held(run_id, worker)
         if not run:
             return LOST
-        domains = run._domains()
         limit = max(0, run.max_permits - (run.answered_count - run.listing_answered))
-        if run.max_permits and not limit:
-            domains = []
+        domains = [] if run.max_permits and not limit else run._domains()
         total = plan.total(self.env, domains, limit)
-        values = {
-            "total": run.answered_count + total,
-            "estimated_duration": run.connector_id._expected_seconds(total),
-        }
+        seconds = run.connector_id._expected_seconds(total)
+        values = {"total": run.answered_count + total, "estimated_duration": seconds}
         return run._go_on(values, domains=domains, total=total, limit=limit)
 
     @api.model
@@ -484,8 +380,7 @@ class SicantikSyncRun(models.Model):
         if not run:
             return LOST
         counts = Recorder(run).check()
-        run.write({"total": run.answered_count, **run._renewal()})
-        return {**GO, **counts}
+        return {**run._go_on({"total": run.answered_count}, **counts), **GO}
 
     @api.model
     def finish(self, run_id, worker, state, message=None, progress=None, code=None):
@@ -522,8 +417,7 @@ class SicantikSyncRun(models.Model):
         if run.cancel_requested:
             run._end("cancelled", ending.sentence(run._reader_env(), "cancelled"))
         else:
-            run._give_back()
-            run.write({"host": False, "rate": 0.0, "eta_seconds": 0})
+            run._give_back(host=False, rate=0.0, eta_seconds=0)
         return GO
 
     @api.model
@@ -546,26 +440,6 @@ class SicantikSyncRun(models.Model):
         run.unlink()
         return GO
 
-    # Who may
-
-    @api.model
-    def _is_in(self, *groups):
-        return self.env.su or any(self.env.user.has_group(GROUP + name) for name in groups)
-
-    @api.model
-    def _check_groups(self, *names):
-        if not self._is_in(*names):
-            raise AccessError(self.env._("You are not allowed to work with synchronisations of SICANTIK."))
-
-    @api.model
-    def _check_is_sidecar(self):
-        # Not for managers either: answers that nobody gave must not be stored with the ledger's name.
-        self._check_groups("sidecar")
-
-    @api.model
-    def _check_may_start(self):
-        self._check_groups("sidecar", "officer", "manager")
-
     # Steps below the protocol
 
     @api.model
@@ -584,32 +458,19 @@ class SicantikSyncRun(models.Model):
         other way round; with `any_running`, whatever is being worked on counts.
         """
         same = ("kind", "=" if kind == "check" else "!=", "check")
-        return self.search(
-            [
-                ("connector_id", "=", connector.id),
-                "|",
-                *("&", same, ("state", "in", OPEN_STATES)),
-                *([("state", "=", "running")] if any_running else [("id", "=", 0)]),
-            ],
-            order="state desc, id",
-            limit=1,
-        )
+        is_running = ("state", "=", "running") if any_running else ("id", "=", 0)
+        domain = [("connector_id", "=", connector.id), "|", "&", same, ("state", "in", OPEN_STATES), is_running]
+        return self.search(domain, order="state desc, id", limit=1)
 
     def _is_partial(self):
         """Whether it asks about less than a night's run would."""
-        self.ensure_one()
         return bool(self.max_permits or self.permit_selection or self.kind == "permits")
 
     def _covers(self, max_permits, include_not_due):
         """Whether it brings what a run of dates with these wishes would bring, no less and no more."""
-        self.ensure_one()
-        return bool(
-            self.kind in EXPIRY_KINDS
-            and not self.permit_selection
-            and not self.cancel_requested
-            and self.max_permits == (max_permits or 0)
-            and (self.include_not_due or not include_not_due)
-        )
+        is_whole = self.kind in EXPIRY_KINDS and not self.permit_selection and not self.cancel_requested
+        is_wide = self.include_not_due or not include_not_due
+        return bool(is_whole and is_wide and self.max_permits == (max_permits or 0))
 
     def _beginning(self):
         """The moment from which this run counts days.
@@ -617,34 +478,24 @@ class SicantikSyncRun(models.Model):
         It is one for the whole run: what is not due when the listing gives its answer must not have
         become due when the run goes on to ask what is left.
         """
-        self.ensure_one()
         return self.started_at or self._now()
 
     def _domains(self):
         """What this run still has to ask."""
-        self.ensure_one()
         if self.kind not in EXPIRY_KINDS:
             return []
-        return plan.domains(
-            self.connector_id.id,
-            self._beginning(),
-            self.include_not_due,
-            self.refresh_older_than,
-            self.permit_selection or None,
-            self.id,
-        )
+        wishes = self.include_not_due, self.refresh_older_than, self.permit_selection or None
+        return plan.domains(self.connector_id.id, self._beginning(), *wishes, run_id=self.id)
 
     def _set_total(self):
         """Count what is to be asked, and estimate how long it will take."""
-        self.ensure_one()
         connector = self.connector_id
         if self.kind in EXPIRY_KINDS:
             self.total = plan.total(self.env, self._domains(), self.max_permits)
             self.estimated_duration = connector._expected_seconds(self.total)
         if self.kind in LISTING_KINDS:
-            self.listing_expected = self.env["sicantik.permit"].search_count(
-                [("connector_id", "=", connector.id), ("listed", "=", True)]
-            )
+            known = [("connector_id", "=", connector.id), ("listed", "=", True)]
+            self.listing_expected = self.env["sicantik.permit"].search_count(known)
             if self.listing_expected:
                 self.estimated_duration += connector._expected_listing_seconds(self.listing_expected)
 
@@ -674,20 +525,14 @@ class SicantikSyncRun(models.Model):
     def _take(self, worker, lease_seconds):
         # Without an address nothing is kept for the run; who works on it says what is wrong with it.
         host, now = self.connector_id.host or None, self._now()
-        self.env.cr.execute(
-            "SELECT lease_until >= %s, id FROM sicantik_sync_run"
-            " WHERE state = 'running' AND host = %s AND id != %s",
-            [now, host, self.id],
-        )
-        others = self.env.cr.fetchall()
-        if any(is_busy for is_busy, _id in others):
+        on_host = [("state", "=", "running"), ("host", "=", host), ("id", "!=", self.id)]
+        others = self.search(on_host) if host else self.browse()
+        if any(other.lease_until >= now for other in others):
             return False
         # A worker that fell silent on another connector of this server has lost its run.
-        self.env.cr.execute(
-            "UPDATE sicantik_sync_run SET host = NULL, worker = NULL WHERE id = ANY(%s)",
-            [[run_id for _is_busy, run_id in others]],
-        )
-        if not super()._take(worker, lease_seconds):
+        others.write({"host": False, "worker": False})
+        before = {"requests_before": self.requests, "retries_before": self.retries}
+        if not super()._take(worker, lease_seconds, host=host, rate=0, eta_seconds=0, **before):
             return False
         if self.attempt == 1 and not self.last_batch:
             self._set_total()
@@ -696,26 +541,14 @@ class SicantikSyncRun(models.Model):
             self.write(dict.fromkeys(LISTING_COUNTERS, 0))
         return True
 
-    def _take_values(self, now):
-        return {
-            "host": self.connector_id.host or None,
-            "requests_before": self.requests,
-            "retries_before": self.retries,
-            "rate": 0,
-            "eta_seconds": 0,
-        }
-
     def _is_abandoned_command(self):
-        self.ensure_one()
         return self.state == "running" and self.trigger == "cli" and self._lease_is_over()
 
     def _end_abandoned_command(self):
-        self.ensure_one()
         message = self._reader_env()._("The command that worked on it ended without finishing.")
         self._end("failed", message, by_worker=False)
 
     def _check_is_listing(self):
-        self.ensure_one()
         if self.kind not in LISTING_KINDS:
             raise ValidationError(self.env._("This synchronisation does not read the listing."))
 
@@ -724,16 +557,12 @@ class SicantikSyncRun(models.Model):
         values = validate.progress(self.env, progress)
         # The worker counts one attempt, or one part of it; the run counts all of them. What was sent
         # was sent: a part that sent nothing takes nothing back.
-        for name in ("requests", "retries"):
-            if name in values:
-                values[name] = max(self[name], values[name] + self[f"{name}_before"])
-        if isinstance((progress or {}).get("upgraded"), bool):
-            values["way"] = "upgraded" if progress["upgraded"] else "two_step"
+        for name in {"requests", "retries"} & values.keys():
+            values[name] = max(self[name], values[name] + self[f"{name}_before"])
         return values
 
     def _go_on(self, values, **answer):
         """Store what a report brought, renew the lease, and answer its worker."""
-        self.ensure_one()
         self.write({**values, **self._renewal()})
         self.env.flush_all()
         if self.trigger != "cli":
@@ -746,18 +575,10 @@ class SicantikSyncRun(models.Model):
         A run that is ended over the head of its worker forgets it: the worker has to notice.
         """
         self.ensure_one()
-        now = self._now()
-        worked = self._worked() if by_worker else self.worked_seconds
-        values = {
-            "state": state,
-            "message": message,
-            "finished_at": now,
-            "duration": (now - self.started_at).total_seconds() if self.started_at else 0.0,
-            "worked_seconds": worked,
-            "host": False,
-            "lease_until": False,
-            "eta_seconds": 0,
-        }
+        now, worked = self._now(), self._worked() if by_worker else self.worked_seconds
+        values = {"state": state, "message": message, "finished_at": now, "worked_seconds": worked}
+        values |= {"host": False, "lease_until": False, "eta_seconds": 0}
+        values["duration"] = (now - self.started_at).total_seconds() if self.started_at else 0.0
         if state == "done":
             values["total"] = self.answered_count
         if worked:
@@ -772,27 +593,16 @@ class SicantikSyncRun(models.Model):
 
     def _reader_env(self):
         """In the language of whoever looks after the connector."""
-        self.ensure_one()
         return self.with_context(lang=self.connector_id.user_id.lang or self.env.lang).env
 
-    # What a caller is told
-
     def _counts(self):
-        self.ensure_one()
         return {outcome: self[f"{outcome}_count"] for outcome in OUTCOMES}
 
     def _payload(self):
-        self.ensure_one()
+        names = ("kind", "trigger", "attempt", "max_permits", "include_not_due", "refresh_older_than", "total")
         return {
             "run_id": self.id,
-            "kind": self.kind,
-            "trigger": self.trigger,
-            "attempt": self.attempt,
-            "max_permits": self.max_permits,
-            "include_not_due": self.include_not_due,
-            "refresh_older_than": self.refresh_older_than,
-            "total": self.total,
-            "last_batch": self.last_batch,
+            **{name: self[name] for name in (*names, "last_batch")},
             "answered": self.answered_count,
             "counts": self._counts(),
             "started_at": fields.Datetime.to_string(self.started_at),
@@ -801,99 +611,26 @@ class SicantikSyncRun(models.Model):
             "connector": self.connector_id._payload(),
         }
 
-    def _describe(self, created, payload):
-        self.ensure_one()
+    def _describe(self, created, is_held):
         return {
             "run_id": self.id,
             "created": created,
-            "state": self.state,
-            "trigger": self.trigger,
-            "worker": self.worker or False,
+            **{name: self[name] for name in ("state", "trigger", "worker")},
             "requested_by": self.user_id.name or "",
-            "run": self._payload() if payload else False,
+            "run": self._payload() if is_held else False,
         }
-
-    # Pages
-
-    def action_cancel(self):
-        """Stop the work; what was answered is kept."""
-        self.ensure_one()
-        self.cancel(self.id)
-        return True
-
-    def action_view_permits(self):
-        context = {"search_default_group_by_check_state": 1, "create": False}
-        return self._action_view("sicantik_permit_action", "expiry_run_id", context)
-
-    def action_view_listing_permits(self):
-        return self._action_view("sicantik_permit_action", "listing_run_id", {"create": False})
-
-    def action_view_failures(self):
-        return self._action_view("sicantik_sync_run_line_action", "run_id")
-
-    def _action_view(self, name, field, context=None):
-        self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id(f"sicantik_sidecar.{name}")
-        action["domain"] = [(field, "=", self.id)]
-        if context is not None:
-            action["context"] = context
-        return action
-
-    def _action_open(self):
-        self.ensure_one()
-        return {
-            "type": "ir.actions.act_window",
-            "name": self.env._("Synchronisation"),
-            "res_model": self._name,
-            "res_id": self.id,
-            "view_mode": "form",
-            "views": [(False, "form")],
-            "target": "current",
-        }
-
-    def action_ask_failures_again(self):
-        """A new run for just those permits that this one got no answer for."""
-        self.ensure_one()
-        self._check_may_start()
-        permits = self.sudo().line_ids.permit_id
-        if not permits:
-            raise UserError(self.env._("No permits to sync: those that failed have been deleted."))
-        answer = self.start(self.connector_id.id, trigger="button", permit_ids=permits.ids)
-        run = self.browse(answer["run_id"])
-        if not answer["created"] and not set(permits.ids) <= set(run.permit_selection or []):
-            raise UserError(
-                self.env._(
-                    "%s is under way now. Ask about these permits again when it has ended.",
-                    run.display_name,
-                )
-            )
-        return run._action_open()
 
     # Going away
 
-    @api.ondelete(at_uninstall=False)
-    def _unlink_unless_open(self):
-        if any(run.state in OPEN_STATES for run in self):
-            raise UserError(self.env._("A synchronisation that waits or runs cannot be deleted: stop it."))
-
     @api.model
     def _retention_days(self):
-        value = self.env["ir.config_parameter"].sudo().get_param(RETENTION_PARAMETER)
-        try:
-            days = int(value)
-        except (TypeError, ValueError):
-            days = 0
-        return days if days > 0 else RETENTION_DAYS
+        value = self.env["ir.config_parameter"].sudo().get_param(RETENTION_PARAMETER) or ""
+        return int(value) if value.isdecimal() and int(value) else RETENTION_DAYS
 
     @api.autovacuum
     def _gc_runs(self):
         before = self._now() - timedelta(days=self._retention_days())
-        ended = [
-            ("state", "in", ENDED_STATES),
-            "|",
-            ("finished_at", "<", before),
-            "&",
-            ("finished_at", "=", False),
-            ("create_date", "<", before),
-        ]
-        self.sudo().search(ended, order="id", limit=MOST_DELETED).unlink()
+        # One that was never finished, such as a record made by hand, is as old as itself.
+        unfinished = ["&", ("finished_at", "=", False), ("create_date", "<", before)]
+        old = [("state", "in", ENDED_STATES), "|", ("finished_at", "<", before), *unfinished]
+        self.sudo().search(old, order="id", limit=MOST_DELETED).unlink()

@@ -109,7 +109,7 @@ class TestCall(CallCase):
             self.assertEqual(server.wait_for(2), ["sync.wake"] * 2)
             time.sleep(0.5)
             self.assertEqual(len(server.calls), 2)
-            self.assertFalse(waker._busy | waker._again)
+            self.assertFalse(waker._busy)
             waker.wake(server.url, TOKEN)
             self.assertEqual(len(server.wait_for(3)), 3)
 

@@ -4,6 +4,7 @@ from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from ..base_module import base_has
+from ..ledger import display
 
 WIZARD = "sicantik.expiry.sync.wizard"
 
@@ -20,22 +21,12 @@ class SicantikExpirySyncWizard(models.TransientModel):
         ondelete="cascade",
         default=lambda self: self.env["sicantik.connector"].search([], limit=1),
     )
-    include_not_due = fields.Boolean(
-        "Include Those Asked Lately",
-        help="Permits for which SICANTIK had no date are left in peace for some days. "
-        "Ask about them all the same.",
-    )
-    max_permits = fields.Integer("At Most", help="Leave it at 0 to ask about all of them.")
-    permits_without_expiry = fields.Integer(
-        compute="_compute_permits", help="Active permits with a number: without one nothing can be asked."
-    )
+    include_not_due = fields.Boolean("Include Those Asked Lately")
+    max_permits = fields.Integer("At Most")
+    permits_without_expiry = fields.Integer(compute="_compute_permits")
     permits_due = fields.Integer("To Be Asked Now", compute="_compute_permits")
     permits_asked_lately = fields.Integer("Asked Lately", compute="_compute_permits")
-    permits_to_ask_again = fields.Integer(
-        "Dates to Be Asked Again",
-        compute="_compute_permits",
-        help="Permits whose date was last asked for longer ago than the connector says.",
-    )
+    permits_to_ask_again = fields.Integer("Dates to Be Asked Again", compute="_compute_permits")
     asks_again = fields.Integer(related="connector_id.refresh_older_than")
     permits_to_ask = fields.Integer("Will Be Asked", compute="_compute_permits")
     estimated_duration = fields.Char(compute="_compute_permits")
@@ -53,15 +44,12 @@ class SicantikExpirySyncWizard(models.TransientModel):
                 undated = run.plan(connector.id, include_not_due=True, refresh_older_than=0)["total"]
                 due = run.plan(connector.id, refresh_older_than=0)["total"]
                 again = run.plan(connector.id)["total"] - due
-            wizard.permits_without_expiry = undated
-            wizard.permits_due = due
-            wizard.permits_asked_lately = undated - due
-            wizard.permits_to_ask_again = again
             chosen = again + (undated if wizard.include_not_due else due)
-            if wizard.max_permits > 0:
-                chosen = min(chosen, wizard.max_permits)
-            wizard.permits_to_ask = chosen
-            wizard.estimated_duration = run._format_seconds(connector._expected_seconds(chosen))
+            chosen = min(chosen, wizard.max_permits) if wizard.max_permits > 0 else chosen
+            seconds = connector._expected_seconds(chosen) if connector else 0
+            wizard.permits_without_expiry, wizard.permits_due = undated, due
+            wizard.permits_asked_lately, wizard.permits_to_ask_again = undated - due, again
+            wizard.permits_to_ask, wizard.estimated_duration = chosen, display.duration(self.env, seconds)
 
     @api.constrains("max_permits")
     def _check_max_permits(self):
@@ -71,20 +59,17 @@ class SicantikExpirySyncWizard(models.TransientModel):
     def action_sync(self):
         """Start, and show the run; or show the one that somebody else started meanwhile."""
         self.ensure_one()
-        open_run = self.env["sicantik.sync.run"]._open_run(self.connector_id, "expiry")
-        if open_run:
+        if open_run := self.env["sicantik.sync.run"]._open_run(self.connector_id, "expiry"):
             return open_run._action_open()
-        if not self.permits_to_ask:
-            if self.permits_asked_lately:
-                raise UserError(
-                    self.env._(
-                        "No permits to sync: the %d without an expiry date were asked about lately. "
-                        "Tick “Include Those Asked Lately” to ask again.",
-                        self.permits_asked_lately,
-                    )
+        if not self.permits_to_ask and self.permits_asked_lately:
+            raise UserError(
+                self.env._(
+                    "No permits to sync: the %d without an expiry date were asked about lately. "
+                    "Tick “Include Those Asked Lately” to ask again.",
+                    self.permits_asked_lately,
                 )
+            )
+        if not self.permits_to_ask:
             raise UserError(self.env._("No permits to sync"))
-        run = self.connector_id._start(
-            include_not_due=self.include_not_due, max_permits=self.max_permits or None
-        )
-        return run._action_open()
+        wishes = {"include_not_due": self.include_not_due, "max_permits": self.max_permits or None}
+        return self.connector_id._start(**wishes)._action_open()
