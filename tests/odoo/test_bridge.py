@@ -7,33 +7,13 @@ import pytest
 from conftest import PROTOCOLS
 from kit.listing import check_dates, check_listing, check_listing_books, obtainable, two_step, upgraded
 from kit.processes import run
-from kit.service import Service, point_to, run_in
+from kit.service import run_in
 from kit.truth import check_all, check_books, counts
 
 RUNS = "sicantik.sync.run"
 REFUSED = "sicantik.refused_permit"
 OWN_RATE = 5
 predecessor = pytest.mark.parametrize("bridged_server", ["predecessor"], indirect=True)
-
-
-@pytest.fixture
-def office(bridged, simulate):
-    """A simulator and a connector to it; with `load`, Odoo has its permits already."""
-    def made(number, *flags, load=True, **values):
-        simulator = simulate("--permits", number, *flags)
-        connector = bridged.odoo.connector(simulator.api_url, page_size=50, **values)
-        if load:
-            bridged.odoo.load(simulator.truth(), connector)
-        return simulator, connector
-    return made
-
-
-@pytest.fixture
-def service(bridged):
-    """A service that Odoo knows of."""
-    with Service(bridged.settings) as started:
-        point_to(bridged.odoo, started.url)
-        yield started
 
 
 @pytest.fixture
@@ -48,8 +28,8 @@ def of_run(bridged, run_id, model=RUNS, field="id"):
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_every_expiry_date(bridged, office, protocol):
-    simulator, connector = office(400, "--fault", "error-500=0.05", "--fault", "php-warning=0.03")
+def test_every_expiry_date(bridged, bridged_office, protocol):
+    simulator, connector = bridged_office(400, "--fault", "error-500=0.05", "--fault", "php-warning=0.03")
     result = bridged.sync(ODOO_PROTOCOL=protocol)
     truth = simulator.truth()
     check_all(bridged.odoo, truth)
@@ -59,8 +39,8 @@ def test_every_expiry_date(bridged, office, protocol):
 
 
 @pytest.mark.parametrize("flags", [[], ["--upgraded"]], ids=["two-steps", "upgraded"])
-def test_the_whole_night(bridged, office, flags):
-    simulator, connector = office(400, *flags, load=False)
+def test_the_whole_night(bridged, bridged_office, flags):
+    simulator, connector = bridged_office(400, *flags, load=False)
     result = bridged.run("sync", "all", "--json")
     truth = simulator.truth()
     known = check_listing(bridged.odoo, connector, truth, received=bool(flags))
@@ -71,8 +51,8 @@ def test_the_whole_night(bridged, office, flags):
 
 
 @predecessor
-def test_fields_that_the_module_computes_follow_the_dates(bridged, office):
-    simulator, _ = office(200)
+def test_fields_that_the_module_computes_follow_the_dates(bridged, bridged_office):
+    simulator, _ = bridged_office(200)
     bridged.sync()
     permits = bridged.odoo.permits(["expiry_date", "days_until_expiry", "expiry_status"])
     assert len(permits) == len(simulator.truth())
@@ -85,8 +65,8 @@ def test_fields_that_the_module_computes_follow_the_dates(bridged, office):
         assert permit["expiry_status"] == ("expired" if days < 0 else "soon" if days <= 90 else "valid")
 
 
-def test_a_refused_permit_does_not_stop_the_check(bridged, office, service, refusing):
-    simulator, connector = office(161, "--clean")
+def test_a_refused_permit_does_not_stop_the_check(bridged, bridged_office, bridged_service, refusing):
+    simulator, connector = bridged_office(161, "--clean")
     yesterday = str(date.today() - timedelta(days=2))
     ids = [permit["id"] for permit in bridged.odoo.permits(["id"])]
     bridged.odoo.call("sicantik.permit", "write", ids, {"expiry_date": yesterday})
@@ -102,8 +82,8 @@ def test_a_refused_permit_does_not_stop_the_check(bridged, office, service, refu
     assert line["reason"] == "rejected_by_odoo" and "is in court" in line["detail"]
 
 
-def test_a_refused_permit_does_not_stop_the_expiry(bridged, office, refusing):
-    simulator, connector = office(60, "--clean")
+def test_a_refused_permit_does_not_stop_the_expiry(bridged, bridged_office, refusing):
+    simulator, _ = bridged_office(60, "--clean")
     refused = simulator.truth()[20]
     refusing(refused["no_surat"])
     result = bridged.sync()
@@ -115,8 +95,8 @@ def test_a_refused_permit_does_not_stop_the_expiry(bridged, office, refusing):
     check_all(bridged.odoo, simulator.truth())
 
 
-def test_a_refused_permit_does_not_stop_the_listing(bridged, office, refusing):
-    simulator, connector = office(120, "--upgraded", load=False)
+def test_a_refused_permit_does_not_stop_the_listing(bridged, bridged_office, refusing):
+    simulator, _ = bridged_office(120, "--upgraded", load=False)
     bridged.run("sync", "permits", "--json")
     simulator.post("renew?count=120")
     simulator.post("rename?count=120")
@@ -138,8 +118,8 @@ def test_a_refused_permit_does_not_stop_the_listing(bridged, office, refusing):
 
 
 @predecessor
-def test_the_rate_of_the_office_is_kept(bridged, office):
-    simulator, _ = office(30, "--clean")
+def test_the_rate_of_the_office_is_kept(bridged, bridged_office):
+    simulator, _ = bridged_office(30, "--clean")
     simulator.post("reset-log")
     result = run("sync", "expiry", "--json", settings=bridged.settings)
     assert result.json["found"] == 30, result.stderr
@@ -147,10 +127,10 @@ def test_the_rate_of_the_office_is_kept(bridged, office):
 
 
 @predecessor
-def test_documents_and_contacts_of_other_modules(bridged, office):
+def test_documents_and_contacts_of_other_modules(bridged, bridged_office):
     """Stored fields follow, overridden methods run, and nobody is told anything twice."""
     odoo = bridged.odoo
-    simulator, connector = office(200, "--upgraded", load=False)
+    simulator, connector = bridged_office(200, "--upgraded", load=False)
     bridged.run("sync", "permits", "--json")
     kind = odoo.call("sicantik.permit.type", "create", [{"name": "SIUP"}])[0]
     holder = odoo.call("res.partner", "create", [{"name": "Sari", "whatsapp_opt_in": True}])[0]
@@ -177,10 +157,10 @@ def test_documents_and_contacts_of_other_modules(bridged, office):
     assert not odoo.call("sicantik.whatsapp.message", "search", []), "nothing was issued"
 
 
-def test_a_clerk_reads_and_writes_as_before(bridged, office):
+def test_a_clerk_reads_and_writes_as_before(bridged, bridged_office):
     """The module lets every internal user do so; the bridge gives and takes nothing."""
     odoo = bridged.odoo
-    _, connector = office(3, "--clean")
+    _, connector = bridged_office(3, "--clean")
     clerk = odoo.employee("clerk", "a-password-of-the-tests")
     permits = clerk.permits(["id", "status"])
     assert len(permits) == 3

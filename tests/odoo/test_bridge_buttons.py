@@ -7,7 +7,7 @@ import pytest
 from kit.listing import check_listing, obtainable
 from kit.odoo import OdooError
 from kit.service import Service, point_to, run_in
-from kit.strangers import nobody
+from kit.fake_servers import unused_address
 from kit.truth import check_all
 from kit.web import administrator
 
@@ -27,25 +27,6 @@ METHODS_OF_PREDECESSOR = METHODS | {
     "action_full_sync_permits": {},
     "sync_permit_types": {},
 }
-
-
-@pytest.fixture
-def service(bridged):
-    with Service(bridged.settings) as started:
-        point_to(bridged.odoo, started.url)
-        yield started
-
-
-@pytest.fixture
-def office(bridged, simulate):
-    """A simulator and a connector to it; with `load`, Odoo has its permits already."""
-    def made(number, *flags, load=True):
-        simulator = simulate("--permits", number, *flags)
-        connector = bridged.odoo.connector(simulator.api_url, page_size=50)
-        if load:
-            bridged.odoo.load(simulator.truth(), connector)
-        return simulator, connector
-    return made
 
 
 def methods(odoo):
@@ -75,19 +56,19 @@ def only_the_sidecar_asked(simulator):
     assert set(asked) == {SIDECAR}, asked
 
 
-def test_each_button_asks_through_the_sidecar(bridged, office, service):
+def test_each_button_asks_through_the_sidecar(bridged, bridged_office, bridged_service):
     odoo = bridged.odoo
-    simulator, connector = office(100, "--clean")
+    simulator, connector = bridged_office(100, "--clean")
     for method, arguments in methods(odoo).items():
         odoo.call(CONNECTOR, method, [connector], **arguments)
         assert {run["state"] for run in settled(odoo)} <= {"done"}, method
     only_the_sidecar_asked(simulator)
 
 
-def test_no_button_asks_while_the_sidecar_is_away(bridged, office):
+def test_no_button_asks_while_the_sidecar_is_away(bridged, bridged_office):
     odoo = bridged.odoo
-    simulator, connector = office(10, "--clean")
-    point_to(odoo, nobody())
+    simulator, connector = bridged_office(10, "--clean")
+    point_to(odoo, unused_address())
     for method, arguments in methods(odoo).items():
         try:
             odoo.call(CONNECTOR, method, [connector], **arguments)
@@ -100,9 +81,9 @@ def test_no_button_asks_while_the_sidecar_is_away(bridged, office):
 
 
 @pytest.mark.parametrize("bridged_server", ["predecessor"], indirect=True)
-def test_the_listing_by_the_offices_button(bridged, office, service):
+def test_the_listing_by_the_offices_button(bridged, bridged_office, bridged_service):
     odoo = bridged.odoo
-    simulator, connector = office(150, load=False)
+    simulator, connector = bridged_office(150, load=False)
     odoo.call(CONNECTOR, "action_full_sync_permits", [connector])
     (ended,) = settled(odoo)
     assert (ended["state"], ended["listing_read"]) == ("done", True), ended["message"]
@@ -110,18 +91,18 @@ def test_the_listing_by_the_offices_button(bridged, office, service):
     only_the_sidecar_asked(simulator)
 
 
-def test_from_code_it_waits_and_reports(bridged, office, service):
+def test_from_code_it_waits_and_reports(bridged, bridged_office, bridged_service):
     odoo = bridged.odoo
-    simulator, connector = office(40, "--clean")
+    simulator, connector = bridged_office(40, "--clean")
     result = odoo.call(CONNECTOR, "sync_expiry_dates_workaround", [connector])
     assert (result["success"], result["total"], result["synced"], result["failed"]) == (True, 40, 40, 0)
     check_all(odoo, simulator.truth())
     only_the_sidecar_asked(simulator)
 
 
-def test_the_night(bridged, office, service):
+def test_the_night(bridged, bridged_office, bridged_service):
     odoo = bridged.odoo
-    simulator, connector = office(120, load=False)
+    simulator, connector = bridged_office(120, load=False)
     press_cron(odoo, NIGHT)
     (ended,) = settled(odoo)
     assert (ended["kind"], ended["trigger"], ended["state"]) == ("all", "cron", "done"), ended["message"]
@@ -130,10 +111,10 @@ def test_the_night(bridged, office, service):
     only_the_sidecar_asked(simulator)
 
 
-def test_the_morning_marks_and_reminds(bridged, office, service):
+def test_the_morning_marks_and_reminds(bridged, bridged_office, bridged_service):
     """What the module itself does in the morning, it goes on doing."""
     odoo = bridged.odoo
-    simulator, connector = office(30, "--clean")
+    simulator, _ = bridged_office(30, "--clean")
     ids = [permit["id"] for permit in odoo.permits(["id"])]
     over, soon, later = ids[:10], ids[10:20], ids[20:]
     for permits, days in ((over, -2), (soon, 20), (later, 400)):
@@ -163,9 +144,9 @@ def test_one_scheduled_action_for_each_hour(bridged):
         assert len([code for code in codes if name in code]) == 1, codes
 
 
-def test_the_wizard_and_stop(bridged, office):
+def test_the_wizard_and_stop(bridged, bridged_office):
     odoo = bridged.odoo
-    simulator, connector = office(400, "--clean", "--latency", "100ms")
+    simulator, connector = bridged_office(400, "--clean", "--latency", "100ms")
     with Service(bridged.settings, SICANTIK_REQUEST_RATE="50") as started:
         point_to(odoo, started.url)
         action = odoo.call(CONNECTOR, "action_sync_all_expiry", [connector])

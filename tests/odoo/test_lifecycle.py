@@ -2,7 +2,7 @@
 
 import pytest
 
-from conftest import BASES, Place, server
+from conftest import BASES, Site, server
 from kit import footprint, servers
 from kit.listing import obtainable, two_step
 from kit.odoo import OdooError
@@ -24,22 +24,23 @@ def alone(main_server, request):
 @pytest.fixture
 def office(alone, simulate):
     """An office at work: permits, some with dates, and all that other modules keep about them."""
-    place = Place(alone)
-    odoo = place.odoo
+    site = Site(alone)
+    odoo = site.odoo
     if odoo.call("ir.module.module", "search_count", [("name", "=", BRIDGE), ("state", "=", "installed")]):
         odoo.module(BRIDGE, "uninstall")
-    place.db.empty()
+    site.db.empty()
     simulator = simulate("--permits", 150)
-    place.connector = odoo.connector(simulator.api_url, total_expiry_synced=1234, last_sync_duration=12.5)
+    site.connector = odoo.connector(simulator.api_url, total_expiry_synced=1234, last_sync_duration=12.5)
     ids = odoo.load(simulator.truth())
-    odoo.call("sicantik.permit", "write", ids[:3], {"expiry_date": "2030-01-31", "last_sync_date": "2025-02-03 04:05:06"})
+    dated = {"expiry_date": "2030-01-31", "last_sync_date": "2025-02-03 04:05:06"}
+    odoo.call("sicantik.permit", "write", ids[:3], dated)
     odoo.call("sicantik.permit", "write", ids[3:4], {"status": "cancelled"})
     if "permit_type_id" in odoo.fields("sicantik.permit"):
         keep_more(odoo, ids)
-    place.simulator = simulator
-    place.kept = {permit["pendaftaran_id"] for permit in simulator.truth()[:4]}
-    yield place
-    place.db.connection.close()
+    site.simulator = simulator
+    site.kept = {permit["pendaftaran_id"] for permit in simulator.truth()[:4]}
+    yield site
+    site.db.connection.close()
 
 
 def keep_more(odoo, ids):
@@ -59,11 +60,11 @@ def keep_more(odoo, ids):
 class Picture:
     """A database at one moment."""
 
-    def __init__(self, place, of=None):
-        self.columns = footprint.columns(place.db)
-        self.indexes = footprint.indexes(place.db)
-        self.records = footprint.records(place.db)
-        self.values = footprint.values(place.db, of or self.columns)
+    def __init__(self, site, of=None):
+        self.columns = footprint.columns(site.db)
+        self.indexes = footprint.indexes(site.db)
+        self.records = footprint.records(site.db)
+        self.values = footprint.values(site.db, of or self.columns)
 
 
 def check_nothing_left(before, after):

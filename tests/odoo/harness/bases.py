@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from .system import CHECKOUT, Trouble
+from .system import CHECKOUT, HarnessError
 
 BRIDGE = "sicantik_sidecar"
 CONNECTOR = "sicantik_connector"
@@ -45,5 +45,5 @@ def wanted(base: str, bridge: bool = True) -> dict:
     modules = [*chosen.modules, *([BRIDGE] if bridge and chosen.folder else [])]
     for module in modules:
         if not any((folder / module / "__manifest__.py").exists() for folder in folders):
-            raise Trouble(f"there is no module {module} in {', '.join(map(str, folders))}")
+            raise HarnessError(f"there is no module {module} in {', '.join(map(str, folders))}")
     return {"addons": ",".join(map(str, folders)), "install": ",".join(modules)}

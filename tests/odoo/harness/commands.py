@@ -11,7 +11,7 @@ from pathlib import Path
 from . import addon_tests, bases, odoo, python
 from .instance import Instance, instances, run_odoo
 from .postgres import Postgres
-from .system import Trouble, lock, say, state_dir
+from .system import HarnessError, lock, say, state_dir
 
 
 def main() -> int:
@@ -20,8 +20,8 @@ def main() -> int:
     arguments.rest = rest
     try:
         return arguments.do(arguments) or 0
-    except Trouble as trouble:
-        say(str(trouble))
+    except HarnessError as error:
+        say(str(error))
         return 1
     except KeyboardInterrupt:
         say("interrupted")
@@ -29,7 +29,7 @@ def main() -> int:
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:
-    """What comes after `python` is the interpreter's, but for a leading `--name NAME`."""
+    """Arguments after `python` go to the interpreter, except for a leading `--name NAME`."""
     if words[:1] != ["python"]:
         return words, []
     end = 3 if words[1:2] == ["--name"] else 1
@@ -81,7 +81,7 @@ def _wanted(arguments, base: str) -> dict:
         folders = [Path(folder).resolve() for folder in arguments.addons.split(",")]
         for folder in folders:
             if not folder.is_dir():
-                raise Trouble(f"{folder} is not a folder of addons")
+                raise HarnessError(f"{folder} is not a folder of addons")
         wanted["addons"] = ",".join(map(str, folders))
     if arguments.install is not None:
         wanted["install"] = arguments.install
@@ -135,14 +135,14 @@ def _reset(arguments) -> None:
 def _known(name: str) -> Instance:
     instance = Instance(name)
     if "install" not in instance.known:
-        raise Trouble(f"there is no server {name!r}; start it with: tests/odoo/server up")
+        raise HarnessError(f"there is no server {name!r}; start it with: tests/odoo/server up")
     return instance
 
 
 def _running(name: str) -> Instance:
     instance = _known(name)
     if not instance.running():
-        raise Trouble(f"the server {name!r} is not running; start it with: tests/odoo/server up")
+        raise HarnessError(f"the server {name!r} is not running; start it with: tests/odoo/server up")
     return instance
 
 
@@ -185,7 +185,7 @@ def _shell(arguments) -> None:
     instance = _running(arguments.name)
     script = "" if sys.stdin.isatty() else sys.stdin.read()
     if not script.strip():
-        raise Trouble("give a script on standard input: tests/odoo/server shell < script.py")
+        raise HarnessError("give a script on standard input: tests/odoo/server shell < script.py")
     print(run_odoo(odoo.find(), instance.home / "odoo.conf", instance.home / "setup.log", [], "shell", script), end="")
 
 

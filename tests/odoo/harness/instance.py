@@ -1,4 +1,4 @@
-"""One Odoo with its database: made from a template, started, stopped, made anew.
+"""One Odoo with its database: created from a template, started, stopped, reset.
 
 An instance is a folder with its settings, configuration and log; its databases are in the cluster of the checkout.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 from . import odoo as programs
 from .postgres import Postgres
 from .system import (
-    Trouble,
+    HarnessError,
     free_port,
     lock,
     port_is_free,
@@ -49,7 +49,7 @@ def instances() -> list[Instance]:
 class Instance:
     def __init__(self, name: str) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name):
-            raise Trouble(f"{name!r} is no name for a server: small letters, digits and _ only")
+            raise HarnessError(f"{name!r} is no name for a server: small letters, digits and _ only")
         self.name = name
         self.home = state_dir() / "instances" / name
         self.file = self.home / "instance.json"
@@ -68,7 +68,7 @@ class Instance:
         return bool(self.known.get("begun")) and started_at(self.known["pid"]) == self.known["begun"]
 
     def settings(self, postgres: Postgres) -> dict[str, str]:
-        """What the tests and the sidecar need to know, by the names of their environment variables."""
+        """The settings for the tests and the sidecar, as environment variables."""
         return {
             "ODOO_URL": f"http://127.0.0.1:{self.known['port']}",
             "ODOO_DB": self.database,
@@ -104,11 +104,11 @@ class Instance:
         answer = run_odoo(odoo, self.home / "odoo.conf", self.home / "setup.log", [], "shell", script)
         lines = [line for line in answer.splitlines() if line.startswith("PROVISIONED ")]
         if not lines:
-            raise Trouble(f"the database could not be set up; see {self.home / 'setup.log'}\n{answer[-3000:]}")
+            raise HarnessError(f"the database could not be set up; see {self.home / 'setup.log'}\n{answer[-3000:]}")
         self.remember(**json.loads(lines[-1].partition(" ")[2]), fingerprint=self.fingerprint())
 
     def fingerprint(self) -> str:
-        """The digest of the installed modules' files, to notice that a database is behind its source."""
+        """A digest of the installed modules' files, to notice that a database is out of date."""
         digest = hashlib.sha256()
         modules = [module for module in (self.known.get("install") or "").split(",") if module]
         roots = [Path(root) for root in (self.known.get("addons") or "").split(",") if root]
@@ -138,7 +138,7 @@ class Instance:
         while not self._answers():
             if process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise Trouble(f"Odoo did not start\n{tail(self.log)}\n{tail(self.home / 'odoo.out')}")
+                raise HarnessError(f"Odoo did not start\n{tail(self.log)}\n{tail(self.home / 'odoo.out')}")
             time.sleep(0.1)
 
     def _answers(self) -> bool:
@@ -184,14 +184,14 @@ def configuration(database: str, port: int, addons: str, postgres: Postgres) -> 
 
 
 def run_odoo(odoo, conf: Path, log: Path, arguments: list[str], subcommand: str = "", script: str = "") -> str:
-    """Runs Odoo to its end without serving HTTP; its log goes to a file, what it prints is returned."""
+    """Runs Odoo to its end without HTTP; the log goes to a file, the output is returned."""
     command = [*odoo.command, *([subcommand] if subcommand else []), "-c", str(conf), "--no-http"]
     options = {"input": script, "stdin": None} if script else {}
     environment = odoo.run_environment()
     try:
         done = run([*command, "--logfile", log, *arguments], "Odoo", env=environment, cwd=conf.parent, **options)
-    except Trouble as trouble:
-        raise Trouble(f"{trouble}\n{tail(log)}") from None
+    except HarnessError as error:
+        raise HarnessError(f"{error}\n{tail(log)}") from None
     return done.stdout
 
 
@@ -201,7 +201,7 @@ def tail(path: Path, lines: int = 25) -> str:
 
 
 def template(odoo: programs.Odoo, postgres: Postgres) -> str:
-    """The name of the database that new ones are copied from; made the first time."""
+    """The name of the database that new ones are copied from; created on first use."""
     version = re.sub(r"[^a-z0-9]+", "_", odoo.version.lower()).strip("_")
     name = f"template_{version}_{BASE_MODULES.replace(',', '_')}"
     with lock(state_dir() / "template.lock", "the template database"):

@@ -1,4 +1,4 @@
-"""Runs inside `odoo shell`: installs the modules, then makes the people that the tests log in as.
+"""Runs inside `odoo shell`: installs the modules, then creates the users that the tests log in as.
 
 Ends with a line `PROVISIONED {...}`; only then has everything been committed.
 """

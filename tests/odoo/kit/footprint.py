@@ -1,4 +1,4 @@
-"""All that a module can leave in a database: to compare before an installation and after its end."""
+"""What a module can leave in a database, to compare before its installation and after its removal."""
 
 from psycopg2 import sql
 
@@ -11,7 +11,6 @@ RECORDS = {
     "ir_actions": "id",
     "ir_model": "id, model",
     "ir_model_access": "id, name, group_id, perm_read, perm_write, perm_create, perm_unlink",
-    "ir_model_constraint": "id, name",
     "ir_model_fields": "id, model, name, ttype, required, readonly, store",
     "ir_model_fields_selection": "id, field_id, value",
     "ir_module_category": "id",
@@ -26,7 +25,7 @@ RECORDS = {
     "res_groups_privilege": "id",
     "res_users": "id, active",
 }
-# Tables of other modules. Who has last written a row says nothing about its values.
+# Tables of other modules, but for the columns that say who wrote a row last.
 KEPT = ("sicantik", "minio", "res_partner")
 NO_VALUES = ("write_date", "write_uid")
 
@@ -52,18 +51,21 @@ def records(database):
     for table, names in RECORDS.items():
         if database.rows("SELECT to_regclass(%s)", table)[0][0]:
             found[table] = set(database.rows(f"SELECT {names} FROM {table}"))
-    # Odoo plans calls of its own actions whenever modules change.
+    # Odoo 19 itself does not delete its records about dropped foreign keys.
+    found["ir_model_constraint"] = set(database.rows("SELECT id, name FROM ir_model_constraint WHERE type <> 'f'"))
+    # Odoo triggers actions of its own whenever modules change.
     found["ir_cron_trigger"] = set(database.rows(
         "SELECT t.id, t.cron_id, t.call_at FROM ir_cron_trigger t JOIN ir_cron c ON c.id = t.cron_id"
         " JOIN ir_act_server s ON s.id = c.ir_actions_server_id JOIN ir_model m ON m.id = s.model_id"
         " WHERE m.model LIKE 'sicantik%'"))
+    # Odoo itself leaves XML ids in its own modules behind, where a mixin goes with the bridge.
     found["ir_model_data"] = set(database.rows(
-        "SELECT module, name, model, res_id FROM ir_model_data WHERE model <> 'ir.module.module'"))
+        "SELECT module, name, model, res_id FROM ir_model_data WHERE module LIKE 'sicantik%'"))
     return found
 
 
 def values(database, of):
-    """What stands in these columns, by table and row: `of` is the set that `columns` gave."""
+    """The values in these columns, by table and row; `of` is a result of `columns`."""
     tables = {}
     for table, name, *_ in sorted(of):
         if table.startswith(KEPT) and name not in NO_VALUES:
@@ -79,7 +81,7 @@ def values(database, of):
 
 
 def changed(before, after):
-    """Which values are others than before, or gone: `(table, row, column, then, now)`."""
+    """The values that were changed or are gone, as `(table, row, column, before, after)`."""
     return [
         (table, row, name, value, after.get((table, row), {}).get(name))
         for (table, row), named in before.items() for name, value in named.items()

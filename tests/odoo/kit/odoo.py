@@ -1,4 +1,4 @@
-"""A real Odoo, spoken to as its administrator: to prepare what the sidecar works on, and to look at what it did."""
+"""A real Odoo's API, used as its administrator: to prepare data, and to read what the sidecar has written."""
 
 import requests
 
@@ -7,7 +7,7 @@ CHUNK = 2000
 
 
 class OdooError(Exception):
-    """What Odoo refused, in its own words."""
+    """An error that Odoo answered with; the message is Odoo's."""
 
 
 class Odoo:
@@ -47,14 +47,19 @@ class Odoo:
             self._fields[model] = set(self.call(model, "fields_get", [], attributes=["type"]))
         return self._fields[model]
 
+    def may(self, model, operation):
+        """Whether the user who is logged in may do this with a model's records."""
+        check = "has_access" if self.series >= 18 else "check_access_rights"
+        return self.call(model, check, [], operation)
+
     def module(self, name, action):
-        """Installs or uninstalls a module, as the button `button_immediate_…` of the Apps page does."""
+        """Installs or uninstalls a module (`action`), as the buttons on the Apps page do."""
         found = self.call("ir.module.module", "search", [("name", "=", name)])
         self.call("ir.module.module", f"button_immediate_{action}", found)
         self._fields.clear()
 
     def person(self, login, group, password, **values):
-        """Makes the user `login` with a group of the bridge's, or gives it these values."""
+        """Creates the user `login` in a group of the bridge's, or updates its values."""
         group_id = self.reference(f"sicantik_sidecar.group_{group}")
         groups = "group_ids" if self.series >= 19 else "groups_id"
         values = {"name": login, "login": login, groups: [(4, group_id)], **values}

@@ -1,10 +1,10 @@
-"""Odoo's web client without a browser: what a person's press sends, with a session of their own."""
+"""Requests as Odoo's web client sends them, without a browser."""
 
 import requests
 
 
 class Session:
-    """A person who is logged in to Odoo's pages."""
+    """A user's session in the web client."""
 
     def __init__(self, settings, login, password):
         self.url = settings["ODOO_URL"]

@@ -1,4 +1,4 @@
-"""What may stand at Odoo's address instead of Odoo."""
+"""Servers that stand at Odoo's or the sidecar's address and are neither."""
 
 import contextlib
 import http.server
@@ -6,7 +6,7 @@ import socket
 import threading
 
 
-class Stranger:
+class FakeServer:
     """A server that answers every request with the same page."""
 
     def __init__(self, status, page):
@@ -33,7 +33,7 @@ class Stranger:
         self.server.server_close()
 
 
-def nobody():
+def unused_address():
     """An address where nothing listens."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
@@ -41,8 +41,8 @@ def nobody():
 
 
 @contextlib.contextmanager
-def hanging():
-    """An address where somebody takes every call and never says a word."""
+def silent_server():
+    """The address of a server that accepts connections and never answers."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)

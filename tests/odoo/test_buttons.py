@@ -1,4 +1,4 @@
-"""Buttons as people press them, many at once and whatever the sidecar's port does: over HTTP, in a real Odoo."""
+"""Buttons as the web client sends them: many at once, and with the sidecar up, down or hanging."""
 
 import contextlib
 import threading
@@ -8,10 +8,10 @@ import pytest
 
 from kit.odoo import Odoo
 from kit.service import point_to, run_in, serve
-from kit.strangers import hanging, nobody
+from kit.fake_servers import silent_server, unused_address
 from kit.web import Session
 
-# What may keep an Odoo worker busy, seconds.
+# How long a press may keep an Odoo worker busy, seconds.
 HELD = 1.0
 PEOPLE, PRESSES = 5, 20
 PASSWORD = "a-password-of-the-tests"
@@ -20,7 +20,7 @@ WIZARD = "sicantik.expiry.sync.wizard"
 
 @pytest.fixture(scope="module")
 def people(main_server):
-    """Officers who are logged in, once: a password takes Odoo most of a second."""
+    """Officers who are logged in, once for all tests: checking a password takes Odoo most of a second."""
     odoo = Odoo(main_server)
     made = []
     for number in range(PEOPLE):
@@ -37,12 +37,12 @@ def start(person, connector):
     return action["res_id"], time.monotonic() - began
 
 
-def test_twenty_presses_of_five_people_make_one_run(place, clerks, people):
-    _, connector = clerks(50)
-    point_to(place.odoo, nobody())
+def test_twenty_presses_of_five_people_make_one_run(site, clean_office, people):
+    _, connector = clean_office(50)
+    point_to(site.odoo, unused_address())
     wizards = [people[n % PEOPLE].call(WIZARD, "create", {"connector_id": connector}) for n in range(PRESSES)]
     barrier = threading.Barrier(PRESSES)
-    opened, troubles = [], []
+    opened, errors = [], []
 
     def press(number):
         person = people[number % PEOPLE]
@@ -54,29 +54,29 @@ def test_twenty_presses_of_five_people_make_one_run(place, clerks, people):
                 action = person.press(WIZARD, "action_sync", wizards[number])
             opened.append((action["res_model"], action["res_id"]))
         except Exception as error:
-            troubles.append(error)
+            errors.append(error)
 
     threads = [threading.Thread(target=press, args=(number,)) for number in range(PRESSES)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert not troubles
+    assert not errors
     assert len(opened) == PRESSES
-    runs = place.odoo.call("sicantik.sync.run", "search", [])
+    runs = site.odoo.call("sicantik.sync.run", "search", [])
     assert len(runs) == 1
     assert set(opened) == {("sicantik.sync.run", runs[0])}
 
 
 @pytest.mark.parametrize("port", ["up", "down", "hanging"])
-def test_no_worker_is_held(place, clerks, people, processes, port, record_property):
-    _, connector = clerks(50, "--latency", "200ms")
-    odoo = place.odoo
+def test_no_worker_is_held(site, clean_office, people, processes, port, record_property):
+    _, connector = clean_office(50, "--latency", "200ms")
+    odoo = site.odoo
     with contextlib.ExitStack() as stack:
         if port == "up":
-            address = serve(place.settings, processes)
+            address = serve(site.settings, processes)
         else:
-            address = nobody() if port == "down" else stack.enter_context(hanging())
+            address = unused_address() if port == "down" else stack.enter_context(silent_server())
         point_to(odoo, address)
         times = {}
         run, times["start"] = start(people[0], connector)
@@ -96,14 +96,14 @@ def test_no_worker_is_held(place, clerks, people, processes, port, record_proper
     assert max(times.values()) <= HELD, times
 
 
-def test_pressed_while_the_sidecar_is_down_it_runs_when_it_is_up(place, clerks, people, processes):
-    simulator, connector = clerks(40)
-    odoo = place.odoo
-    point_to(odoo, nobody())
+def test_pressed_while_the_sidecar_is_down_it_runs_when_it_is_up(site, clean_office, people, processes):
+    _, connector = clean_office(40)
+    odoo = site.odoo
+    point_to(odoo, unused_address())
     run, _ = start(people[0], connector)
     silent = people[1].call("sicantik.connector", "read", [connector], ["sidecar_silent", "current_run_id"])[0]
     assert silent["sidecar_silent"] and silent["current_run_id"][0] == run
-    point_to(odoo, serve(place.settings, processes))
+    point_to(odoo, serve(site.settings, processes))
     ended = run_in(odoo, run, "done", seconds=30)
     assert (ended["answered_count"], ended["attempt"], ended["failed_count"]) == (40, 1, 0)
     connector_now = people[1].call("sicantik.connector", "read", [connector], ["sidecar_silent"])[0]
@@ -111,10 +111,10 @@ def test_pressed_while_the_sidecar_is_down_it_runs_when_it_is_up(place, clerks, 
     assert odoo.call("sicantik.sync.run", "search", []) == [run]
 
 
-def test_quick_to_start_and_to_stop(place, clerks, people, processes):
-    _, connector = clerks(400, "--latency", "100ms")
-    odoo = place.odoo
-    point_to(odoo, serve(place.settings, processes))
+def test_quick_to_start_and_to_stop(site, clean_office, people, processes):
+    _, connector = clean_office(400, "--latency", "100ms")
+    odoo = site.odoo
+    point_to(odoo, serve(site.settings, processes))
     time.sleep(2)
     began = time.monotonic()
     run, _ = start(people[0], connector)
@@ -132,9 +132,9 @@ def test_quick_to_start_and_to_stop(place, clerks, people, processes):
     assert ended["answered_count"] == len(odoo.permits(["id"], [("expiry_check_state", "!=", False)]))
 
 
-def test_connection_test_of_a_real_sicantik(place, clerks, people, processes):
-    _, connector = clerks(5)
-    point_to(place.odoo, serve(place.settings, processes))
+def test_connection_test_of_a_real_sicantik(site, clean_office, people, processes):
+    _, connector = clean_office(5)
+    point_to(site.odoo, serve(site.settings, processes))
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         params = people[0].press("sicantik.connector", "action_test_connection", connector)["params"]
@@ -144,21 +144,21 @@ def test_connection_test_of_a_real_sicantik(place, clerks, people, processes):
     assert params["type"] == "success" and "JSON" in params["message"], params
 
 
-def test_from_code_it_waits_and_reports(place, clerks, processes):
-    simulator, connector = clerks(30)
-    point_to(place.odoo, serve(place.settings, processes))
-    result = place.odoo.call("sicantik.connector", "sync_expiry_dates_workaround", [connector], max_permits=20)
+def test_from_code_it_waits_and_reports(site, clean_office, processes):
+    _, connector = clean_office(30)
+    point_to(site.odoo, serve(site.settings, processes))
+    result = site.odoo.call("sicantik.connector", "sync_expiry_dates_workaround", [connector], max_permits=20)
     assert result["success"] and result["total"] == 20 == result["synced"] + result["failed"]
-    answer = place.odoo.call("sicantik.connector", "action_test_expiry_sync", [connector])
+    answer = site.odoo.call("sicantik.connector", "action_test_expiry_sync", [connector])
     assert answer["tag"] == "display_notification" and answer["params"]["message"].startswith("Synced: ")
 
 
-def test_the_owner_of_no_group_sees_nothing(place, clerks):
-    clerks(1)
-    odoo = place.odoo
+def test_a_user_without_a_group_sees_nothing(site, clean_office):
+    clean_office(1)
+    odoo = site.odoo
     values = {"name": "nobody", "login": "nobody", "password": PASSWORD}
     if not odoo.call("res.users", "search", [("login", "=", "nobody")]):
         odoo.call("res.users", "create", [values])
-    stranger = Odoo({**place.settings, "ODOO_ADMIN_LOGIN": "nobody", "ODOO_ADMIN_PASSWORD": PASSWORD})
+    stranger = Odoo({**site.settings, "ODOO_ADMIN_LOGIN": "nobody", "ODOO_ADMIN_PASSWORD": PASSWORD})
     with pytest.raises(Exception, match="sicantik"):
         stranger.call("sicantik.connector", "search_read", [])
