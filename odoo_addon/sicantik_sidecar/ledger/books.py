@@ -1,6 +1,6 @@
 """What a batch counts as: entries, the lines about those that failed, the counters of the run."""
 
-from .words import DETAIL_LENGTH, OUTCOMES
+from .words import DETAIL_LENGTH
 
 # What a page of the listing brought.
 COUNTS = ("rejected", "created", "updated", "unchanged", "recounted", "dated")

@@ -69,6 +69,10 @@ class SicantikLeaseMixin(models.AbstractModel):
         """For messages to keep: in the language of whoever reads them."""
         return self.env
 
+    def _label(self, name):
+        """What people read for the value of a selection."""
+        return dict(self._fields[name]._description_selection(self.env)).get(self[name], self[name])
+
     # Who may
 
     @api.model

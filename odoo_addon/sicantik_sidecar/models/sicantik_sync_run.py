@@ -93,9 +93,7 @@ class SicantikSyncRun(models.Model):
     # Whether who works on it has yet to hear that it is to stop.
     stop_awaited = fields.Boolean(compute="_compute_silence")
     line_ids = fields.One2many("sicantik.sync.run.line", "run_id", "Failures")
-    permit_ids = fields.One2many("sicantik.permit", "expiry_run_id", "Permits Asked About")
     permit_count = fields.Integer("Number of Permits Asked", compute="_compute_permit_count")
-    listing_permit_ids = fields.One2many("sicantik.permit", "listing_run_id", "New and Changed Permits")
 
     def init(self):
         # A search before a write cannot keep two workers apart; these can.
@@ -162,9 +160,6 @@ class SicantikSyncRun(models.Model):
         for run in self:
             run.permit_count = counts.get(run, 0)
 
-    def _label(self, name):
-        return dict(self._fields[name]._description_selection(self.env)).get(self[name], self[name])
-
     def action_cancel(self):
         """Stop the work; what was answered is kept."""
         self.ensure_one()
@@ -199,24 +194,21 @@ class SicantikSyncRun(models.Model):
             raise UserError(self.env._("No permits to sync: those that failed have been deleted."))
         run = self.connector_id._start(permit_ids=ids)
         if not set(ids) <= set(run.permit_selection or []):
-            said = self.env._(
-                "%s is under way now. Ask about these permits again when it has ended.", run.display_name
-            )
-            raise UserError(said)
+            name = run.display_name
+            raise UserError(self.env._("%s is under way now. Ask again when it has ended.", name))
         return run._action_open()
 
     # Asking for work
 
     @api.model
     def plan(self, connector_id, **wishes):
-        """Say which permits a synchronisation with these `wishes` (see `plan.wishes`) would ask
-        about.
+        """Say which permits a run with these `wishes` (see `plan.wishes`) would ask about.
 
         `domains` are to be read one after the other, each in the order of `id`. `may_work` tells
         whether the caller may also claim runs and record answers.
         """
         self._check_may_start()
-        connector = self._connector(connector_id)
+        connector = plan.connector(self.env, connector_id)
         wishes = plan.wishes(connector, **wishes)
         most = wishes.pop("max_permits")
         domains = plan.domains(connector.id, self._now(), **wishes)
@@ -234,7 +226,7 @@ class SicantikSyncRun(models.Model):
         if worker:
             self._check_is_sidecar()
         self._check_may_start()
-        connector = self._connector(connector_id)
+        connector = plan.connector(self.env, connector_id)
         wishes = plan.wishes(connector, **wishes)
         validate.choice(self.env, kind, dict(KINDS))
         validate.choice(self.env, trigger, dict(TRIGGERS))
@@ -373,6 +365,7 @@ class SicantikSyncRun(models.Model):
         if not run:
             return LOST
         counts = Recorder(run).check()
+        # Never `stop`: it is done.
         return {**run._go_on({"total": run.answered_count}, **counts), **GO}
 
     @api.model
@@ -402,11 +395,8 @@ class SicantikSyncRun(models.Model):
 
     @api.model
     def abandon(self, run_id, worker):
-        """Take back a run of one's own in which nothing was recorded, as if it had not been
-        started.
-
-        For the command line, which learns only after starting that SICANTIK is not there. A run
-        that somebody else asked for stays, and is finished as failed instead.
+        """Take back a run of the command line in which nothing was recorded, as if never started:
+        it learns only after starting that SICANTIK is not there.
         """
         self._check_is_sidecar()
         run = self._lock(run_id)
@@ -416,7 +406,7 @@ class SicantikSyncRun(models.Model):
             return LOST
         if run.trigger != "cli" or run.last_batch:
             raise ValidationError(self.env._("A run with recorded answers is finished, not taken back."))
-        # Not by `_end`, which notes on the connector what a run brought: this one leaves no trace.
+        # Not by `_end`, which notes on the connector what a run brought.
         run.state = "cancelled"
         run.unlink()
         return GO
@@ -424,28 +414,14 @@ class SicantikSyncRun(models.Model):
     # Steps below the protocol
 
     @api.model
-    def _connector(self, connector_id):
-        connector_id = validate.whole_number(self.env, connector_id, "connector_id", lowest=1)
-        connector = self.env["sicantik.connector"].sudo().browse(connector_id)
-        if not connector.exists():
-            raise UserError(self.env._("There is no connector with the id %d.", connector_id))
-        return connector
-
-    @api.model
     def _open_run(self, connector, kind, any_running=False):
         """The run that one of `kind` would only repeat. A check asks SICANTIK nothing: it keeps no
         questions waiting, nor they it. With `any_running`, whatever is being worked on counts.
         """
-        same = ("kind", "=" if kind == "check" else "!=", "check")
-        is_running = ("state", "=", "running") if any_running else ("id", "=", 0)
-        domain = [
-            ("connector_id", "=", connector.id),
-            "|",
-            "&",
-            same,
-            ("state", "in", OPEN_STATES),
-            is_running,
-        ]
+        which = [("kind", "=" if kind == "check" else "!=", "check")]
+        if any_running:
+            which = ["|", ("state", "=", "running"), *which]
+        domain = [("connector_id", "=", connector.id), ("state", "in", OPEN_STATES), *which]
         return self.search(domain, order="state desc, id", limit=1)
 
     def _is_partial(self):
