@@ -43,7 +43,7 @@ impl Service {
         let running = tokio::spawn(async move {
             service::serve(options, listener, shutdown).await.expect("on this machine");
         });
-        sicantik_sidecar::tls::install();
+        sicantik_sidecar::outbound::tls::install();
         Self { address, http: reqwest::Client::new(), stop, running: Some(running) }
     }
 
