@@ -7,7 +7,9 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def is_usable(url):
-    """Whether `url` names a server and nothing beside: http(s), a host, no name or password, no query."""
+    """Whether `url` names a server and nothing beside: http(s), a host, no name or password, no
+    query.
+    """
     try:
         parts = urlsplit(url or "")
         extra = parts.username is not None or parts.password is not None or parts.query or parts.fragment

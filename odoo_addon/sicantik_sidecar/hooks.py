@@ -1,4 +1,6 @@
-"""What data files that Odoo 18 and 19 both read cannot say, and what an uninstallation has to clear away."""
+"""What data files that Odoo 18 and 19 both read cannot say, and what an uninstallation has to clear
+away.
+"""
 
 from datetime import datetime, timedelta
 
@@ -18,7 +20,9 @@ PARAMETERS = ("url", "token", "run_retention_days")
 
 
 def post_init_hook(env):
-    """Show the three groups as one choice on the user form, let the administrator in, and plan the nights."""
+    """Show the three groups as one choice on the user form, let the administrator in, and plan the
+    nights.
+    """
     user, officer, manager = (env.ref(f"{ADDON}.group_{name}") for name in ("user", "officer", "manager"))
     groups = user | officer | manager
     category = env.ref(f"{ADDON}.module_category_sicantik")
@@ -39,7 +43,10 @@ def _let_the_sidecar_read_the_address(env):
     """Where the base keeps it in a configuration, which no group of ours may read."""
     config = env["sicantik.connector"]._fields.get("config_id")
     if config:
-        values = {"name": f"{config.comodel_name} sidecar", "model_id": env["ir.model"]._get_id(config.comodel_name)}
+        values = {
+            "name": f"{config.comodel_name} sidecar",
+            "model_id": env["ir.model"]._get_id(config.comodel_name),
+        }
         rights = {"perm_read": True, "perm_write": False, "perm_create": False, "perm_unlink": False}
         group = {"group_id": env.ref(f"{ADDON}.group_sidecar").id}
         _make(env, "ir.model.access", "access_configuration_sidecar", {**values, **group, **rights})
@@ -76,7 +83,8 @@ def uninstall_hook(env):
         env["mail.activity"].search([("activity_type_id", "=", kind.id)]).unlink()
     for model in ("sicantik.connector", "sicantik.permit"):
         if not base_inherits(model, "mail.thread"):
-            # Without us nobody can read them, and Odoo stumbles over followers of what has no chatter.
+            # Without us nobody can read them, and Odoo stumbles over followers of what has no
+            # chatter.
             env["mail.message"].search([("model", "=", model)]).unlink()
             env["mail.followers"].search([("res_model", "=", model)]).unlink()
         if not base_inherits(model, "mail.activity.mixin"):

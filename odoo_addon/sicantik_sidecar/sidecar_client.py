@@ -1,8 +1,10 @@
-"""The one place that makes HTTP calls: JSON-RPC to the sidecar, within five seconds, knowing nothing of Odoo.
+"""The one place that makes HTTP calls: JSON-RPC to the sidecar, within five seconds, knowing
+nothing of Odoo.
 
-A call runs in a daemon thread of its own. Its time-outs alone would not keep the promise: looking up a name
-has none, and a server that sends a byte a second never runs into one. So whoever has to wait for an answer
-waits for the thread, and no longer than `TOTAL_SECONDS`; whoever only says "look now" does not wait at all.
+A call runs in a daemon thread of its own. Its time-outs alone would not keep the promise: looking
+up a name has none, and a server that sends a byte a second never runs into one. So whoever has to
+wait for an answer waits for the thread, and no longer than `TOTAL_SECONDS`; whoever only says "look
+now" does not wait at all.
 """
 
 import json
@@ -26,9 +28,9 @@ LARGEST_ANSWER = 64 * 1024
 class SidecarError(Exception):
     """No result, and why.
 
-    `kind`: `address` (no usable one), `unreachable`, `slow`, `token` (refused), `foreign` (something else
-    answers there) or `refused` (the sidecar says why in `detail`). Errors of the library are not passed on:
-    some of them quote the request with its token.
+    `kind`: `address` (no usable one), `unreachable`, `slow`, `token` (refused), `foreign`
+    (something else answers there) or `refused` (the sidecar says why in `detail`). Errors of the
+    library are not passed on: some of them quote the request with its token.
     """
 
     def __init__(self, kind, detail=""):
@@ -129,9 +131,9 @@ def _result(status, text):
 class Waker:
     """Tells sidecars "look now" without anybody waiting for it.
 
-    One thread for each address is under way at most, however often the button is pressed; what comes
-    meanwhile is sent once more after it. If the process ends before it was sent, nothing is lost: the
-    sidecar looks by itself every ten seconds.
+    One thread for each address is under way at most, however often the button is pressed; what
+    comes meanwhile is sent once more after it. If the process ends before it was sent, nothing is
+    lost: the sidecar looks by itself every ten seconds.
     """
 
     def __init__(self):

@@ -1,7 +1,8 @@
 """Synchronising from code: queue, wait, and report as the seed's method did.
 
-The work is queued in a transaction of its own, for the sidecar cannot see one that is open. So what the
-caller has not committed is not part of it, and what it brought is seen by the caller's next transaction.
+The work is queued in a transaction of its own, for the sidecar cannot see one that is open. So what
+the caller has not committed is not part of it, and what it brought is seen by the caller's next
+transaction.
 """
 
 import time
@@ -25,7 +26,9 @@ ATTEMPTS = 5
 
 
 def wait_for_expiry_dates(connector, max_permits):
-    """What came of asking for the connector's missing dates; something else under way is waited for first."""
+    """What came of asking for the connector's missing dates; something else under way is waited for
+    first.
+    """
     began = time.monotonic()
     deadline = ended = None
     while not ended:
@@ -56,7 +59,9 @@ def _apart(env):
 
 
 def _queue(connector, max_permits):
-    """The run that asks, or the other one that has to end before; nothing where there is nothing to ask."""
+    """The run that asks, or the other one that has to end before; nothing where there is nothing to
+    ask.
+    """
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with _apart(connector.env) as env:

@@ -1,6 +1,6 @@
 """What a batch counts as: entries, the lines about those that failed, the counters of the run."""
 
-from .words import DETAIL_LENGTH, OUTCOMES
+from .words import DETAIL_LENGTH
 
 # What a page of the listing brought.
 COUNTS = ("rejected", "created", "updated", "unchanged", "recounted", "dated")
@@ -14,7 +14,8 @@ class Entry:
         self.known = known or {}
         self.id = self.known.get("id")
         self.registration = registration or self.known.get("registration_id") or None
-        # For the line of a failure; with neither permit nor registration, what tells it from others.
+        # For the line of a failure; with neither permit nor registration, what tells it from
+        # others.
         self.name = name or self.known.get("permit_number") or self.registration or f"#{self.id}"
         # What differs from what is stored, and all that is written.
         self.changes, self.values = {}, {}
@@ -33,8 +34,9 @@ class Entry:
 class Books:
     """The counters and lines of `run` for the permits of one batch.
 
-    A permit can come twice in a run, and the counters are about permits: what this run has counted for
-    it before is taken back. One that Odoo refused to write does not know of the run; its line does.
+    A permit can come twice in a run, and the counters are about permits: what this run has counted
+    for it before is taken back. One that Odoo refused to write does not know of the run; its line
+    does.
     """
 
     def __init__(self, run, entries):
@@ -47,7 +49,11 @@ class Books:
         by_permit = {entry.id: entry for entry in self.entries if entry.id}
         by_registration = {entry.registration: entry for entry in self.entries if entry.registration}
         by_name = {entry.name: entry for entry in self.entries if not entry.id and not entry.registration}
-        about = ["|", ("permit_id", "in", [*by_permit, False]), ("registration_id", "in", list(by_registration))]
+        about = [
+            "|",
+            ("permit_id", "in", [*by_permit, False]),
+            ("registration_id", "in", list(by_registration)),
+        ]
         found = {}
         for line in self.line.search([("run_id", "=", self.run.id), *about]):
             entry = by_permit.get(line.permit_id.id) or by_registration.get(line.registration_id)
@@ -62,9 +68,13 @@ class Books:
         return entry.known.get("expiry_run_id") == self.run.id and entry.known["expiry_check_state"]
 
     def close(self):
-        """Bring counters and lines up to date. Returns how many permits have now their first answer."""
+        """Bring counters and lines up to date. Returns how many permits have now their first
+        answer.
+        """
         before = {entry: mark for entry in self.entries if entry.outcome and (mark := self._mark(entry))}
-        over = {entry: lines for entry, lines in self.before.items() if entry.outcome or not self._mark(entry)}
+        over = {
+            entry: lines for entry, lines in self.before.items() if entry.outcome or not self._mark(entry)
+        }
         before |= dict.fromkeys(over, "failed")
         self.line.union(*over.values()).unlink()
         self.line.create(
@@ -82,7 +92,9 @@ class Books:
             ]
         )
         answers, taken_back = [entry.outcome for entry in self.entries if entry.outcome], [*before.values()]
-        values = {"changed_count": self.run.changed_count + sum(bool(entry.redated) for entry in self.entries)}
+        values = {
+            "changed_count": self.run.changed_count + sum(bool(entry.redated) for entry in self.entries)
+        }
         for outcome, count in self.run._counts().items():
             values[f"{outcome}_count"] = count + answers.count(outcome) - taken_back.count(outcome)
         self.run.write(values)
@@ -91,10 +103,12 @@ class Books:
     def as_unchanged(self, again):
         """The entries that are sent `again`, and that this run has counted as unchanged.
 
-        An unchanged permit is not written, so it cannot say so itself. One that was created or changed
-        knows the run; one that was refused has a line.
+        An unchanged permit is not written, so it cannot say so itself. One that was created or
+        changed knows the run; one that was refused has a line.
         """
-        refused = {entry for entry, lines in self.before.items() if "rejected_by_odoo" in lines.mapped("reason")}
+        refused = {
+            entry for entry, lines in self.before.items() if "rejected_by_odoo" in lines.mapped("reason")
+        }
         sent = {entry for entry in self.entries if entry.registration in again and self._is_first_seen(entry)}
         return sent - refused
 

@@ -28,19 +28,19 @@ def progress(run):
 
 def status(run):
     """All of it in one line."""
-    _ = run.env._
+    env = run.env
     if run.state == "queued":
-        parts = [_("Waits for the sidecar")]
+        parts = [env._("Waits for the sidecar")]
     elif run.state == "running" and run.listed_count and not run.listing_seconds:
-        parts = [_("%d permits of the listing", run.listed_count)]
+        parts = [env._("%d permits of the listing", run.listed_count)]
     elif run.total:
-        parts = [_("%(answered)d of %(total)d permits", answered=run.answered_count, total=run.total)]
+        parts = [env._("%(answered)d of %(total)d permits", answered=run.answered_count, total=run.total)]
         if run.state == "running" and run.rate:
-            parts.append(_("%.1f per second", run.rate))
+            parts.append(env._("%.1f per second", run.rate))
         if run.eta_display:
-            parts.append(_("%s left", run.eta_display))
+            parts.append(env._("%s left", run.eta_display))
     else:
         parts = [run._label("state")]
     if run.listing_incomplete:
-        parts.append(_("the listing was not read whole"))
+        parts.append(env._("the listing was not read whole"))
     return " · ".join(parts)

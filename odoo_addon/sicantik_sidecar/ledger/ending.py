@@ -71,7 +71,8 @@ def statistics(run):
 
 
 def tell_responsible(run):
-    """One activity for who looks after the connector, or an older one that is open brought up to date.
+    """One activity for who looks after the connector, or an older one that is open brought up to
+    date.
 
     No e-mail is sent: the sidecar waits for this call.
     """

@@ -5,15 +5,24 @@ from datetime import timedelta
 import pytz
 
 from odoo import fields
+from odoo.exceptions import UserError
 
 from . import validate
 
 
-def wishes(connector, include_not_due=False, refresh_older_than=None, max_permits=None, permit_ids=None):
+def connector(env, connector_id):
+    connector_id = validate.whole_number(env, connector_id, "connector_id", lowest=1)
+    found = env["sicantik.connector"].sudo().browse(connector_id).exists()
+    if not found:
+        raise UserError(env._("There is no connector with the id %d.", connector_id))
+    return found
+
+
+def wishes(of, include_not_due=False, refresh_older_than=None, max_permits=None, permit_ids=None):
     """What a caller asks for in one form; `null` and `false` say “not given”."""
-    env = connector.env
+    env = of.env
     if refresh_older_than is None or refresh_older_than is False:
-        refresh_older_than = connector.refresh_older_than
+        refresh_older_than = of.refresh_older_than
     if permit_ids is not None and permit_ids is not False:
         permit_ids = sorted(set(validate.ids(env, permit_ids, "permit_ids")))
     return {
@@ -27,8 +36,8 @@ def wishes(connector, include_not_due=False, refresh_older_than=None, max_permit
 def domains(connector_id, now, include_not_due, refresh_older_than, permit_ids=None, run_id=None):
     """JSON domains on `sicantik.permit`, to be read one after the other, each in the order of `id`.
 
-    With `run_id`, without what that run has recorded already. How many may be asked at most is not part of
-    a domain: the reader counts.
+    With `run_id`, without what that run has recorded already. How many may be asked at most is not
+    part of a domain: the reader counts.
     """
     base = [["connector_id", "=", connector_id], ["permit_number", "not in", [False, ""]]]
     active = [["status", "=", "active"]]

@@ -34,7 +34,8 @@ CONFLICTS = (
 
 
 def must_be_repeated(error):
-    """Whether Odoo repeats the whole call: a conflict with another transaction, or a lost connection.
+    """Whether Odoo repeats the whole call: a conflict with another transaction, or a lost
+    connection.
 
     By the code and not by the class: psycopg2 also calls a row that is too long for an index an
     `OperationalError`, and that is so however often it is written.
@@ -62,22 +63,27 @@ class Recorder:
         expected = self.run.last_batch + 1
         if batch > expected:
             raise ValidationError(
-                self.env._("Batch %(batch)d came where batch %(next)d was expected.", batch=batch, next=expected)
+                self.env._(
+                    "Batch %(batch)d came where batch %(next)d was expected.", batch=batch, next=expected
+                )
             )
         return batch == expected
 
     # The kinds of batches
 
     def record_outcomes(self, outcomes):
-        """Write answers by permit id. Answers about a number or registration that the permit had when it
-        was read, and has no longer, are left aside: it stays due."""
+        """Write answers by permit id. Answers about a number or registration that the permit had
+        when it was read, and has no longer, are left aside: it stays due.
+        """
         known = {permit["id"]: permit for permit in self._own(SQL("id = ANY(%s)", list(outcomes)))}
         entries, dated, stale = [], [], 0
         for permit_id, said in outcomes.items():
             entry = Entry(known.get(permit_id), name=None if permit_id in known else f"#{permit_id}")
             if not entry.id:
                 entry.fail("rejected_by_odoo", self.env._("The permit is not among those of the connector."))
-            elif any(text.strip() != (entry.known[name] or "").strip() for name, text in said["asked"].items()):
+            elif any(
+                text.strip() != (entry.known[name] or "").strip() for name, text in said["asked"].items()
+            ):
                 stale += 1
                 continue
             else:
@@ -135,7 +141,9 @@ class Recorder:
 
     def check(self):
         """Mark the permits as expired whose last day has passed at the office."""
-        entries = self._write_all(SQL("status = 'active' AND expiry_date < %s", self.today), {"status": "expired"})
+        entries = self._write_all(
+            SQL("status = 'active' AND expiry_date < %s", self.today), {"status": "expired"}
+        )
         refused = sum(entry.is_refused for entry in entries)
         self.run.expired_count += len(entries) - refused
         return {"expired": len(entries) - refused, "refused": refused}
@@ -183,8 +191,9 @@ class Recorder:
             # Of no connector yet: the same registration with the same number is the same permit.
             if permit["connector_id"] or permit["permit_number"] == page[registration].get("permit_number"):
                 known[registration] = permit
-        # Written by hand, or by another module, a permit knows its number only, perhaps without the spaces
-        # at its ends that SICANTIK has. It is the row's where the number stands for one row and one permit.
+        # Written by hand, or by another module, a permit knows its number only, perhaps without the
+        # spaces at its ends that SICANTIK has. It is the row's where the number stands for one row
+        # and one permit.
         wanted = rows.single_numbers(page, known)
         by_number = {}
         for permit in self._own(SQL("btrim(permit_number) = ANY(%s)", list(wanted))) if wanted else ():
@@ -212,14 +221,18 @@ class Recorder:
         known = entry.known
         entry.outcome, entry.values = outcome, self._marks(outcome)
         if outcome == "found":
-            entry.values |= {"last_sync_date": self.now, "expiry_check_count": 0, "expiry_next_check_at": False}
+            entry.values |= {
+                "last_sync_date": self.now,
+                "expiry_check_count": 0,
+                "expiry_next_check_at": False,
+            }
             if expiry == known.get("expiry_date"):
                 return
             entry.changes["expiry_date"] = expiry
             entry.redated = known.get("expiry_date") and (known["expiry_date"], expiry)
             if known.get("status") == "expired" and expiry >= self.today:
-                # It was renewed; nobody would be warned of its end otherwise. Only with the date: the
-                # next check of expiring permits would take it back.
+                # It was renewed; nobody would be warned of its end otherwise. Only with the date:
+                # the next check of expiring permits would take it back.
                 entry.changes["status"] = "active"
         elif outcome != "failed":
             count = ((known if rest is None else rest).get("expiry_check_count") or 0) + 1

@@ -1,9 +1,10 @@
-"""Work that programs outside of Odoo take from a table, one at a time, hold by a lease, and give back.
+"""Work that programs outside of Odoo take from a table, one at a time, hold by a lease, and give
+back.
 
-A model with this mixin is a queue: its records wait until a worker claims one, and who falls silent for longer
-than its lease loses it to the next. Odoo works in REPEATABLE READ and repeats a call that lost a
-conflict: so each method may run several times, and what must not happen twice is left to a conflict on
-a row or on a unique index.
+A model with this mixin is a queue: its records wait until a worker claims one, and who falls silent
+for longer than its lease loses it to the next. Odoo works in REPEATABLE READ and repeats a call
+that lost a conflict: so each method may run several times, and what must not happen twice is left
+to a conflict on a row or on a unique index.
 """
 
 from datetime import timedelta
@@ -24,6 +25,8 @@ STATES = [
     ("cancelled", "Cancelled"),
 ]
 OPEN_STATES, ENDED_STATES = ("queued", "running"), ("done", "failed", "cancelled")
+# What a worker that reports is answered; `stop` is the third.
+GO, LOST = {"answer": "go"}, {"answer": "lost"}
 # After so many workers that died over it, the work itself is the suspect.
 MAX_ATTEMPTS = 5
 
@@ -66,11 +69,17 @@ class SicantikLeaseMixin(models.AbstractModel):
         """For messages to keep: in the language of whoever reads them."""
         return self.env
 
+    def _label(self, name):
+        """What people read for the value of a selection."""
+        return dict(self._fields[name]._description_selection(self.env)).get(self[name], self[name])
+
     # Who may
 
     @api.model
     def _is_in(self, *groups):
-        return self.env.su or any(self.env.user.has_group(f"sicantik_sidecar.group_{name}") for name in groups)
+        return self.env.su or any(
+            self.env.user.has_group(f"sicantik_sidecar.group_{name}") for name in groups
+        )
 
     @api.model
     def _check_is_in(self, *groups):
@@ -79,7 +88,8 @@ class SicantikLeaseMixin(models.AbstractModel):
 
     @api.model
     def _check_is_sidecar(self):
-        # Not for managers either: answers that nobody gave must not be stored with the ledger's name.
+        # Not for managers either: answers that nobody gave must not be stored with the ledger's
+        # name.
         self._check_is_in("sidecar")
 
     @api.model
@@ -92,7 +102,8 @@ class SicantikLeaseMixin(models.AbstractModel):
     def _claim(self, worker, lease_seconds, record_id=0, left_alone=()):
         """Take the oldest that waits, or whose worker fell silent; `False` if there is none."""
         tried = [0, *left_alone]
-        # A candidate that somebody else was quicker to take, or that ends here, makes way for the next.
+        # A candidate that somebody else was quicker to take, or that ends here, makes way for the
+        # next.
         while found := self.sudo()._next_claimable(record_id, tried):
             tried.append(found.id)
             if not found._before_claim(bool(record_id)):
@@ -144,7 +155,9 @@ class SicantikLeaseMixin(models.AbstractModel):
         values |= {"state": "running", "worker": worker, "attempt": self.attempt + 1, "message": None}
         values |= {"lease_seconds": lease_seconds, "lease_until": now + timedelta(seconds=lease_seconds)}
         values["started_at"] = self.started_at or now
-        changes = SQL(", ").join(SQL("%s = %s", SQL.identifier(name), value) for name, value in values.items())
+        changes = SQL(", ").join(
+            SQL("%s = %s", SQL.identifier(name), value) for name, value in values.items()
+        )
         query = SQL("UPDATE %s SET %s WHERE id = %s", SQL.identifier(self._table), changes, self.id)
         try:
             # By SQL: to lose a race is no error, and none for the log.
@@ -169,7 +182,9 @@ class SicantikLeaseMixin(models.AbstractModel):
         """The record, locked until the end of the transaction; empty if there is none."""
         record_id = validate.whole_number(self.env, record_id, "run_id", lowest=1)
         # Not FOR UPDATE, which would also hold up whoever only refers to it.
-        query = SQL("SELECT id FROM %s WHERE id = %s FOR NO KEY UPDATE", SQL.identifier(self._table), record_id)
+        query = SQL(
+            "SELECT id FROM %s WHERE id = %s FOR NO KEY UPDATE", SQL.identifier(self._table), record_id
+        )
         self.env.cr.execute(query, log_exceptions=False)
         return self.sudo().browse([row[0] for row in self.env.cr.fetchall()])
 
@@ -191,10 +206,17 @@ class SicantikLeaseMixin(models.AbstractModel):
         until = self._now() + timedelta(seconds=self.lease_seconds)
         return {"lease_until": until, "worked_seconds": self._worked()}
 
+    def _go_on(self, values, **answer):
+        """Store what a report brought, renew the lease, and answer the worker."""
+        self.write({**values, **self._renewal()})
+        self.env.flush_all()
+        return {"answer": "stop" if self.cancel_requested else "go", **answer}
+
     def _worked(self):
         """How long it has been worked on (seconds), if its worker says something just now.
 
-        A silence that is longer than the lease was no work: then the worker, its machine or Odoo slept.
+        A silence that is longer than the lease was no work: then the worker, its machine or Odoo
+        slept.
         """
         if not self.lease_until:
             return self.worked_seconds
@@ -203,10 +225,24 @@ class SicantikLeaseMixin(models.AbstractModel):
 
     # Letting go
 
-    def _give_back(self, **values):
-        """Return it unfinished: no attempt is counted."""
-        values |= {"state": "queued", "attempt": self.attempt - 1, "worker": False}
-        self.write({**values, "lease_until": False, "worked_seconds": self._worked()})
+    @api.model
+    def release(self, run_id, worker):
+        """Give it back unfinished, as on the shutdown of a sidecar: no attempt is counted."""
+        self._check_is_sidecar()
+        found = self._held(run_id, worker)
+        if not found:
+            return LOST
+        if found.cancel_requested:
+            found._end("cancelled", found._reader_env()._("Stopped in Odoo."))
+        else:
+            values = {"state": "queued", "attempt": found.attempt - 1, **found._values_in_queue()}
+            values["worked_seconds"] = found._worked()
+            found.write({**values, "worker": False, "lease_until": False})
+        return GO
+
+    def _values_in_queue(self):
+        """The values that only work has, beside those of the lease."""
+        return {}
 
     @api.model
     def cancel(self, run_id):

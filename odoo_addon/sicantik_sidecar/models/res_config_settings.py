@@ -1,12 +1,13 @@
-"""Where the sidecar answers, and how long the history is kept: for the administrators of the system."""
+"""Where the sidecar answers, and how long the history is kept: for the administrators of the
+system.
+"""
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from ..address import is_usable
 from ..sidecar_client import is_usable_token
-from .sicantik_sidecar import DEFAULT_URL, TOKEN_PARAMETER, URL_PARAMETER
-from .sicantik_sync_run import RETENTION_DAYS, RETENTION_PARAMETER
+from . import sicantik_sidecar as sidecar
 
 SYSTEM = "base.group_system"
 
@@ -15,7 +16,7 @@ class ResConfigSettings(models.TransientModel):
     _inherit = "res.config.settings"
 
     sicantik_sidecar_url = fields.Char(
-        "Sidecar Address", config_parameter=URL_PARAMETER, default=DEFAULT_URL, groups=SYSTEM
+        "Sidecar Address", config_parameter=sidecar.URL_PARAMETER, default=sidecar.DEFAULT_URL, groups=SYSTEM
     )
     # Goes in and never comes out again; it is not even a column of this table.
     sicantik_sidecar_token = fields.Char(
@@ -27,8 +28,8 @@ class ResConfigSettings(models.TransientModel):
     sicantik_sidecar_token_set = fields.Boolean(readonly=True, groups=SYSTEM)
     sicantik_run_retention_days = fields.Integer(
         "Days to Keep Synchronisations",
-        config_parameter=RETENTION_PARAMETER,
-        default=RETENTION_DAYS,
+        config_parameter=sidecar.RETENTION_PARAMETER,
+        default=sidecar.RETENTION_DAYS,
         groups=SYSTEM,
     )
 
@@ -39,7 +40,7 @@ class ResConfigSettings(models.TransientModel):
     @api.model
     def get_values(self):
         # Not computed: Odoo 18 shows a new page without what it would compute from nothing.
-        token = self.env["ir.config_parameter"].get_param(TOKEN_PARAMETER)
+        token = self.env["ir.config_parameter"].get_param(sidecar.TOKEN_PARAMETER)
         return {**super().get_values(), "sicantik_sidecar_token_set": bool(token)}
 
     def _inverse_sicantik_sidecar_token(self):
@@ -49,9 +50,11 @@ class ResConfigSettings(models.TransientModel):
                 # Left empty: the one that is stored stays.
                 continue
             if not is_usable_token(token):
-                said = self.env._("The token must consist of letters, digits and signs, without spaces or accents.")
+                said = self.env._(
+                    "The token must consist of letters, digits and signs, without spaces or accents."
+                )
                 raise ValidationError(said)
-            self.env["ir.config_parameter"].set_param(TOKEN_PARAMETER, token)
+            self.env["ir.config_parameter"].set_param(sidecar.TOKEN_PARAMETER, token)
 
     @api.constrains("sicantik_sidecar_url", "sicantik_run_retention_days")
     def _check_sicantik(self):
@@ -59,7 +62,11 @@ class ResConfigSettings(models.TransientModel):
             url = settings.sicantik_sidecar_url
             if url and not is_usable(url.strip()):
                 raise ValidationError(
-                    self.env._("“%(url)s” is not an address of a sidecar, as %(one)s is one.", url=url, one=DEFAULT_URL)
+                    self.env._(
+                        "“%(url)s” is not an address of a sidecar, as %(one)s is one.",
+                        url=url,
+                        one=sidecar.DEFAULT_URL,
+                    )
                 )
             if settings.sicantik_run_retention_days < 0:
                 raise ValidationError(self.env._("Synchronisations are kept for one day at least."))

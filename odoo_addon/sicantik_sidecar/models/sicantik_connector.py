@@ -1,4 +1,5 @@
-"""A SICANTIK server: how gently it is asked, what a person or the clock can start on it, what came of it.
+"""A SICANTIK server: how gently it is asked, what a person or the clock can start on it, what came
+of it.
 
 The base's own methods that asked SICANTIK from within Odoo are overridden here: they queue runs.
 """
@@ -35,10 +36,11 @@ LIMITS = {
 TEST_PERMITS = 10
 NOTHING = {"success": True, "total": 0, "synced": 0, "failed": 0, "duration": 0}
 
-# Odoo's crons know one hour, in UTC. So each has its daily call, and asks for more calls at the hours of
-# the connectors' zones; the call finds out whose time has come.
+# Odoo's crons know one hour, in UTC. So each has its daily call, and asks for more calls at the
+# hours of the connectors' zones; the call finds out whose time has come.
 CRONS = {
-    # kind: (name of the cron and of its method, hour of the office, where the day of the last one is kept)
+    # kind: (name of the cron and of its method, hour of the office, where the day of the last one
+    # is kept)
     "expiry": ("cron_sync_expiry_dates", 2, "expiry_cron_date"),
     "check": ("cron_check_expiring_permits", 9, "check_cron_date"),
 }
@@ -65,16 +67,15 @@ class SicantikConnector(models.Model):
     # What they are for stands in the pages.
     user_id = fields.Many2one("res.users", "Responsible", default=lambda self: self.env.user, tracking=True)
     host = fields.Char("Server", compute="_compute_host", store=True, index=True)
-    request_rate = fields.Float("Requests per Second", required=True, default=10.0, digits=(9, 2), tracking=True)
-    request_timeout = fields.Float("Time-out (seconds)", required=True, default=10.0, digits=(6, 1), tracking=True)
+    request_rate = fields.Float(
+        "Requests per Second", required=True, default=10.0, digits=(9, 2), tracking=True
+    )
+    request_timeout = fields.Float(
+        "Time-out (seconds)", required=True, default=10.0, digits=(6, 1), tracking=True
+    )
     max_in_flight = fields.Integer("Questions at Once", required=True, default=32, tracking=True)
     page_size = fields.Integer("Permits per Page", required=True, default=100, tracking=True)
-    tz = fields.Selection(
-        lambda self: [(name, name) for name in pytz.common_timezones],
-        "Time Zone",
-        required=True,
-        default="Asia/Jakarta",
-    )
+    tz = fields.Selection("_list_timezones", "Time Zone", required=True, default="Asia/Jakarta")
     refresh_older_than = fields.Integer("Ask Again After (days)", tracking=True)
 
     listing_way = fields.Selection(WAYS, "Expiry Dates Come", readonly=True, copy=False)
@@ -99,25 +100,29 @@ class SicantikConnector(models.Model):
 
     # The server
 
+    @api.model
+    def _list_timezones(self):
+        return [(name, name) for name in pytz.common_timezones]
+
     def _api(self):
-        """The address in effect, with the rate and the time-out that belong to it: those of the connector or,
-        where it has no address, those of the configuration that the base keeps it in."""
+        """The address in effect, with the rate and the time-out that belong to it: those of the
+        connector or, where it has no address, those of the configuration that the base keeps it in.
+        """
         self.ensure_one()
         api = {name: self[name] for name in ("api_url", "request_rate", "request_timeout")}
         if not self.api_url and len(self._host_depends()) > 1:
             config = self.sudo().config_id
             api["api_url"] = config.api_url
             if "api_timeout" in config:
-                api["request_timeout"] = self._within(config.api_timeout, *LIMITS["request_timeout"])
-            limits = "rate_limit_requests" in config and "rate_limit_enabled" in config
-            if limits and config.rate_limit_enabled:
+                lowest, highest = LIMITS["request_timeout"]
+                api["request_timeout"] = min(max(config.api_timeout, lowest), highest)
+            if {
+                "rate_limit_enabled",
+                "rate_limit_requests",
+            } <= config._fields.keys() and config.rate_limit_enabled:
                 highest = self._highest_rate(config.api_url)
-                api["request_rate"] = self._within(config.rate_limit_requests, MIN_RATE, highest)
+                api["request_rate"] = min(max(config.rate_limit_requests, MIN_RATE), highest)
         return {**api, "api_url": (api["api_url"] or "").strip()}
-
-    @api.model
-    def _within(self, value, lowest, highest):
-        return min(max(value, lowest), highest)
 
     def _payload(self):
         """What a worker has to know of the server."""
@@ -160,14 +165,18 @@ class SicantikConnector(models.Model):
                 if not low <= connector[name] <= high:
                     label = self._fields[name]._description_string(self.env)
                     raise ValidationError(
-                        self.env._("“%(label)s” must be from %(low)g to %(high)g.", label=label, low=low, high=high)
+                        self.env._(
+                            "“%(label)s” must be from %(low)g to %(high)g.", label=label, low=low, high=high
+                        )
                     )
 
     @api.constrains("tz")
     def _check_tz(self):
         for connector in self:
             if connector.tz not in pytz.all_timezones_set:
-                raise ValidationError(self.env._("“%s” is not a time zone, as Asia/Jakarta is one.", connector.tz))
+                raise ValidationError(
+                    self.env._("“%s” is not a time zone, as Asia/Jakarta is one.", connector.tz)
+                )
 
     def _expected_seconds(self, permits):
         """How long so many permits will take, from the speed last measured here."""
@@ -175,7 +184,9 @@ class SicantikConnector(models.Model):
         return permits / (self.last_expiry_rate or self._api()["request_rate"] or 1.0)
 
     def _expected_listing_seconds(self, permits):
-        """How long the listing of so many permits will take: as the last one, or as the rate allows."""
+        """How long the listing of so many permits will take: as the last one, or as the rate
+        allows.
+        """
         self.ensure_one()
         pages = math.ceil(permits / (self.page_size or 1))
         return self.last_sync_duration or pages / (self._api()["request_rate"] or 1.0)
@@ -199,7 +210,11 @@ class SicantikConnector(models.Model):
     def _compute_permit_counts(self):
         permit, own = self.env["sicantik.permit"], [("connector_id", "in", self.ids)]
         everything = dict(permit._read_group(own, ["connector_id"], ["__count"]))
-        own += [("status", "=", "active"), ("permit_number", "not in", [False, ""]), ("expiry_date", "=", False)]
+        own += [
+            ("status", "=", "active"),
+            ("permit_number", "not in", [False, ""]),
+            ("expiry_date", "=", False),
+        ]
         undated = dict(permit._read_group(own, ["connector_id"], ["__count"]))
         for connector in self:
             connector.permit_count = everything.get(connector, 0)
@@ -268,7 +283,10 @@ class SicantikConnector(models.Model):
         except UserError as error:
             return self._notify(self.env._("Connection Test Failed"), str(error), "danger", sticky=True)
         answer = answer if isinstance(answer, dict) else {}
-        said = {"host": answer.get("host") or self.host or "SICANTIK", "milliseconds": answer.get("elapsed_ms", "?")}
+        said = {
+            "host": answer.get("host") or self.host or "SICANTIK",
+            "milliseconds": answer.get("elapsed_ms", "?"),
+        }
         said["format"] = str(answer.get("format") or "?").upper()
         message = self.env._("%(host)s answered in %(milliseconds)s ms, in %(format)s.", **said)
         if answer.get("upgraded"):
@@ -289,7 +307,7 @@ class SicantikConnector(models.Model):
         """The run that this makes, or the one that is there already."""
         self.ensure_one()
         run = self.env["sicantik.sync.run"]
-        return run.browse(run.start(connector_id=self.id, trigger=trigger, **wishes)["run_id"])
+        return run.browse(run.start(self.id, trigger=trigger, **wishes)["run_id"])
 
     def _wishes(self, max_permits=None):
         """All permits without a date; where only some are wanted, rather those whose turn it is."""
@@ -297,14 +315,18 @@ class SicantikConnector(models.Model):
         return {"max_permits": max_permits, "include_not_due": not due}
 
     def action_sync_permits(self):
-        """Bring the permits up to date with the listing; where a run is open already, show that one."""
+        """Bring the permits up to date with the listing; where a run is open already, show that
+        one.
+        """
         return self._start(kind="permits")._action_open()
 
     def action_full_sync_permits(self):
         return self.action_sync_permits()
 
     def sync_permits(self, limit=None, offset=None, full_sync=False):
-        """Queue a run of the listing. It always reads all of it: the arguments are those of the base."""
+        """Queue a run of the listing. It always reads all of it: the arguments are those of the
+        base.
+        """
         return {**NOTHING, "run_id": self._start(trigger="rpc", kind="permits").id}
 
     def sync_permit_types(self):
@@ -322,7 +344,9 @@ class SicantikConnector(models.Model):
         run._check_may_start()
         if open_run := run._open_run(self, "expiry"):
             return open_run._action_open()
-        action = self.env["ir.actions.act_window"]._for_xml_id("sicantik_sidecar.sicantik_expiry_sync_wizard_action")
+        action = self.env["ir.actions.act_window"]._for_xml_id(
+            "sicantik_sidecar.sicantik_expiry_sync_wizard_action"
+        )
         return {**action, "context": {"default_connector_id": self.id}}
 
     def action_test_expiry_sync(self):
@@ -356,7 +380,9 @@ class SicantikConnector(models.Model):
         self.ensure_one()
         self.env["sicantik.sync.run"]._check_may_start()
         if self.env.context.get("sicantik_queue_only"):
-            self._start(trigger="cron", **self._wishes(max_permits))
+            # Only those whose turn it is: this comes every day.
+            if self.env["sicantik.sync.run"].plan(connector_id=self.id)["total"]:
+                self._start(trigger="cron", max_permits=max_permits)
             return dict(NOTHING)
         return wait_for_expiry_dates(self, max_permits or None)
 
@@ -381,7 +407,9 @@ class SicantikConnector(models.Model):
 
     @api.model
     def _cron(self, kind):
-        """The base's own scheduled action where it has one, else ours: two for one hour are too many."""
+        """The base's own scheduled action where it has one, else ours: two for one hour are too
+        many.
+        """
         find, name = self.sudo().env.ref, CRONS[kind][0]
         theirs = find(f"sicantik_connector.{name}", raise_if_not_found=False)
         return theirs or find(f"sicantik_sidecar.{name}", raise_if_not_found=False)
@@ -394,14 +422,17 @@ class SicantikConnector(models.Model):
 
     @api.model
     def _is_scheduled(self):
-        """Whether the scheduler calls: everybody can send a context, but only it calls outside of a request."""
+        """Whether the scheduler calls: everybody can send a context, but only it calls outside of a
+        request.
+        """
         return "cron_id" in self.env.context and not request
 
     @api.model
     def _queue_daily(self, kind):
         """Queue a run on each connector whose hour has come.
 
-        Waits for nobody, and never raises but for who may not start runs: both ways here are public.
+        Waits for nobody, and never raises but for who may not start runs: both ways here are
+        public.
         """
         scheduled = self._is_scheduled()
         if not scheduled:
@@ -425,11 +456,15 @@ class SicantikConnector(models.Model):
 
     @api.model
     def _nightly_kind(self):
-        """What the nightly synchronisation does: the listing, then the dates that are still missing."""
+        """What the nightly synchronisation does: the listing, then the dates that are still
+        missing.
+        """
         return "all"
 
     def _queue_daily_run(self, kind, scheduled):
-        """Queue this connector's run if it is due. Returns how long to wait if it is to be tried again."""
+        """Queue this connector's run if it is due. Returns how long to wait if it is to be tried
+        again.
+        """
         _name, hour, marker = CRONS[kind]
         now = self._local_now()
         if scheduled:
@@ -451,7 +486,9 @@ class SicantikConnector(models.Model):
         return None
 
     def _plan_crons(self, kind=None, more=()):
-        """Have the crons called at the next hours of these connectors, and at the times `more` (UTC)."""
+        """Have the crons called at the next hours of these connectors, and at the times `more`
+        (UTC).
+        """
         trigger = self.env["ir.cron.trigger"].sudo()
         for one in [kind] if kind else CRONS:
             cron = self._cron(one)

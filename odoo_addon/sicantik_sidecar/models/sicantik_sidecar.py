@@ -14,6 +14,8 @@ _logger = logging.getLogger(__name__)
 
 URL_PARAMETER = "sicantik_sidecar.url"
 TOKEN_PARAMETER = "sicantik_sidecar.token"
+RETENTION_PARAMETER = "sicantik_sidecar.run_retention_days"
+RETENTION_DAYS = 90
 DEFAULT_URL = "http://127.0.0.1:8787"
 # It looks for work every ten seconds.
 SILENT_AFTER_SECONDS = 60
@@ -88,11 +90,17 @@ class SicantikSidecar(models.Model):
         return url, parameter.get_param(TOKEN_PARAMETER) or ""
 
     @api.model
+    def _retention_days(self):
+        """For how long the history is kept."""
+        value = self.env["ir.config_parameter"].sudo().get_param(RETENTION_PARAMETER) or ""
+        return int(value) if value.isdecimal() and int(value) else RETENTION_DAYS
+
+    @api.model
     def _wake_after_commit(self):
         """Say that there is work, as soon as it can be seen.
 
-        Nobody waits for it. In a threaded Odoo the thread that sends it runs beside the others; in a
-        prefork worker it runs while the worker is idle, and a worker that is replaced meanwhile
+        Nobody waits for it. In a threaded Odoo the thread that sends it runs beside the others; in
+        a prefork worker it runs while the worker is idle, and a worker that is replaced meanwhile
         takes it along: then the sidecar finds the work at its next look.
         """
         url, token = self._access()
@@ -110,17 +118,16 @@ class SicantikSidecar(models.Model):
 
     @api.model
     def _explain(self, error, url):
-        _ = self.env._
         if error.kind == "refused" and error.detail:
             return error.detail
         return {
-            "address": _("“%s” is not an address of a sidecar: see the settings of SICANTIK.", url),
-            "unreachable": _(
+            "address": self.env._("“%s” is not an address of a sidecar: see the settings of SICANTIK.", url),
+            "unreachable": self.env._(
                 "The sidecar cannot be reached at %s. Start it on the server: sicantik-sidecar serve", url
             ),
-            "slow": _("There was no answer within 5 seconds. Try again in a moment."),
-            "token": _(
+            "slow": self.env._("There was no answer within 5 seconds. Try again in a moment."),
+            "token": self.env._(
                 "The sidecar does not accept Odoo's token: an administrator has to enter the same token "
                 "in the settings of SICANTIK as the sidecar has."
             ),
-        }.get(error.kind) or _("What answers at %s is not a sidecar.", url)
+        }.get(error.kind) or self.env._("What answers at %s is not a sidecar.", url)

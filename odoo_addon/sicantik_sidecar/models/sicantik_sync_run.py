@@ -1,8 +1,9 @@
 """One synchronisation: what was asked for, how far it is, and what came of it.
 
-The records are the queue of the work: whoever wants some writes one, and a sidecar claims it. The public
-methods are the protocol, called from outside by name, one transaction a call, with plain JSON values.
-To a worker that reports on a run, the `answer` is `go`, `stop`, or `lost` where another one has it now.
+The records are the queue of the work: whoever wants some writes one, and a sidecar claims it. The
+public methods are the protocol, called from outside by name, one transaction a call, with plain
+JSON values. To a worker that reports on a run, the `answer` is `go`, `stop`, or `lost` where
+another one has it now.
 """
 
 from datetime import timedelta
@@ -15,15 +16,12 @@ from ..ledger import display, ending, plan, validate
 from ..ledger.books import COUNTS
 from ..ledger.recorder import Recorder
 from ..ledger.words import EXPIRY_KINDS, KINDS, LISTING_KINDS, OUTCOMES, TRIGGERS, WAYS
-from .lease_mixin import ENDED_STATES, OPEN_STATES
+from .lease_mixin import ENDED_STATES, GO, LOST, OPEN_STATES
 
-RETENTION_PARAMETER = "sicantik_sidecar.run_retention_days"
-RETENTION_DAYS = 90
 # Deleting empties a column of the permits that the run asked about: not too many at a time.
 MOST_DELETED = 200
 # So long a command waits for an Odoo that is away; it may come back after its lease.
 COMMAND_PATIENCE_SECONDS = 60
-GO, LOST = {"answer": "go"}, {"answer": "lost"}
 # What each attempt counts from zero, as it reads the listing from the front.
 LISTING_COUNTERS = ("pages", "listed_count", "junk_count", "skipped_count", "unchanged_count")
 
@@ -37,9 +35,7 @@ class SicantikSyncRun(models.Model):
     connector_id = fields.Many2one("sicantik.connector", required=True, index=True, ondelete="cascade")
     kind = fields.Selection(KINDS, required=True, default="expiry")
     trigger = fields.Selection(TRIGGERS, "Started By", required=True, default="button")
-    user_id = fields.Many2one(
-        "res.users", "Asked For By", default=lambda self: self.env.user, ondelete="set null"
-    )
+    user_id = fields.Many2one("res.users", "Asked For By", default=lambda self: self.env.user)
 
     # What was asked for.
     max_permits = fields.Integer("At Most", help="The most permits to ask about; 0: all of them.")
@@ -81,9 +77,11 @@ class SicantikSyncRun(models.Model):
     unchanged_count = fields.Integer("Unchanged Permits")
     unlisted_count = fields.Integer("No Longer Listed", help="Permits that were in the listing before.")
     junk_count = fields.Integer("Left Out", help="Entries without an applicant: they are no permits.")
-    skipped_count = fields.Integer("Not Readable", help="Entries that SICANTIK did not give, even one by one.")
+    skipped_count = fields.Integer(
+        "Not Readable", help="Entries that SICANTIK did not give, even one by one."
+    )
     listing_read = fields.Boolean("Listing Read to Its End")
-    listing_incomplete = fields.Boolean("Listing Not Read Whole", compute="_compute_listing_incomplete")
+    listing_incomplete = fields.Boolean("Listing Not Read Whole", compute="_compute_progress")
     listing_seconds = fields.Float("Duration of the Listing (seconds)", digits=(12, 1))
     # Of those answered, how many the listing answered: they say nothing about the speed of asking.
     listing_answered = fields.Integer("Answered by the Listing")
@@ -95,9 +93,7 @@ class SicantikSyncRun(models.Model):
     # Whether who works on it has yet to hear that it is to stop.
     stop_awaited = fields.Boolean(compute="_compute_silence")
     line_ids = fields.One2many("sicantik.sync.run.line", "run_id", "Failures")
-    permit_ids = fields.One2many("sicantik.permit", "expiry_run_id", "Permits Asked About")
     permit_count = fields.Integer("Number of Permits Asked", compute="_compute_permit_count")
-    listing_permit_ids = fields.One2many("sicantik.permit", "listing_run_id", "New and Changed Permits")
 
     def init(self):
         # A search before a write cannot keep two workers apart; these can.
@@ -114,28 +110,25 @@ class SicantikSyncRun(models.Model):
 
     # For people
 
-    @api.depends(
-        "state", "kind", "total", "listed_count", "listing_expected", "listing_seconds", "expired_count",
-        *(f"{outcome}_count" for outcome in OUTCOMES),
-    )  # fmt: skip
+    @api.depends("state", "kind", "total", "expired_count", *(f"{outcome}_count" for outcome in OUTCOMES))
+    @api.depends("listed_count", "listing_expected", "listing_seconds", "listing_read")
     def _compute_progress(self):
         for run in self:
-            expired = run.expired_count if run.kind == "check" else 0
-            run.answered_count = sum(run._counts().values()) + expired
+            # A check answers what it marks; of the other kinds none marks anything.
+            run.answered_count = sum(run._counts().values()) + run.expired_count
             run.progress = display.progress(run)
-
-    @api.depends("state", "kind", "listing_read")
-    def _compute_listing_incomplete(self):
-        """Whether it came to its end without all of the listing; one that did not says so itself."""
-        for run in self:
-            ended = run.state == "done" and run.kind in LISTING_KINDS
-            run.listing_incomplete = ended and not run.listing_read
+            # One that did not come to its end says so itself.
+            is_whole = run.kind not in LISTING_KINDS or run.listing_read
+            run.listing_incomplete = run.state == "done" and not is_whole
 
     @api.depends("duration", "estimated_duration", "eta_seconds", "started_at", "state")
     @api.depends_context("lang")
     def _compute_durations(self):
         for run in self:
-            ended, left = run.started_at and run.state in ENDED_STATES, run.state == "running" and run.eta_seconds
+            ended, left = (
+                run.started_at and run.state in ENDED_STATES,
+                run.state == "running" and run.eta_seconds,
+            )
             run.duration_display = display.duration(self.env, run.duration) if ended else False
             run.estimated_display = display.duration(self.env, run.estimated_duration) if run.total else False
             run.eta_display = display.duration(self.env, left) if left else False
@@ -151,7 +144,8 @@ class SicantikSyncRun(models.Model):
         silent = self.env["sicantik.sidecar"]._is_silent()
         for run in self:
             run.sidecar_silent = silent and run.state in OPEN_STATES
-            # A worker that is silent for longer hears nothing any more: then a second press ends the run.
+            # A worker that is silent for longer hears nothing any more: then a second press ends
+            # the run.
             run.stop_awaited = run.state == "running" and run.cancel_requested and not run._lease_is_over()
 
     @api.depends("connector_id", "kind")
@@ -165,9 +159,6 @@ class SicantikSyncRun(models.Model):
         counts = dict(self.env["sicantik.permit"]._read_group(asked, ["expiry_run_id"], ["__count"]))
         for run in self:
             run.permit_count = counts.get(run, 0)
-
-    def _label(self, name):
-        return dict(self._fields[name]._description_selection(self.env)).get(self[name], self[name])
 
     def action_cancel(self):
         """Stop the work; what was answered is kept."""
@@ -198,30 +189,26 @@ class SicantikSyncRun(models.Model):
         """A new run for just those permits that this one got no answer for."""
         self.ensure_one()
         self._check_may_start()
-        permits = self.sudo().line_ids.permit_id
-        if not permits:
+        ids = self.sudo().line_ids.permit_id.ids
+        if not ids:
             raise UserError(self.env._("No permits to sync: those that failed have been deleted."))
-        answer = self.start(self.connector_id.id, trigger="button", permit_ids=permits.ids)
-        run = self.browse(answer["run_id"])
-        if not answer["created"] and not set(permits.ids) <= set(run.permit_selection or []):
-            raise UserError(
-                self.env._(
-                    "%s is under way now. Ask about these permits again when it has ended.", run.display_name
-                )
-            )
+        run = self.connector_id._start(permit_ids=ids)
+        if not set(ids) <= set(run.permit_selection or []):
+            name = run.display_name
+            raise UserError(self.env._("%s is under way now. Ask again when it has ended.", name))
         return run._action_open()
 
     # Asking for work
 
     @api.model
     def plan(self, connector_id, **wishes):
-        """Say which permits a synchronisation with these wishes would ask about, and change nothing.
+        """Say which permits a run with these `wishes` (see `plan.wishes`) would ask about.
 
         `domains` are to be read one after the other, each in the order of `id`. `may_work` tells
-        whether the caller may also claim runs and record answers, as the sidecar's group may.
+        whether the caller may also claim runs and record answers.
         """
         self._check_may_start()
-        connector = self._connector(connector_id)
+        connector = plan.connector(self.env, connector_id)
         wishes = plan.wishes(connector, **wishes)
         most = wishes.pop("max_permits")
         domains = plan.domains(connector.id, self._now(), **wishes)
@@ -239,7 +226,7 @@ class SicantikSyncRun(models.Model):
         if worker:
             self._check_is_sidecar()
         self._check_may_start()
-        connector = self._connector(connector_id)
+        connector = plan.connector(self.env, connector_id)
         wishes = plan.wishes(connector, **wishes)
         validate.choice(self.env, kind, dict(KINDS))
         validate.choice(self.env, trigger, dict(TRIGGERS))
@@ -261,11 +248,8 @@ class SicantikSyncRun(models.Model):
             return run._describe(created=False, is_held=run._is_held_by(worker))
         # The row of the connector is what concurrent starters collide on. Whoever comes second
         # waits here, is repeated by Odoo with a new snapshot, and then finds the run above.
-        self.env.cr.execute(
-            "UPDATE sicantik_connector SET write_date = write_date WHERE id = %s",
-            [connector.id],
-            log_exceptions=False,
-        )
+        collide = "UPDATE sicantik_connector SET write_date = write_date WHERE id = %s"
+        self.env.cr.execute(collide, [connector.id], log_exceptions=False)
         wishes["permit_selection"] = wishes.pop("permit_ids") or False
         values = {"connector_id": connector.id, "kind": kind, "trigger": trigger, "user_id": self.env.uid}
         run = self.sudo().create({**values, **wishes, "lease_seconds": lease_seconds})
@@ -310,9 +294,9 @@ class SicantikSyncRun(models.Model):
     def record_listing(self, run_id, worker, batch, rows, progress=None):
         """Write one page of the listing, once, with the counters and the lease.
 
-        `batch` goes on from where `record` was, and the other way round. What is answered beside is what
-        this page adds to the counters; `recounted` is how many permits an earlier page has counted as
-        unchanged, and this one counts otherwise.
+        `batch` goes on from where `record` was, and the other way round. What is answered beside is
+        what this page adds to the counters; `recounted` is how many permits an earlier page has
+        counted as unchanged, and this one counts otherwise.
         """
         self._check_is_sidecar()
         batch = validate.batch(self.env, batch, rows)
@@ -336,7 +320,8 @@ class SicantikSyncRun(models.Model):
 
     @api.model
     def listing_done(self, run_id, worker, complete, listed_ids_missing=None, listed_again=None):
-        """Note the end of the listing, and which permits of the connector it no longer or again holds.
+        """Note the end of the listing, and which permits of the connector it no longer or again
+        holds.
 
         Where it could not be read as a whole, a permit that was not in it may still be listed.
         """
@@ -380,6 +365,7 @@ class SicantikSyncRun(models.Model):
         if not run:
             return LOST
         counts = Recorder(run).check()
+        # Never `stop`: it is done.
         return {**run._go_on({"total": run.answered_count}, **counts), **GO}
 
     @api.model
@@ -408,24 +394,9 @@ class SicantikSyncRun(models.Model):
         return {**GO, "counts": run._counts()}
 
     @api.model
-    def release(self, run_id, worker):
-        """Give a run back unfinished, as on the shutdown of a sidecar: no attempt is counted."""
-        self._check_is_sidecar()
-        run = self._held(run_id, worker)
-        if not run:
-            return LOST
-        if run.cancel_requested:
-            run._end("cancelled", ending.sentence(run._reader_env(), "cancelled"))
-        else:
-            run._give_back(host=False, rate=0.0, eta_seconds=0)
-        return GO
-
-    @api.model
     def abandon(self, run_id, worker):
-        """Take back a run of one's own in which nothing was recorded, as if it had not been started.
-
-        For the command line, which learns only after starting that SICANTIK is not there. A run that somebody
-        else asked for stays, and is finished as failed instead.
+        """Take back a run of the command line in which nothing was recorded, as if never started:
+        it learns only after starting that SICANTIK is not there.
         """
         self._check_is_sidecar()
         run = self._lock(run_id)
@@ -435,7 +406,7 @@ class SicantikSyncRun(models.Model):
             return LOST
         if run.trigger != "cli" or run.last_batch:
             raise ValidationError(self.env._("A run with recorded answers is finished, not taken back."))
-        # Not by `_end`, which notes on the connector what a run brought: this one leaves no trace.
+        # Not by `_end`, which notes on the connector what a run brought.
         run.state = "cancelled"
         run.unlink()
         return GO
@@ -443,23 +414,14 @@ class SicantikSyncRun(models.Model):
     # Steps below the protocol
 
     @api.model
-    def _connector(self, connector_id):
-        connector_id = validate.whole_number(self.env, connector_id, "connector_id", lowest=1)
-        connector = self.env["sicantik.connector"].sudo().browse(connector_id)
-        if not connector.exists():
-            raise UserError(self.env._("There is no connector with the id %d.", connector_id))
-        return connector
-
-    @api.model
     def _open_run(self, connector, kind, any_running=False):
-        """The run that one of `kind` would only repeat.
-
-        A check asks SICANTIK nothing: it neither keeps a run of questions from being queued nor the
-        other way round; with `any_running`, whatever is being worked on counts.
+        """The run that one of `kind` would only repeat. A check asks SICANTIK nothing: it keeps no
+        questions waiting, nor they it. With `any_running`, whatever is being worked on counts.
         """
-        same = ("kind", "=" if kind == "check" else "!=", "check")
-        is_running = ("state", "=", "running") if any_running else ("id", "=", 0)
-        domain = [("connector_id", "=", connector.id), "|", "&", same, ("state", "in", OPEN_STATES), is_running]
+        which = [("kind", "=" if kind == "check" else "!=", "check")]
+        if any_running:
+            which = ["|", ("state", "=", "running"), *which]
+        domain = [("connector_id", "=", connector.id), ("state", "in", OPEN_STATES), *which]
         return self.search(domain, order="state desc, id", limit=1)
 
     def _is_partial(self):
@@ -473,10 +435,8 @@ class SicantikSyncRun(models.Model):
         return bool(is_whole and is_wide and self.max_permits == (max_permits or 0))
 
     def _beginning(self):
-        """The moment from which this run counts days.
-
-        It is one for the whole run: what is not due when the listing gives its answer must not have
-        become due when the run goes on to ask what is left.
+        """The moment from which this run counts days: what is not due when the listing gives its
+        answer must not have become due when the run goes on to ask what is left.
         """
         return self.started_at or self._now()
 
@@ -514,8 +474,9 @@ class SicantikSyncRun(models.Model):
         )
 
     def _before_claim(self, by_name):
-        """A command that fell silent may have asked elsewhere than at the connector's address, on trial,
-        and only the command knew: its run is ended. What it left is due in the next run."""
+        """A command that fell silent may have asked elsewhere than at the connector's address, on
+        trial, and only the command knew: its run is ended. What it left is due in the next run.
+        """
         if by_name or not self._is_abandoned_command():
             return True
         if self._lease_is_over(COMMAND_PATIENCE_SECONDS):
@@ -523,7 +484,8 @@ class SicantikSyncRun(models.Model):
         return False
 
     def _take(self, worker, lease_seconds):
-        # Without an address nothing is kept for the run; who works on it says what is wrong with it.
+        # Without an address nothing is kept for the run; who works on it says what is wrong with
+        # it.
         host, now = self.connector_id.host or None, self._now()
         on_host = [("state", "=", "running"), ("host", "=", host), ("id", "!=", self.id)]
         others = self.search(on_host) if host else self.browse()
@@ -555,19 +517,19 @@ class SicantikSyncRun(models.Model):
     def _progress_values(self, progress):
         """What the worker says about its way, as values; what it does not say stays."""
         values = validate.progress(self.env, progress)
-        # The worker counts one attempt, or one part of it; the run counts all of them. What was sent
-        # was sent: a part that sent nothing takes nothing back.
+        # The worker counts one attempt, or one part of it; the run counts all of them. What was
+        # sent was sent: a part that sent nothing takes nothing back.
         for name in {"requests", "retries"} & values.keys():
             values[name] = max(self[name], values[name] + self[f"{name}_before"])
         return values
 
-    def _go_on(self, values, **answer):
-        """Store what a report brought, renew the lease, and answer its worker."""
-        self.write({**values, **self._renewal()})
-        self.env.flush_all()
+    def _renewal(self):
         if self.trigger != "cli":
             self.env["sicantik.sidecar"]._heard_from(self.worker)
-        return {"answer": "stop" if self.cancel_requested else "go", **answer}
+        return super()._renewal()
+
+    def _values_in_queue(self):
+        return {"host": False, "rate": 0.0, "eta_seconds": 0}
 
     def _end(self, state, message, by_worker=True):
         """Close the run and credit the connector: the only way out of the open states.
@@ -599,7 +561,15 @@ class SicantikSyncRun(models.Model):
         return {outcome: self[f"{outcome}_count"] for outcome in OUTCOMES}
 
     def _payload(self):
-        names = ("kind", "trigger", "attempt", "max_permits", "include_not_due", "refresh_older_than", "total")
+        names = (
+            "kind",
+            "trigger",
+            "attempt",
+            "max_permits",
+            "include_not_due",
+            "refresh_older_than",
+            "total",
+        )
         return {
             "run_id": self.id,
             **{name: self[name] for name in (*names, "last_batch")},
@@ -622,14 +592,9 @@ class SicantikSyncRun(models.Model):
 
     # Going away
 
-    @api.model
-    def _retention_days(self):
-        value = self.env["ir.config_parameter"].sudo().get_param(RETENTION_PARAMETER) or ""
-        return int(value) if value.isdecimal() and int(value) else RETENTION_DAYS
-
     @api.autovacuum
     def _gc_runs(self):
-        before = self._now() - timedelta(days=self._retention_days())
+        before = self._now() - timedelta(days=self.env["sicantik.sidecar"]._retention_days())
         # One that was never finished, such as a record made by hand, is as old as itself.
         unfinished = ["&", ("finished_at", "=", False), ("create_date", "<", before)]
         old = [("state", "in", ENDED_STATES), "|", ("finished_at", "<", before), *unfinished]

@@ -1,3 +1,4 @@
+from . import test_algorithms
 from . import test_bases
 from . import test_buttons
 from . import test_claim

@@ -72,9 +72,7 @@ class SicantikCase(TransactionCase):
         def pass_by(seconds):
             now[0] += timedelta(seconds=seconds)
 
-        self.startPatcher(
-            patch.object(self.registry["sicantik.sync.run"], "_now", lambda _self: now[0])
-        )
+        self.startPatcher(patch.object(self.registry["sicantik.sync.run"], "_now", lambda _self: now[0]))
         return pass_by
 
     def expire(self, run):

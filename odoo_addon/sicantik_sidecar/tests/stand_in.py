@@ -9,7 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class StandIn(ThreadingHTTPServer):
-    """`answer` is the result for every call, or a function of the handler that writes the whole response."""
+    """`answer` is the result for every call, or a function of the handler that writes the whole
+    response.
+    """
 
     daemon_threads = True
 

@@ -1,7 +1,7 @@
 """The bridge on whatever module is under it: what these tests find there, they adapt to.
 
-They run on ours, on the seed's, on the predecessor's with two modules that stand on it, and must not ask
-anything of a base that one of these lacks.
+They run on ours, on the seed's, on the predecessor's with two modules that stand on it, and must
+not ask anything of a base that one of these lacks.
 """
 
 from datetime import date, datetime, timedelta
@@ -243,10 +243,14 @@ class TestBases(BasesCase):
         self.assertEqual(poor.registration_id, "R", "nothing of the base is changed")
 
     def test_fields_of_the_base_keep_what_it_says_about_them(self):
-        """What the bridge declares beside the base adds a field, or nothing but what is listed here."""
+        """What the bridge declares beside the base adds a field, or nothing but what is listed
+        here.
+        """
         ours = {("expiry_date", "tracking"), ("active", "default")}
         for model in ("sicantik.permit", "sicantik.connector"):
-            for name, field in ((name, one) for cls in base_classes(model) for name, one in vars(cls).items()):
+            for name, field in (
+                (name, one) for cls in base_classes(model) for name, one in vars(cls).items()
+            ):
                 if not isinstance(field, fields.Field):
                     continue
                 now = self.env[model]._fields[name]
@@ -267,7 +271,9 @@ class TestBases(BasesCase):
         config = self.connector.config_id
         self.assertEqual(self.connector.host, "127.0.0.1:9")
         far = "https://perizinan.example.go.id/backoffice/api"
-        config.write({"api_url": far, "rate_limit_enabled": True, "rate_limit_requests": 5, "api_timeout": 30})
+        config.write(
+            {"api_url": far, "rate_limit_enabled": True, "rate_limit_requests": 5, "api_timeout": 30}
+        )
         self.assertEqual(self.connector.host, "perizinan.example.go.id")
         self.make_permits(10)
         payload = self.started()._payload()["connector"]
@@ -340,7 +346,8 @@ class TestBases(BasesCase):
         """The base's own notices go on, and its trouble undoes no queueing."""
         permits = self.env["sicantik.permit"]
         base = next(
-            (cls for cls in base_classes("sicantik.permit") if "cron_check_expiring_permits" in vars(cls)), None
+            (cls for cls in base_classes("sicantik.permit") if "cron_check_expiring_permits" in vars(cls)),
+            None,
         )
         if not base:
             permits.cron_check_expiring_permits()
@@ -350,7 +357,9 @@ class TestBases(BasesCase):
         original = vars(base)["cron_check_expiring_permits"]
 
         def notices(records):
-            told.append(records.env["sicantik.connector"].browse(self.connector.id).sync_expiry_dates_workaround(100))
+            told.append(
+                records.env["sicantik.connector"].browse(self.connector.id).sync_expiry_dates_workaround(100)
+            )
             if trouble:
                 records.browse(permit.id).permit_number = "503/half-done"
                 raise trouble

@@ -59,7 +59,8 @@ class TestButtons(SicantikCase):
             for lately in (False, True):
                 wizard = self.wizard(include_not_due=lately)
                 self.assertEqual(
-                    (wizard.permits_without_expiry, wizard.permits_due, wizard.permits_asked_lately), (8, 5, 3)
+                    (wizard.permits_without_expiry, wizard.permits_due, wizard.permits_asked_lately),
+                    (8, 5, 3),
                 )
                 self.assertEqual((wizard.permits_to_ask_again, wizard.asks_again), (again, days))
                 self.assertEqual(wizard.permits_to_ask, again + (8 if lately else 5))
@@ -77,7 +78,9 @@ class TestButtons(SicantikCase):
                 domain += safe_eval(search.find(f".//filter[@name='{name}']").get("domain"))
         self.assertEqual(self.env["sicantik.permit"].search_count(domain), 8)
         # Where only dates are to be asked again, that is something to start.
-        self.env["sicantik.permit"].search([("connector_id", "=", self.connector.id)]).write({"status": "draft"})
+        self.env["sicantik.permit"].search([("connector_id", "=", self.connector.id)]).write(
+            {"status": "draft"}
+        )
         dated.status = "active"
         wizard = self.wizard()
         self.assertEqual((wizard.permits_without_expiry, wizard.permits_to_ask), (0, 4))
@@ -203,7 +206,12 @@ class TestButtons(SicantikCase):
         def arch(name):
             return self.page_view("sicantik.connector", "form", name)
 
-        for button in ("action_sync_all_expiry", "action_test_expiry_sync", "action_test_connection", "action_stop"):
+        for button in (
+            "action_sync_all_expiry",
+            "action_test_expiry_sync",
+            "action_test_connection",
+            "action_stop",
+        ):
             self.assertIn(f'name="{button}"', arch("officer"))
             self.assertNotIn(f'name="{button}"', arch("user"))
 

@@ -35,7 +35,11 @@ class TestCrons(SicantikCase):
     def ended_runs(self, connector=None, kind="all"):
         """How many runs there are; they are put away so that the next one is not the same."""
         runs = self.env["sicantik.sync.run"].search(
-            [("connector_id", "=", (connector or self.connector).id), ("kind", "=", kind), ("state", "=", "queued")]
+            [
+                ("connector_id", "=", (connector or self.connector).id),
+                ("kind", "=", kind),
+                ("state", "=", "queued"),
+            ]
         )
         runs.state = "done"
         return len(runs)
@@ -96,7 +100,9 @@ class TestCrons(SicantikCase):
         before = len(trigger)
         self.env["sicantik.connector"].search([])._plan_crons()
         self.env["sicantik.connector"].search([])._plan_crons()
-        self.assertLessEqual(self.env["ir.cron.trigger"].search_count([("cron_id", "=", self.cron.id)]), before + 1)
+        self.assertLessEqual(
+            self.env["ir.cron.trigger"].search_count([("cron_id", "=", self.cron.id)]), before + 1
+        )
 
     def test_by_hand_it_starts_at_any_hour_and_everywhere(self):
         other = self.make_connector("Other", OTHER_ADDRESS)
@@ -225,9 +231,7 @@ class TestCare(SicantikCase):
         )
         undated = self.make_permits(1)
         draft = self.make_permits(1, status="draft", expiry_date="2020-01-01")
-        foreign = self.make_permits(
-            1, self.make_connector("Other", OTHER_ADDRESS), expiry_date="2020-01-01"
-        )
+        foreign = self.make_permits(1, self.make_connector("Other", OTHER_ADDRESS), expiry_date="2020-01-01")
         with patch.object(type(run), "_now", lambda _self: now):
             answer = self.ledger.check(run_id=run.id, worker="one")
             self.assertEqual(answer, {"answer": "go", "expired": 1, "refused": 0})

@@ -232,7 +232,9 @@ class TestListing(ListingCase):
         permit = self.make_permits(1)
         rest = fields.Datetime.now() + timedelta(days=8)
         permit.write({"expiry_next_check_at": rest, "expiry_check_count": 4, "expiry_check_state": "no_date"})
-        self.page(self.listing("all"), 1, [row(1, registration_id=permit.registration_id, permit_number="503/9")])
+        self.page(
+            self.listing("all"), 1, [row(1, registration_id=permit.registration_id, permit_number="503/9")]
+        )
         self.assertEqual(permit.permit_number, "503/9")
         self.assertFalse(permit.expiry_next_check_at or permit.expiry_check_count)
 

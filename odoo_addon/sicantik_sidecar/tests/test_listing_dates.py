@@ -190,7 +190,13 @@ class TestListingDates(ListingCase):
         self.assertEqual((past | dated | undated).mapped("expiry_check_state"), ["failed"] * 3)
         self.assertEqual(set(run.line_ids.mapped("reason")), {"unreadable"})
         details = {line.registration_id: line.detail for line in run.line_ids}
-        for one, two in (("1", "2999-01-01"), ("1", "2020-01-01"), ("2", "–"), ("3", "–"), ("5", "2032-01-01")):
+        for one, two in (
+            ("1", "2999-01-01"),
+            ("1", "2020-01-01"),
+            ("2", "–"),
+            ("3", "–"),
+            ("5", "2032-01-01"),
+        ):
             self.assertIn(two, details[row(int(one))["registration_id"]])
         # Sent on another page, the earlier of the two was believed; now nobody knows.
         self.page(run, 2, [row(6, expiry_date="2031-01-01")])
@@ -253,9 +259,7 @@ class TestListingDates(ListingCase):
         (stale | nearly).write({"expiry_date": "2030-01-01", "expiry_check_state": "found"})
         stale.expiry_checked_at = began - timedelta(days=30, seconds=1)
         nearly.expiry_checked_at = began - timedelta(days=30, seconds=-1)
-        undated.write(
-            {"expiry_check_state": "no_date", "expiry_next_check_at": began + timedelta(seconds=1)}
-        )
+        undated.write({"expiry_check_state": "no_date", "expiry_next_check_at": began + timedelta(seconds=1)})
         checked = nearly.expiry_checked_at
         dates = ("2030-01-01", "2030-01-01", False)
         rows = [row(number, expiry_date=expiry) for number, expiry in enumerate(dates, 1)]

@@ -81,7 +81,9 @@ class TestRecord(SicantikCase):
         self.assertFalse(self.permits[0].expiry_date)
 
     def test_an_answer_about_another_number_is_left_aside(self):
-        """Permits are read some time before they are asked about, and somebody may correct one meanwhile."""
+        """Permits are read some time before they are asked about, and somebody may correct one
+        meanwhile.
+        """
         run = self.started()
         same, spaced, number, registration, cleared, unsaid = self.permits
         asked = {

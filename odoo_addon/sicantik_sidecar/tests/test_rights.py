@@ -213,7 +213,7 @@ class TestRights(SicantikCase):
                 "sync_permit_types": (here, {}),
                 "sync_permits": (here, {}),
             },
-            "sicantik.lease.mixin": {"cancel": ([], {"run_id": run.id})},
+            "sicantik.lease.mixin": {"cancel": ([], {"run_id": run.id}), "release": ([], held)},
             "sicantik.permit": {"cron_check_expiring_permits": ([], {})},
             "sicantik.sync.run": {
                 "abandon": ([], held),
@@ -238,7 +238,9 @@ class TestRights(SicantikCase):
             },
         }
         # These show what the caller may read, and are of no other use.
-        shown = {(model, method) for model, method in self.public_methods() if method.startswith("action_view_")}
+        shown = {
+            (model, method) for model, method in self.public_methods() if method.startswith("action_view_")
+        }
         tried = {(model, method) for model, methods in calls.items() for method in methods}
         self.assertEqual(self.public_methods() - shown, tried)
         self.env.flush_all()

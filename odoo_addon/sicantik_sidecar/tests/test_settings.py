@@ -34,12 +34,12 @@ class TestSettings(SicantikCase):
             sicantik_run_retention_days=7,
         )
         self.assertEqual(self.env["sicantik.sidecar"]._access(), ("http://127.0.0.1:9999", TOKEN))
-        self.assertEqual(self.env["sicantik.sync.run"]._retention_days(), 7)
+        self.assertEqual(self.env["sicantik.sidecar"]._retention_days(), 7)
         # Saved again with the token left empty, as the page has it.
         self.save()
         self.assertEqual(self.parameters.get_param(TOKEN_PARAMETER), TOKEN)
         self.parameters.set_param("sicantik_sidecar.run_retention_days", "nonsense")
-        self.assertEqual(self.env["sicantik.sync.run"]._retention_days(), 90)
+        self.assertEqual(self.env["sicantik.sidecar"]._retention_days(), 90)
 
     def test_the_token_does_not_come_out(self):
         settings = self.save(sicantik_sidecar_token=TOKEN)
@@ -47,7 +47,9 @@ class TestSettings(SicantikCase):
         self.assertNotIn(TOKEN, str(settings.read(FIELDS)))
         self.assertNotIn(TOKEN, str(self.settings.default_get(FIELDS)))
         # As the page asks for it when it is opened.
-        shown = self.settings.onchange({}, [], dict.fromkeys([*FIELDS, "sicantik_sidecar_token_set"], {}))["value"]
+        shown = self.settings.onchange({}, [], dict.fromkeys([*FIELDS, "sicantik_sidecar_token_set"], {}))[
+            "value"
+        ]
         self.assertTrue(shown["sicantik_sidecar_token_set"])
         self.assertNotIn(TOKEN, str(shown))
         self.env.cr.execute("SELECT * FROM res_config_settings")

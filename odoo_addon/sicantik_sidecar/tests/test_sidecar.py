@@ -59,7 +59,14 @@ class TestCall(CallCase):
                 self.assertEqual(self.kind(server.url), "foreign")
         with self.within(3):
             self.assertEqual(self.kind(closed_port()), "unreachable")
-        for url in ("", "127.0.0.1:8787", "ftp://127.0.0.1", "http://a:b@127.0.0.1", "http://[", "http://h:x"):
+        for url in (
+            "",
+            "127.0.0.1:8787",
+            "ftp://127.0.0.1",
+            "http://a:b@127.0.0.1",
+            "http://[",
+            "http://h:x",
+        ):
             self.assertEqual(self.kind(url), "address", url)
 
     def test_no_redirect_is_followed(self):

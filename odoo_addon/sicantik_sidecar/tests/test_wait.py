@@ -144,7 +144,9 @@ class TestWait(CommittedCase):
                 first = self.call("start", **start)["run_id"]
                 self.later("finish", run_id=first, worker="first", state="failed", message="Not mine.")
                 self.work()
-                self.assertEqual(self.wait("sync_expiry_dates_workaround", max_permits)["total"], max_permits or 3)
+                self.assertEqual(
+                    self.wait("sync_expiry_dates_workaround", max_permits)["total"], max_permits or 3
+                )
                 self.assertEqual(len(self.runs()), before + 2)
             with self.transaction() as env:
                 permits = env["sicantik.permit"].search([("connector_id", "=", self.connectors[0])])
@@ -180,9 +182,7 @@ class TestWait(CommittedCase):
     def test_nothing_to_ask(self):
         with self.transaction() as env:
             env["sicantik.permit"].search([("connector_id", "=", self.connectors[0])]).status = "draft"
-        self.assertEqual(
-            self.wait(), {"success": True, "total": 0, "synced": 0, "failed": 0, "duration": 0}
-        )
+        self.assertEqual(self.wait(), {"success": True, "total": 0, "synced": 0, "failed": 0, "duration": 0})
         self.assertFalse(self.runs())
 
     def test_without_a_sidecar_it_says_what_to_do(self):

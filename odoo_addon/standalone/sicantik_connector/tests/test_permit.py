@@ -12,7 +12,9 @@ ADDRESS = "http://127.0.0.1:9/backoffice/api"
 @tagged("post_install", "-at_install")
 class TestPermit(TransactionCase):
     def test_a_permit_is_called_by_its_number(self):
-        permit = self.env["sicantik.permit"].create({"permit_number": "503/1/SIP/2024", "registration_id": "01"})
+        permit = self.env["sicantik.permit"].create(
+            {"permit_number": "503/1/SIP/2024", "registration_id": "01"}
+        )
         self.assertEqual((permit.display_name, permit.status), ("503/1/SIP/2024", "active"))
         permit.permit_number = False
         self.assertEqual(permit.display_name, "01")
