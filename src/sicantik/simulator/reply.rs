@@ -15,7 +15,7 @@ use super::request::Call;
 
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// The error that closes a connection without an answer, or in the middle of one.
+/// The error that closes a connection without a response, or in the middle of one.
 pub(super) fn broken() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "closed without an answer")
 }
@@ -91,7 +91,7 @@ pub(super) fn truncated(status: u16, content_type: &'static str, body: Vec<u8>) 
     let mut half = body;
     half.truncate(promised / 2);
     let end = async {
-        // The half has to be on its way before the connection goes.
+        // The half has to be on its way before the connection is closed.
         tokio::time::sleep(Duration::from_millis(5)).await;
         Err(broken())
     };
@@ -101,7 +101,7 @@ pub(super) fn truncated(status: u16, content_type: &'static str, body: Vec<u8>) 
     response
 }
 
-/// A body that goes on past 8 MiB, without saying so before.
+/// A body of more than 8 MiB whose length is not announced.
 fn oversized() -> Response<Body> {
     let block = Bytes::from_static(&[b' '; 65_536]);
     let frames = stream::iter((0..144).map(move |_| Ok(Frame::data(block.clone()))));

@@ -24,7 +24,7 @@ pub(crate) struct Truth {
     pub(crate) reason: Option<String>,
 }
 
-/// A SICANTIK of this test's own.
+/// A simulator of this test's own.
 pub(crate) struct Simulator {
     pub(crate) base: Url,
     http: reqwest::Client,
