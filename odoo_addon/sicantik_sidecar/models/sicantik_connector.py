@@ -379,7 +379,9 @@ class SicantikConnector(models.Model):
         """
         self.ensure_one()
         self.env["sicantik.sync.run"]._check_may_start()
-        if self.env.context.get("sicantik_queue_only"):
+        # The morning's check waits for nobody, whichever module's part of it asks.
+        is_check = self._is_scheduled() and self.env.context["cron_id"] == self._cron("check").id
+        if is_check or self.env.context.get("sicantik_queue_only"):
             # Only those whose turn it is: this comes every day.
             if self.env["sicantik.sync.run"].plan(connector_id=self.id)["total"]:
                 self._start(trigger="cron", max_permits=max_permits)

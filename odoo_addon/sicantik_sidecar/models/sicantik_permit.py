@@ -2,6 +2,8 @@
 
 import logging
 
+import psycopg2
+
 from odoo import api, fields, models
 
 from ..ledger.words import CHECK_STATES, IDENTITY, REST
@@ -203,7 +205,11 @@ class SicantikPermit(models.Model):
                 self.env.flush_all()
             except Exception:
                 _logger.exception("The base's own check of expiring permits failed.")
-                savepoint.rollback()
+                try:
+                    savepoint.rollback()
+                except psycopg2.Error:
+                    # The base has committed on its way, and with it what is queued.
+                    self.env.cr.rollback()
         return True
 
     def action_view_expiry_run(self):
