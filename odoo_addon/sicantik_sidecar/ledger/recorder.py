@@ -62,10 +62,9 @@ class Recorder:
         """Whether `batch` is to be written; one that was written before is not."""
         expected = self.run.last_batch + 1
         if batch > expected:
+            numbers = {"batch": batch, "next": expected}
             raise ValidationError(
-                self.env._(
-                    "Batch %(batch)d came where batch %(next)d was expected.", batch=batch, next=expected
-                )
+                self.env._("Batch %(batch)d came where batch %(next)d was expected.", **numbers)
             )
         return batch == expected
 
@@ -82,7 +81,7 @@ class Recorder:
             if not entry.id:
                 entry.fail("rejected_by_odoo", self.env._("The permit is not among those of the connector."))
             elif any(
-                text.strip() != (entry.known[name] or "").strip() for name, text in said["asked"].items()
+                (entry.known[name] or "").strip() != text.strip() for name, text in said["asked"].items()
             ):
                 stale += 1
                 continue
@@ -141,9 +140,8 @@ class Recorder:
 
     def check(self):
         """Mark the permits as expired whose last day has passed at the office."""
-        entries = self._write_all(
-            SQL("status = 'active' AND expiry_date < %s", self.today), {"status": "expired"}
-        )
+        ended = SQL("status = 'active' AND expiry_date < %s", self.today)
+        entries = self._write_all(ended, {"status": "expired"})
         refused = sum(entry.is_refused for entry in entries)
         self.run.expired_count += len(entries) - refused
         return {"expired": len(entries) - refused, "refused": refused}
@@ -302,15 +300,10 @@ class Recorder:
         if not changes:
             return
         reader = self.run._reader_env()
-        run_name, say = self.run.with_env(reader).display_name, fields.Date.to_string
-        self.permits.browse(list(changes))._message_log_batch(
-            bodies={
-                permit_id: reader._(
-                    "SICANTIK changed the expiry date: %(old)s → %(new)s (%(run)s).",
-                    old=say(old),
-                    new=say(new),
-                    run=run_name,
-                )
-                for permit_id, (old, new) in changes.items()
-            }
-        )
+        run_name, say, bodies = self.run.with_env(reader).display_name, fields.Date.to_string, {}
+        for permit_id, (old, new) in changes.items():
+            dates = {"old": say(old), "new": say(new), "run": run_name}
+            bodies[permit_id] = reader._(
+                "SICANTIK changed the expiry date: %(old)s → %(new)s (%(run)s).", **dates
+            )
+        self.permits.browse(list(changes))._message_log_batch(bodies=bodies)
