@@ -17,7 +17,7 @@ class Entry:
         # For the line of a failure; with neither permit nor registration, what tells it from
         # others.
         self.name = name or self.known.get("permit_number") or self.registration or f"#{self.id}"
-        # What differs from what is stored, and all that is written.
+        # What is to be written: what differs from what is stored, and what many have in common.
         self.changes, self.values = {}, {}
         self.outcome = self.reason = self.detail = None
         # The date that was there and another one that has come.

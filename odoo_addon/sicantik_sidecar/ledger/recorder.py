@@ -89,7 +89,6 @@ class Recorder:
                 self._answer(entry, said["outcome"], said.get("expiry_date"))
                 if said["outcome"] == "failed":
                     entry.fail(said["reason"], said["detail"])
-                entry.values |= entry.changes
             entries.append(entry)
             if said["outcome"] == "found":
                 dated.append(entry)
@@ -121,8 +120,8 @@ class Recorder:
                 if outcome and not is_asked:
                     self._answer(entry, outcome, row["expiry_date"], rest)
             if entry.changes:
-                entry.values = {"listing_run_id": self.run.id, **entry.changes, **entry.values}
-            if entry.values:
+                entry.changes["listing_run_id"] = self.run.id
+            if entry.changes or entry.values:
                 entry.values["last_sync_date"] = self.now
             entries.append(entry)
         unnamed = [Entry(name=name) for name in page.nameless]
@@ -241,7 +240,7 @@ class Recorder:
 
     def _write(self, entries):
         """Write all at once or, where Odoo refuses something, in halves, down to what it refuses."""
-        entries = [entry for entry in entries if entry.values]
+        entries = [entry for entry in entries if entry.values or entry.changes]
         if not entries:
             return
         try:
@@ -260,13 +259,19 @@ class Recorder:
 
     def _write_together(self, entries):
         """As few writes as there are different values, and one creation."""
-        groups = {}
+        # What differs from permit to permit is apart from what they share. It comes first: another
+        # number ends a permit's rest, and `values` may begin a new one.
+        changes, shared, new = {}, {}, []
         for entry in entries:
-            if entry.id:
-                groups.setdefault(tuple(entry.values.items()), []).append(entry.id)
-        for values, ids in groups.items():
-            self.permits.browse(ids).write(dict(values))
-        if new := [entry.values for entry in entries if not entry.id]:
+            if not entry.id:
+                new.append(entry.changes | entry.values)
+                continue
+            changes.setdefault(tuple(entry.changes.items()), []).append(entry.id)
+            shared.setdefault(tuple(entry.values.items()), []).append(entry.id)
+        for values, ids in [*changes.items(), *shared.items()]:
+            if values:
+                self.permits.browse(ids).write(dict(values))
+        if new:
             self.permits.create(new)
         self._note_changes({entry.id: entry.redated for entry in entries if entry.redated})
 
