@@ -1,8 +1,7 @@
-//! What the JSON-RPC methods do: the ledger in Odoo answers most of them.
+//! What the JSON-RPC methods do: Odoo's ledger answers most of them.
 
 use std::sync::Arc;
 
-use chrono::Utc;
 use jsonrpsee::core::{RpcResult, SubscriptionResult, async_trait};
 use jsonrpsee::types::ErrorObjectOwned;
 use jsonrpsee::{PendingSubscriptionSink, SubscriptionMessage};
@@ -11,16 +10,14 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use super::api::{
-    CancelInfo, EstimateInfo, HealthInfo, Kind, NO_SUCH_RUN, ODOO_AWAY, ODOO_REFUSED,
+    CancelInfo, EstimateInfo, HealthInfo, HealthStatus, NO_SUCH_RUN, ODOO_AWAY, ODOO_REFUSED,
     SICANTIK_UNUSABLE, SidecarServer, StartInfo, TestInfo, VersionInfo, Woken,
 };
 use super::state::{Connected, Shared};
-use crate::odoo::run::{self, Selection, Summary};
+use crate::odoo::run::{self, Kind, Run, Selection, Trigger};
 use crate::odoo::{self, connector};
 use crate::sicantik::{self, Format};
 
-/// A lease is asked for by whoever claims; who only makes a run states none.
-const NO_LEASE: u32 = 30;
 const LISTED: u32 = 20;
 const MOST_LISTED: u32 = 200;
 
@@ -37,7 +34,7 @@ impl Rpc {
     }
 }
 
-/// An error with a sentence for whoever reads it, and an id by which the log's line is found.
+/// An error with a sentence for the caller, and an id that finds the line in the log.
 fn refusal(code: i32, sentence: &str) -> ErrorObjectOwned {
     let request_id = format!("{:016x}", rand::random::<u64>());
     tracing::warn!(request.id = request_id, rpc.code = code, "a call was refused: {sentence}");
@@ -45,16 +42,19 @@ fn refusal(code: i32, sentence: &str) -> ErrorObjectOwned {
 }
 
 fn of_odoo(error: odoo::Error) -> ErrorObjectOwned {
-    let code = if error.is_passing() { ODOO_AWAY } else { ODOO_REFUSED };
+    let code = if error.is_transient() { ODOO_AWAY } else { ODOO_REFUSED };
     refusal(code, &error.to_string())
 }
 
-/// What `GET /health` and `sidecar.health` tell; why Odoo is away only to those who may know.
+/// The result of `GET /health` and `sidecar.health`; what is wrong with Odoo only if authorised.
 pub(super) fn health(shared: &Shared, with_trouble: bool) -> HealthInfo {
     let running = shared.running();
     let health = shared.health();
     HealthInfo {
-        status: if health.connected.is_some() { "ok" } else { "waiting" }.to_owned(),
+        status: match health.connected {
+            Some(_) => HealthStatus::Ok,
+            None => HealthStatus::Waiting,
+        },
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: shared.started_at,
         odoo_reachable: health.connected.is_some(),
@@ -97,22 +97,15 @@ impl SidecarServer for Rpc {
                 run::plan(&connected.odoo, connector_id, &selection).await.map_err(of_odoo)?;
             return Ok(StartInfo { run_id: None, created: false, total: Some(plan.total) });
         }
-        let started = run::start(
-            &connected.odoo,
-            connector_id,
-            kind.as_str(),
-            "rpc",
-            None,
-            NO_LEASE,
-            &selection,
-        )
-        .await
-        .map_err(of_odoo)?;
+        let started =
+            run::start(&connected.odoo, connector_id, kind, Trigger::Rpc, None, &selection)
+                .await
+                .map_err(of_odoo)?;
         self.0.look_now();
         Ok(StartInfo { run_id: Some(started.run_id), created: started.created, total: None })
     }
 
-    async fn status(&self, run_id: i64) -> RpcResult<Summary> {
+    async fn status(&self, run_id: i64) -> RpcResult<Run> {
         let connected = self.odoo()?;
         run::read(&connected.odoo, run_id)
             .await
@@ -125,10 +118,10 @@ impl SidecarServer for Rpc {
         let connected = self.odoo()?;
         let state = run::cancel(&connected.odoo, run_id).await.map_err(of_odoo)?;
         self.0.look_now();
-        Ok(CancelInfo { run_id, state })
+        Ok(CancelInfo { run_id, state: state.to_string() })
     }
 
-    async fn list(&self, limit: Option<u32>) -> RpcResult<Vec<Summary>> {
+    async fn list(&self, limit: Option<u32>) -> RpcResult<Vec<Run>> {
         let connected = self.odoo()?;
         let limit = limit.unwrap_or(LISTED).clamp(1, MOST_LISTED);
         run::list(&connected.odoo, limit as usize).await.map_err(of_odoo)
@@ -169,8 +162,8 @@ impl SidecarServer for Rpc {
         let stop = CancellationToken::new();
         let client = sicantik::Client::new(&settings.api_url, gate, settings.timeout, stop)
             .map_err(of_sicantik)?;
-        // Somebody waits for it, five seconds at most: both at once, and not behind a run's questions.
-        let client = client.going_ahead();
+        // Somebody waits, for five seconds at most: both at once, ahead of a run's requests.
+        let client = client.with_priority();
         let (pong, rows) =
             tokio::try_join!(client.ping(), client.listing(1, 0)).map_err(of_sicantik)?;
         Ok(TestInfo {
@@ -202,19 +195,10 @@ impl SidecarServer for Rpc {
                     )?;
                     sink.send(message).await?;
                 }
-                // A slow reader misses some; the next one says how far it is.
+                // A slow reader misses some events; the next one says how far the run is.
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return Ok(()),
             }
         }
-    }
-}
-
-/// Marks that Odoo answered whether there is a run.
-pub(super) fn looked(shared: &Shared, claimed: bool) {
-    let mut health = shared.health();
-    health.last_look = Some(Utc::now());
-    if claimed {
-        health.last_claim = health.last_look;
     }
 }

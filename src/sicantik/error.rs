@@ -1,4 +1,4 @@
-//! Why SICANTIK gave no usable answer: one enum, with a variant for each thing a caller decides on.
+//! Why SICANTIK gave no usable answer: a variant for each case that callers tell apart.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ pub enum Error {
     /// No complete answer within the time-out.
     #[error("no answer within {} s", after.as_secs_f64())]
     Timeout {
-        /// How long was waited.
+        /// The time-out.
         after: Duration,
     },
     /// The connection could not be made, or broke before the answer was complete.
@@ -19,16 +19,16 @@ pub enum Error {
         /// The innermost cause, without the address.
         reason: String,
     },
-    /// A status that says the server is in trouble or wants to be left alone: 408, 429 or 5xx.
+    /// A status that says that the server is overloaded or failing: 408, 429 or 5xx.
     #[error("the server answered {status}")]
-    Trouble {
+    ServerBusy {
         /// The HTTP status.
         status: StatusCode,
         /// How long the server asked to be left alone (`Retry-After`).
         retry_after: Option<Duration>,
     },
-    /// A status that asking again will not change: 401, 403 and the like, 404 and 400 without data, a redirect that
-    /// leads nowhere.
+    /// A status that asking again will not change: 401, 403 and the like, 404 and 400 without data,
+    /// or a redirect that leads nowhere.
     #[error("the server refused with {status}")]
     Refused {
         /// The HTTP status.
@@ -37,7 +37,7 @@ pub enum Error {
     /// A redirect to another host, which is never followed.
     #[error("the server redirects to another host, {host}")]
     Redirected {
-        /// The host that was named.
+        /// The host that it names.
         host: String,
     },
     /// An answer arrived, but it is not data.
@@ -49,25 +49,25 @@ pub enum Error {
         /// The endpoint's name.
         endpoint: &'static str,
     },
-    /// An `error` object whose words are none of the known ones.
+    /// An `error` object with unknown words.
     #[error("the server says: {message}")]
     Message {
         /// The server's own words, shortened.
         message: String,
     },
-    /// Asking was stopped before the request left.
+    /// The client was stopped before the request left.
     #[error("asking was stopped")]
     Stopped,
 }
 
-/// Why a body is not data. Each body ends as rows or as one of these.
+/// Why a body is not data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// Nothing at all: PHP's `json_encode` failed on a value that is not UTF-8.
     #[error("the answer is empty")]
     Empty,
-    /// An HTML page: maintenance, a database error, or the page of something else altogether.
-    #[error("the answer is a web page instead of data{}", title.as_deref().map(|title| format!(" (\"{title}\")")).unwrap_or_default())]
+    /// An HTML page: maintenance, a database error, or something else altogether.
+    #[error("the answer is a web page instead of data{}", quoted(title.as_deref()))]
     Page {
         /// The page's title, where it has one.
         title: Option<String>,
@@ -94,11 +94,11 @@ pub enum Unreadable {
 impl Error {
     /// Whether the same request may well succeed a little later.
     #[must_use]
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
-            Self::Timeout { .. } | Self::Connection { .. } | Self::Trouble { .. } => true,
-            // A page, an empty or a broken body come and go with the server's load; a field that is
-            // wrong is in its data.
+            Self::Timeout { .. } | Self::Connection { .. } | Self::ServerBusy { .. } => true,
+            // A page, an empty or a broken body come and go with the server's load. A wrong field
+            // is in its data, and stays.
             Self::Unreadable(unreadable) => matches!(
                 unreadable,
                 Unreadable::Empty | Unreadable::Page { .. } | Unreadable::NotData
@@ -111,13 +111,36 @@ impl Error {
         }
     }
 
-    /// One word for it, as metrics know it.
+    /// Whether the server took too long.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Self::Timeout { .. })
+    }
+
+    /// Whether an answer came that does not say what was asked.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Unreadable(_) | Self::Message { .. })
+    }
+
+    /// Whether the size of the answer, or a single row of it, is the cause, so that smaller pages
+    /// may be answered.
+    #[must_use]
+    pub fn is_about_size_or_row(&self) -> bool {
+        match self {
+            Self::Unreadable(Unreadable::TooLarge { .. }) => true,
+            Self::Unreadable(Unreadable::Field { path, .. }) => path.starts_with('['),
+            _ => false,
+        }
+    }
+
+    /// Its label in the metrics.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
         match self {
             Self::Timeout { .. } => "timeout",
             Self::Connection { .. } => "connection",
-            Self::Trouble { .. } => "trouble",
+            Self::ServerBusy { .. } => "busy",
             Self::Refused { .. } => "refused",
             Self::Redirected { .. } => "redirected",
             Self::Unreadable(_) => "unreadable",
@@ -131,10 +154,15 @@ impl Error {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Trouble { retry_after, .. } => *retry_after,
+            Self::ServerBusy { retry_after, .. } => *retry_after,
             _ => None,
         }
     }
+}
+
+/// A page's title to append to a sentence.
+fn quoted(title: Option<&str>) -> String {
+    title.map(|title| format!(" (\"{title}\")")).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -142,16 +170,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_what_passes() {
-        let trouble = |code| Error::Trouble {
+    fn tells_transient_errors_from_lasting_ones() {
+        let busy = |code| Error::ServerBusy {
             status: StatusCode::from_u16(code).unwrap(),
             retry_after: None,
         };
         let cases = [
             (Error::Timeout { after: Duration::from_secs(10) }, true),
             (Error::Connection { reason: "reset".into() }, true),
-            (trouble(429), true),
-            (trouble(503), true),
+            (busy(429), true),
+            (busy(503), true),
             (Error::Refused { status: StatusCode::FORBIDDEN }, false),
             (Error::Redirected { host: "login.example".into() }, false),
             (Unreadable::Empty.into(), true),
@@ -163,8 +191,25 @@ mod tests {
             (Error::Message { message: "?".into() }, false),
             (Error::Stopped, false),
         ];
-        for (error, passing) in cases {
-            assert_eq!(error.is_passing(), passing, "{error}");
+        for (error, is_transient) in cases {
+            assert_eq!(error.is_transient(), is_transient, "{error}");
+        }
+    }
+
+    #[test]
+    fn tells_a_bad_row_from_a_bad_answer() {
+        let field = |path: &str| {
+            Error::from(Unreadable::Field { path: path.into(), problem: String::new() })
+        };
+        let cases = [
+            (field("[3].pendaftaran_id"), true),
+            (field("error"), false),
+            (Unreadable::TooLarge { limit: 1 }.into(), true),
+            (Unreadable::NotData.into(), false),
+            (Error::Timeout { after: Duration::from_secs(10) }, false),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(error.is_about_size_or_row(), expected, "{error}");
         }
     }
 

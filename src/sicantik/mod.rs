@@ -1,24 +1,20 @@
-//! All that knows SICANTIK, the server of a licensing office: its endpoints, what its answers mean,
-//! and the manners it is owed. It knows nothing of Odoo.
+//! All that knows SICANTIK, the server of a licensing office: its endpoints, and what its answers
+//! mean. It knows nothing of Odoo.
 
 mod client;
 mod date;
 mod decode;
 mod error;
-mod gates;
-mod headers;
-mod host;
-mod pace;
+mod permit_expiry;
 mod retry;
 mod row;
 pub mod simulator;
+mod transport;
 mod xml;
 
 pub use client::{Client, Pong};
-pub use date::{BadDate, permit_date};
+pub use date::BadDate;
 pub use decode::{Format, Reply, decode};
 pub use error::{Error, Unreadable};
-pub use gates::{Gates, server};
-pub use host::is_loopback;
-pub use pace::{Gate, Limits, Traffic};
+pub use permit_expiry::PermitExpiry;
 pub use row::{Mismatch, Row, own_expiry};

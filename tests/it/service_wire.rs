@@ -1,4 +1,5 @@
-//! The JSON-RPC API as callers see it: a snapshot of each method's request and answer, so that a change shows.
+//! The JSON-RPC API as callers see it: a snapshot of each method's request and response, so that a
+//! change shows in review.
 
 use std::fmt::Write;
 
@@ -10,7 +11,7 @@ use soketto::handshake::{Client, ServerResponse};
 use tokio::net::TcpStream;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
-use crate::support::ledger::Ledger;
+use crate::support::ledger::{Ledger, QueuedRun};
 use crate::support::odoo::{Answer, FakeOdoo};
 use crate::support::service::{Service, TOKEN, until};
 use crate::support::sicantik::Simulator;
@@ -27,7 +28,7 @@ async fn office() -> (Simulator, FakeOdoo, Ledger, Service) {
     (simulator, odoo, ledger, service)
 }
 
-/// What differs from run to run is replaced by its kind.
+/// Replaces values that differ between runs by a placeholder.
 fn settled(value: &mut Value) {
     let varies = [
         ("request_id", "16 hexadecimal digits"),
@@ -59,7 +60,7 @@ fn settled(value: &mut Value) {
 #[tokio::test(start_paused = true)]
 async fn every_method_keeps_its_shape() {
     let (simulator, _odoo, ledger, service) = office().await;
-    let run = ledger.queue("expiry", simulator.base.as_str(), 1_000.0);
+    let run = ledger.add(QueuedRun::of("expiry", simulator.base.as_str()).rate(1_000.0));
     until("it is done", async || ledger.run(run).state == "done").await;
     // Whoever adds a method adds it here too.
     let source = include_str!("../../src/service/api.rs");
@@ -100,7 +101,7 @@ async fn every_method_keeps_its_shape() {
 #[tokio::test(start_paused = true)]
 async fn every_refusal_has_its_code_a_sentence_and_an_id() {
     let (simulator, odoo, ledger, service) = office().await;
-    ledger.queue("expiry", "http://127.0.0.1:9/api", 10.0);
+    ledger.add(QueuedRun::of("expiry", "http://127.0.0.1:9/api"));
     until("it has failed", async || ledger.run(1).state == "failed").await;
     let mut codes = Vec::new();
     let mut refused = async |method: &str, params: Value| {
@@ -129,7 +130,7 @@ type Ws = (soketto::Sender<Compat<TcpStream>>, soketto::Receiver<Compat<TcpStrea
 /// A WebSocket, or the status with which it was refused.
 async fn websocket(service: &Service, token: Option<&str>) -> Result<Ws, u16> {
     let stream = within(TcpStream::connect(service.address)).await.expect("a connection");
-    // A message is written in two pieces, and time that is paused runs out while the second waits.
+    // A message is written in two parts; with paused time, waiting for the second would time out.
     stream.set_nodelay(true).expect("a socket");
     let host = service.address.to_string();
     let mut client = Client::new(stream.compat(), &host, "/");
@@ -169,10 +170,10 @@ async fn progress_is_told_over_a_websocket_to_who_shows_the_token() {
     let answer = receive(&mut socket).await;
     let subscription = answer["result"].clone();
     assert!(subscription.is_string() || subscription.is_number(), "{answer}");
-    // Over a POST there is nowhere to tell it.
+    // A POST cannot subscribe.
     assert!(service.say(&subscribe).await["error"]["code"].is_number());
 
-    let run = ledger.queue("expiry", simulator.base.as_str(), 1_000.0);
+    let run = ledger.add(QueuedRun::of("expiry", simulator.base.as_str()).rate(1_000.0));
     service.call("sync.wake", json!({})).await;
     let mut states = Vec::new();
     let last = loop {

@@ -1,5 +1,5 @@
-//! What the simulated server saw: each request with its time, and the figures that a test asks
-//! for, kept while counting so that nobody has to download the log for them.
+//! The requests that the simulated server received, each with its time and sender, and the figures
+//! that tests ask for, counted as they come so that nobody has to download the log for them.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,13 +8,13 @@ use std::time::Instant;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::fault::Kind;
-use super::routes;
+use super::endpoint::Endpoint;
+use super::fault::Fault;
 
 /// One second, in the unit of the log.
 const SECOND: u64 = 1_000_000;
 
-/// The log of a server, whose first moment is the time 0.
+/// The log of a server. Times count from its start.
 pub(super) struct Log {
     start: Instant,
     keep: usize,
@@ -23,7 +23,7 @@ pub(super) struct Log {
 
 #[derive(Default)]
 struct State {
-    /// Goes up with each reset, so that a request from before it cannot write after it.
+    /// Incremented by each reset, so that a request from before it is not counted after it.
     generation: u64,
     total: u64,
     entries: VecDeque<Entry>,
@@ -40,7 +40,7 @@ struct State {
     statuses: BTreeMap<u16, u64>,
     endpoints: BTreeMap<&'static str, u64>,
     faults: BTreeMap<&'static str, u64>,
-    /// Requests by product, as the `User-Agent` names it: who asks beside the sidecar.
+    /// Requests by program, as the `User-Agent` names it: who else queries the server.
     products: BTreeMap<String, u64>,
 }
 
@@ -48,21 +48,48 @@ struct Entry {
     time: u64,
     duration: Option<u64>,
     status: Option<u16>,
-    fault: Option<Kind>,
+    fault: Option<Fault>,
     method: Method,
     target: Box<str>,
+    user_agent: Box<str>,
 }
 
-/// A request that is being answered; dropped without an answer it counts as unanswered.
+/// A request whose head has been read.
+pub(super) struct Received<'a> {
+    pub(super) method: &'a Method,
+    /// Path and query.
+    pub(super) target: &'a str,
+    /// Empty where the client does not say.
+    pub(super) user_agent: &'a str,
+    pub(super) endpoint: &'a str,
+    /// A number for what is asked, the same each time.
+    pub(super) question: u64,
+}
+
+impl Received<'_> {
+    /// The name of the client's program, without its version.
+    fn product(&self) -> &str {
+        match self.user_agent.split(['/', ' ']).next() {
+            Some(name) if !name.is_empty() => name,
+            _ => "unknown",
+        }
+    }
+
+    fn endpoint(&self) -> &'static str {
+        self.endpoint.parse().map_or("other", Endpoint::name)
+    }
+}
+
+/// A request that is being answered; dropped without a response it counts as unanswered.
 pub(super) struct InFlight {
     log: Arc<Log>,
     generation: u64,
     sequence: u64,
     began: Instant,
     answered: bool,
-    /// How often the same was asked before.
+    /// How often the same question was asked before.
     pub(super) tries: u32,
-    /// How many requests there have been for this endpoint, with this one.
+    /// How many requests there have been for this endpoint, this one included.
     pub(super) of_endpoint: u64,
 }
 
@@ -72,19 +99,12 @@ impl Log {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Counting does not stop because a thread panicked while it counted.
+        // Counting goes on although a thread panicked while it counted.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a request whose head has just been read.
-    pub(super) fn begin(
-        self: &Arc<Self>,
-        method: &Method,
-        target: &str,
-        endpoint: &str,
-        question: u64,
-        product: &str,
-    ) -> InFlight {
+    /// Logs a request whose head has just been read.
+    pub(super) fn begin(self: &Arc<Self>, received: &Received<'_>) -> InFlight {
         let mut guard = self.state();
         let state = &mut *guard;
         // Read with the lock held: times in the log never go back.
@@ -100,12 +120,12 @@ impl Log {
         state.busiest = state.busiest.max(state.window.len());
         state.in_flight += 1;
         state.most_in_flight = state.most_in_flight.max(state.in_flight);
-        let tries = state.tries.entry(question).or_default();
+        let tries = state.tries.entry(received.question).or_default();
         let earlier = *tries;
         *tries += 1;
         state.repeated += u64::from(earlier > 0);
-        *state.products.entry(product.to_owned()).or_default() += 1;
-        let of_endpoint = state.endpoints.entry(routes::known(endpoint)).or_default();
+        *state.products.entry(received.product().to_owned()).or_default() += 1;
+        let of_endpoint = state.endpoints.entry(received.endpoint()).or_default();
         *of_endpoint += 1;
         let of_endpoint = *of_endpoint;
         if self.keep > 0 {
@@ -117,8 +137,9 @@ impl Log {
                 duration: None,
                 status: None,
                 fault: None,
-                method: method.clone(),
-                target: target.into(),
+                method: received.method.clone(),
+                target: received.target.into(),
+                user_agent: received.user_agent.into(),
             });
         }
         InFlight {
@@ -144,8 +165,8 @@ impl Log {
         };
     }
 
-    /// The figures. Times are in microseconds since the server started; a second is any 1,000,000
-    /// of them that follow each other.
+    /// The figures. Times are in microseconds since the server started; a second is any window of
+    /// 1,000,000 of them.
     pub(super) fn summary(&self) -> Value {
         let state = self.state();
         json!({
@@ -166,7 +187,7 @@ impl Log {
         })
     }
 
-    /// Requests from the `offset`-th that is kept, at most `limit`, with the busiest second.
+    /// At most `limit` requests from the `offset`-th kept one on, with the busiest second.
     pub(super) fn page(&self, offset: usize, limit: usize) -> Value {
         let state = self.state();
         let dropped = state.total - state.entries.len() as u64;
@@ -183,7 +204,8 @@ impl Log {
                     "method": entry.method.as_str(),
                     "target": entry.target,
                     "status": entry.status,
-                    "fault": entry.fault.map(Kind::name),
+                    "user_agent": entry.user_agent,
+                    "fault": entry.fault.map(Fault::name),
                     "duration_us": entry.duration,
                 })
             })
@@ -199,8 +221,8 @@ impl Log {
 }
 
 impl InFlight {
-    /// Notes the trouble that this request meets.
-    pub(super) fn meets(&self, fault: Kind) {
+    /// Notes the fault that this request meets.
+    pub(super) fn meets(&self, fault: Fault) {
         let mut state = self.log.state();
         if state.generation == self.generation {
             *state.faults.entry(fault.name()).or_default() += 1;

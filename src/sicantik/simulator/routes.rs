@@ -1,33 +1,20 @@
-//! What each endpoint answers, quirks included, without the troubles of `fault` and without HTTP.
+//! What each endpoint answers, quirks included, apart from faults and HTTP.
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use super::endpoint::Endpoint;
 use super::permits::Permit;
 use super::render::{Document, Row};
 use super::request::Call;
 use super::words;
 use super::world::{Page, World};
 
-const LISTING: &str = "listpermohonanterbit";
-const DETAILS: &str = "cekperizinan";
-const DETAILS_BY_NUMBER: &str = "cekperizinanizin";
-const HOW_MANY_TYPES: &str = "jumlahPerizinan";
-const TYPES: &str = "jenisperizinanlist";
-
-/// One of the server's endpoints by name, or `other`.
-pub(super) fn known(endpoint: &str) -> &'static str {
-    [LISTING, DETAILS, DETAILS_BY_NUMBER, HOW_MANY_TYPES, TYPES]
-        .into_iter()
-        .find(|known| *known == endpoint)
-        .unwrap_or("other")
-}
-
 /// Whether this asks for the listing.
 pub(super) fn is_listing(endpoint: &str) -> bool {
-    endpoint == LISTING
+    endpoint.parse() == Ok(Endpoint::Listing)
 }
 
 /// The two ways to the details of a permit.
@@ -40,10 +27,10 @@ pub(super) enum Way {
 }
 
 impl Way {
-    pub(super) fn endpoint(self) -> &'static str {
+    pub(super) fn endpoint(self) -> Endpoint {
         match self {
-            Self::Encoded => DETAILS,
-            Self::Decoded => DETAILS_BY_NUMBER,
+            Self::Encoded => Endpoint::Details,
+            Self::Decoded => Endpoint::DetailsByNumber,
         }
     }
 }
@@ -58,18 +45,20 @@ pub(super) enum Answer {
     Hangs,
 }
 
-/// Answers `call`. Rows of the listing stand off their places by `twist`.
+/// Answers `call`. `twist` displaces rows of the listing.
 pub(super) fn answer(world: &World, call: &Call, twist: u64) -> Answer {
-    match call.endpoint.as_str() {
-        LISTING => listing(world, call, twist),
-        DETAILS => details(world, call, Way::Encoded),
-        DETAILS_BY_NUMBER if !world.old => details(world, call, Way::Decoded),
-        HOW_MANY_TYPES => {
+    match call.endpoint.parse() {
+        Ok(Endpoint::Listing) => listing(world, call, twist),
+        Ok(Endpoint::Details) => details(world, call, Way::Encoded),
+        Ok(Endpoint::DetailsByNumber) if !world.old => details(world, call, Way::Decoded),
+        Ok(Endpoint::TypeCount) => {
             let count = words::TYPES.to_string().into_bytes();
             Answer::Document(200, Document::List(vec![vec![("jumlah", Some(count))]]))
         }
-        TYPES => Answer::Document(200, Document::List((0..words::TYPES).map(kind).collect())),
-        _ => unknown_method(),
+        Ok(Endpoint::Types) => {
+            Answer::Document(200, Document::List((0..words::TYPES).map(kind).collect()))
+        }
+        Ok(Endpoint::DetailsByNumber) | Err(_) => unknown_method(),
     }
 }
 
@@ -106,7 +95,7 @@ fn listing(world: &World, call: &Call, twist: u64) -> Answer {
 
 fn listing_row(world: &World, permit: &Permit) -> Row {
     let rows = world.listed_rows();
-    // Counted by a query with another filter.
+    // The server counts with another filter.
     let counted = if world.recipe.clean { rows } else { rows * 93 / 100 };
     let mut row = vec![
         ("pendaftaran_id", text(&permit.registration)),
@@ -142,7 +131,7 @@ fn details(world: &World, call: &Call, way: Way) -> Answer {
     }
 }
 
-/// The permits that one of the ways finds by their number.
+/// The permits that a way finds by number.
 pub(super) fn found_by(world: &World, way: Way, number: &[u8]) -> Vec<u32> {
     let mut found = world.with_number(number);
     found.retain(|permit| {
@@ -215,7 +204,7 @@ fn lenient_base64(encoded: &str) -> Vec<u8> {
         .bytes()
         .filter(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
         .collect();
-    // One character alone is less than a byte.
+    // A single character is less than a byte.
     if clean.len() % 4 == 1 {
         clean.pop();
     }

@@ -1,5 +1,5 @@
-//! What is true about the permits, whatever the endpoints make of it: what a client that makes no
-//! mistake knows in the end, when all troubles pass.
+//! The truth about the permits, whatever the endpoints make of it: what a client without bugs knows
+//! in the end, once all faults have passed.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::world::World;
 #[derive(Debug, Serialize)]
 pub(super) struct Truth {
     pub(super) pendaftaran_id: String,
-    /// To the letter: it is what the permit is found by.
+    /// Byte by byte: it is what the permit is found by.
     pub(super) no_surat: String,
     /// Without double or outer spaces; the junk is kept (`0`, `-`, empty).
     n_pemohon: String,
@@ -21,7 +21,7 @@ pub(super) struct Truth {
     telp_pemohon: String,
     d_terima_berkas: String,
     tgl_surat: String,
-    /// As stored, before anything is tidied.
+    /// As stored.
     raw: Raw,
     /// How often it is in the listing: 0, 1 or 2.
     listing_rows: u8,
@@ -30,13 +30,13 @@ pub(super) struct Truth {
     junk: bool,
     /// Every page of the listing with this permit in it hangs.
     stuck: bool,
-    /// When the permit ends, whether or not anybody can find out.
+    /// When the permit expires, whether or not any endpoint says so.
     pub(super) expiry_date: Option<String>,
     /// Whether its details give a date.
     pub(super) obtainable: bool,
     /// The endpoint that gives the row of this registration.
     pub(super) via: Option<&'static str>,
-    /// What asking for its details ends in: `found`, `no_date`, `not_registered`, or `failed`.
+    /// The outcome of asking for its details: `found`, `no_date`, `not_registered` or `failed`.
     pub(super) expected: &'static str,
     /// Why it is `failed`: `other_registration`, where only others with the same number are found.
     reason: Option<&'static str>,
@@ -76,7 +76,7 @@ pub(super) fn truth(world: &World, number: u32, listing_rows: u8) -> Truth {
         stuck: world.is_stuck(number),
         expiry_date: permit.expiry.map(|date| date.to_string()),
         obtainable: expected == "found",
-        via: via.map(Way::endpoint),
+        via: via.map(|way| way.endpoint().name()),
         expected,
         reason,
         expected_upgraded: (listing_rows > 0).then(|| dated(permit.expiry.is_some())),
@@ -111,7 +111,7 @@ fn tidy(text: Option<&str>) -> String {
     words.join(" ")
 }
 
-/// How many permits there are of each kind that matters.
+/// How many permits there are of each kind.
 pub(super) fn summary(world: &World) -> BTreeMap<&'static str, u64> {
     let names = ["permits", "listed", "listing_rows", "junk", "dated", "obtainable"];
     let mut counts: BTreeMap<&'static str, u64> = names.map(|name| (name, 0)).into();

@@ -1,9 +1,11 @@
 //! What several tests share.
 
 mod answer;
+mod http;
 pub(crate) mod ledger;
+pub(crate) mod listing;
 pub(crate) mod odoo;
-pub(crate) mod office;
+pub(crate) mod pipeline;
 pub(crate) mod plain;
 pub(crate) mod program;
 pub(crate) mod service;

@@ -34,7 +34,7 @@ BASES = {
     "none": Base(None, ()),
 }
 DEFAULT = "standalone"
-TESTED = ("standalone", "seed", "predecessor")
+TESTED = ("standalone", "seed", "least", "predecessor")
 
 
 def wanted(base: str, bridge: bool = True) -> dict:

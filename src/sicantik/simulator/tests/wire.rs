@@ -251,6 +251,7 @@ async fn a_kept_connection_carries_many_requests_and_the_log_counts_them() {
     let log = server.control("GET", "log?offset=3").await;
     assert_eq!(log["requests"].as_array().unwrap().len(), 2);
     assert_eq!(log["requests"][0]["sequence"], 4);
+    assert_eq!(log["requests"][0]["user_agent"], "sidecar/1.2 (test)");
     server.control("POST", "reset-log").await;
     assert_eq!(server.control("GET", "log/summary").await["requests"], 0);
     // A client that keeps its connection does not keep the server.
