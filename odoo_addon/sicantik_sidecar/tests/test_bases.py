@@ -329,6 +329,12 @@ class TestBases(BasesCase):
             result = quiet.sync_expiry_dates_workaround(max_permits=100)
             self.assertEqual(set(result), {"success", "total", "synced", "failed", "duration"})
             self.assertEqual(self.queued(), ["expiry"])
+            # A module that stands on the base may ask so in its own part of the morning's check.
+            check = self.env["sicantik.connector"]._cron("check")
+            self.assertEqual(
+                connector.with_context(cron_id=check.id).sync_expiry_dates_workaround(100), result
+            )
+            self.assertEqual(self.queued(), ["expiry"])
             self.assertEqual(quiet.action_test_expiry_sync()["tag"], "display_notification")
             self.assertEqual(self.queued(), ["expiry"])
             self.assertEqual(connector.action_sync_all_expiry()["res_model"], WIZARD)
