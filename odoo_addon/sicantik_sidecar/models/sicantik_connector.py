@@ -148,14 +148,13 @@ class SicantikConnector(models.Model):
     def _check_api_url(self):
         for connector in self.filtered("api_url"):
             if not is_usable(connector.api_url.strip()):
-                raise ValidationError(
-                    self.env._(
-                        "“%s” is not an address of a SICANTIK server. It must begin with http:// or https:// and "
-                        "name a host, as in https://perizinan.example.go.id/backoffice/api, without a user name "
-                        "or a password, and end before any “?” or “#”.",
-                        connector.api_url,
-                    )
+                text = self.env._(
+                    "“%s” is not an address of a SICANTIK server. It must begin with http:// or https:// "
+                    "and name a host, as in https://perizinan.example.go.id/backoffice/api, without a "
+                    "user name or a password, and end before any “?” or “#”.",
+                    connector.api_url,
                 )
+                raise ValidationError(text)
 
     @api.constrains("api_url", "request_rate", *LIMITS)
     def _check_limits(self):
@@ -324,9 +323,8 @@ class SicantikConnector(models.Model):
         return {**NOTHING, "run_id": self._start(trigger="rpc", kind="permits").id}
 
     def sync_permit_types(self):
-        """Make the types that permits name and the base does not have; SICANTIK is not asked.
-
-        Permits are linked with them by the next run of the listing, which brings the names.
+        """Make the types that permits name and the base does not have; the next run of the listing
+        links permits with them. SICANTIK is not asked.
         """
         self.env["sicantik.sync.run"]._check_may_start()
         return {**NOTHING, "synced": self.env["sicantik.permit"].sudo()._make_types()}
