@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 
+use super::departure::Watched;
 use super::tls;
 
 /// How a client behaves.
@@ -74,7 +75,8 @@ pub fn client(options: Options) -> Result<reqwest::Client, Failure> {
         .timeout(options.timeout)
         .default_headers(options.headers)
         .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never());
+        .retry(reqwest::retry::never())
+        .connector_layer(tower::layer::layer_fn(Watched));
     if let Some(timeout) = options.connect_timeout {
         builder = builder.connect_timeout(timeout);
     }

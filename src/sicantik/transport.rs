@@ -127,7 +127,7 @@ impl Transport {
                 metrics::counter!("sicantik_retries_total").increment(1);
             }
             let request = self.http.get(url.clone()).header(ACCEPT, media_type(accept));
-            let received = match exchange(request, MAX_BODY).await {
+            let received = match slot.departure(&self.gate).watch(exchange(request, MAX_BODY)).await {
                 Ok(response) => receive(&url, response, redirects < MAX_REDIRECTS),
                 Err(failure) => Err(error(failure, self.timeout)),
             };
