@@ -15,6 +15,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use crate::http_server::is_local;
 use crate::odoo::{self, Protocol};
 use crate::outbound::{Limits, is_loopback};
 
@@ -357,15 +358,6 @@ fn http_url(text: &str, what: &str) -> Result<Url, Error> {
     match url.host() {
         Some(_) => Ok(url),
         None => Err(wrong("names no host")),
-    }
-}
-
-/// Whether a socket is reachable from this machine only.
-#[must_use]
-pub fn is_local(address: &SocketAddr) -> bool {
-    match address.ip() {
-        IpAddr::V4(address) => address.is_loopback(),
-        IpAddr::V6(address) => address.is_loopback(),
     }
 }
 

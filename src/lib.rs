@@ -12,6 +12,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod http_server;
 pub mod odoo;
 pub mod outbound;
 pub mod service;

@@ -1,4 +1,4 @@
-//! The socket: who is let in, `GET /health` and `GET /metrics`, and JSON-RPC over HTTP POST and WebSocket.
+//! Authentication, `GET /health` and `GET /metrics`, and JSON-RPC over HTTP POST and WebSocket.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -8,9 +8,6 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{Method, StatusCode};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use jsonrpsee::core::BoxError;
 use jsonrpsee::server::middleware::http::HostFilterLayer;
 use jsonrpsee::server::{
@@ -19,98 +16,51 @@ use jsonrpsee::server::{
 };
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tower::{Layer, ServiceExt};
 
 use super::api::SidecarServer;
-use super::connections::{Connection, Connections};
 use super::rpc::{self, Rpc};
 use super::state::Shared;
+use crate::http_server::{self, Limits};
 
 /// The largest request, bytes; the API's own are a few hundred.
 const MAX_REQUEST: u32 = 64 * 1024;
 
-/// A request's head has to arrive within this time.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// The service has a handful of callers, all on its own machine.
+const LIMITS: Limits =
+    Limits { connections: 128, head_timeout: Duration::from_secs(5), headers: 64 };
 
-/// A request has to be complete, and answered, within this time: `sicantik.test` may wait for a slow SICANTIK.
+/// A request has to be complete, and answered, within this time: `sicantik.test` may wait for a
+/// slow SICANTIK.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long answers on their way have to get out once the service is to stop.
-const GRACE: Duration = Duration::from_secs(2);
-
-/// Answers on `listener` until `stop` is cancelled.
-pub(super) async fn answer(shared: Arc<Shared>, listener: TcpListener, stop: CancellationToken) {
-    let (stop_handle, server_handle) = stop_channel();
-    let site = match listener
-        .local_addr()
-        .map_err(BoxError::from)
-        .and_then(|address| Ok(Arc::new(Site::new(shared, address, stop_handle)?)))
-    {
-        Ok(site) => site,
-        Err(error) => return tracing::error!(%error, "the service cannot answer"),
-    };
-    let connections = Connections::default();
-    let conversations = TaskTracker::new();
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                // Who comes while all connections are busy finds the door shut.
-                if let Some(connection) = connections.enter() {
-                    let site = Arc::clone(&site);
-                    conversations.spawn(converse(stream, site, connection, stop.clone()));
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
-    // Ends the WebSockets, whose conversations no longer hang on their connection.
-    let _ = ServerHandle::stop(&server_handle);
-    conversations.close();
-    let _ = tokio::time::timeout(GRACE, conversations.wait()).await;
-}
-
-/// One connection, for as many requests as the caller sends over it.
-async fn converse(
-    stream: TcpStream,
-    site: Arc<Site>,
-    connection: Arc<Connection>,
+/// Answers on `listener`, whose address is `address`, until `stop` is cancelled.
+pub(super) async fn answer(
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    address: SocketAddr,
     stop: CancellationToken,
 ) {
-    let _ = stream.set_nodelay(true);
-    let entry = Arc::clone(&connection);
-    let service = service_fn(move |request: http::Request<Incoming>| {
-        let (site, entry) = (Arc::clone(&site), Arc::clone(&entry));
-        async move {
-            let response = site.respond(request.map(HttpBody::new), &entry).await;
-            Ok::<_, Infallible>(response)
-        }
-    });
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(64);
-    let mut conversation =
-        std::pin::pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
-    // A caller who hangs up or talks nonsense is no event.
-    tokio::select! {
-        _ = &mut conversation => {}
-        () = connection.close.cancelled() => {}
-        () = stop.cancelled() => {
-            conversation.as_mut().graceful_shutdown();
-            let _ = conversation.await;
-        }
-    }
+    let (stop_handle, server_handle) = stop_channel();
+    let site = match Site::new(shared, address, stop_handle) {
+        Ok(site) => Arc::new(site),
+        Err(error) => return tracing::error!(%error, "the service cannot answer"),
+    };
+    let handler = move |request: http::Request<Incoming>| {
+        let site = Arc::clone(&site);
+        async move { Ok::<_, Infallible>(site.respond(request.map(HttpBody::new)).await) }
+    };
+    let websockets = async {
+        stop.cancelled().await;
+        // Their conversations no longer depend on their connections.
+        let _ = ServerHandle::stop(&server_handle);
+    };
+    tokio::join!(http_server::serve(listener, LIMITS, handler, stop.clone()), websockets);
 }
 
-/// What there is to ask for.
+/// What the service answers.
 struct Site {
     shared: Arc<Shared>,
     hosts: HostFilterLayer,
@@ -128,7 +78,7 @@ impl Site {
         address: SocketAddr,
         stop_handle: StopHandle,
     ) -> Result<Self, BoxError> {
-        // A page in somebody's browser whose name resolves to this machine sends its own name.
+        // DNS rebinding: a web page whose name resolves to this machine sends its own name.
         let port = address.port();
         let hosts = [
             format!("127.0.0.1:{port}"),
@@ -151,28 +101,18 @@ impl Site {
         })
     }
 
-    async fn respond(
-        self: Arc<Self>,
-        request: HttpRequest,
-        connection: &Connection,
-    ) -> HttpResponse {
-        connection.set_busy(true);
-        let is_upgrade = request.headers().contains_key(http::header::UPGRADE);
+    async fn respond(self: Arc<Self>, request: HttpRequest) -> HttpResponse {
         let hosts = self.hosts.clone();
         let inner = tower::service_fn(move |request| Arc::clone(&self).route(request));
         let answering = hosts.layer(inner).oneshot(request);
-        let response = match tokio::time::timeout(REQUEST_TIMEOUT, answering).await {
+        match tokio::time::timeout(REQUEST_TIMEOUT, answering).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
                 tracing::debug!(%error, "a request could not be answered");
                 plain(StatusCode::BAD_REQUEST, "bad request")
             }
             Err(_) => plain(StatusCode::REQUEST_TIMEOUT, "the request took too long"),
-        };
-        // A WebSocket goes on after its first answer; it belongs to someone who has shown the token.
-        let stays = is_upgrade && response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        connection.set_busy(stays);
-        response
+        }
     }
 
     async fn route(self: Arc<Self>, request: HttpRequest) -> Result<HttpResponse, BoxError> {
@@ -202,7 +142,7 @@ impl Site {
         }
     }
 
-    /// Whether the caller shows the token. How long the comparison takes tells nothing of how much of it is right.
+    /// Whether the caller presents the token, compared in constant time.
     fn is_authorized(&self, request: &HttpRequest) -> bool {
         let shown =
             request.headers().get(AUTHORIZATION).map_or(&[][..], http::HeaderValue::as_bytes);

@@ -1,8 +1,7 @@
-//! What the JSON-RPC methods do: the ledger in Odoo answers most of them.
+//! What the JSON-RPC methods do: Odoo's ledger answers most of them.
 
 use std::sync::Arc;
 
-use chrono::Utc;
 use jsonrpsee::core::{RpcResult, SubscriptionResult, async_trait};
 use jsonrpsee::types::ErrorObjectOwned;
 use jsonrpsee::{PendingSubscriptionSink, SubscriptionMessage};
@@ -37,7 +36,7 @@ impl Rpc {
     }
 }
 
-/// An error with a sentence for whoever reads it, and an id by which the log's line is found.
+/// An error with a sentence for the caller, and an id that finds the line in the log.
 fn refusal(code: i32, sentence: &str) -> ErrorObjectOwned {
     let request_id = format!("{:016x}", rand::random::<u64>());
     tracing::warn!(request.id = request_id, rpc.code = code, "a call was refused: {sentence}");
@@ -49,7 +48,7 @@ fn of_odoo(error: odoo::Error) -> ErrorObjectOwned {
     refusal(code, &error.to_string())
 }
 
-/// What `GET /health` and `sidecar.health` tell; why Odoo is away only to those who may know.
+/// The result of `GET /health` and `sidecar.health`; what is wrong with Odoo only if authorised.
 pub(super) fn health(shared: &Shared, with_trouble: bool) -> HealthInfo {
     let running = shared.running();
     let health = shared.health();
@@ -169,7 +168,7 @@ impl SidecarServer for Rpc {
         let stop = CancellationToken::new();
         let client = sicantik::Client::new(&settings.api_url, gate, settings.timeout, stop)
             .map_err(of_sicantik)?;
-        // Somebody waits for it, five seconds at most: both at once, and not behind a run's questions.
+        // Somebody waits, for five seconds at most: both at once, ahead of a run's requests.
         let client = client.with_priority();
         let (pong, rows) =
             tokio::try_join!(client.ping(), client.listing(1, 0)).map_err(of_sicantik)?;
@@ -202,19 +201,10 @@ impl SidecarServer for Rpc {
                     )?;
                     sink.send(message).await?;
                 }
-                // A slow reader misses some; the next one says how far it is.
+                // A slow reader misses some events; the next one says how far the run is.
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return Ok(()),
             }
         }
-    }
-}
-
-/// Marks that Odoo answered whether there is a run.
-pub(super) fn looked(shared: &Shared, claimed: bool) {
-    let mut health = shared.health();
-    health.last_look = Some(Utc::now());
-    if claimed {
-        health.last_claim = health.last_look;
     }
 }

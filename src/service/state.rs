@@ -8,21 +8,21 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use tokio::sync::{Notify, broadcast};
 
-use super::Options;
 use super::api::ProgressEvent;
 use super::metrics;
-use crate::config::{self, Config};
+use super::options::{OdooSettings, Options};
+use crate::config::Config;
 use crate::odoo::{self, Schema};
 use crate::outbound::Registry;
 use crate::sync;
 
-/// So many progress events may wait for a slow subscriber before it misses some.
+/// How many progress events a slow subscriber may lag behind before it misses some.
 const EVENTS: usize = 64;
 
-/// A connection to Odoo that has been proved.
+/// A connection to Odoo that has worked.
 #[derive(Debug)]
 pub(super) struct Connected {
-    /// Without retry_budget: who asks a question wants to know at once. A run has more.
+    /// Without retries: an API caller wants to know at once. Runs add a retry budget.
     pub(super) odoo: odoo::Client,
     pub(super) schema: Schema,
 }
@@ -42,7 +42,7 @@ pub(super) struct Health {
 /// Everything that is shared.
 pub(super) struct Shared {
     pub(super) config: Config,
-    pub(super) odoo: Box<dyn Fn() -> Result<odoo::Settings, config::Error> + Send + Sync>,
+    pub(super) odoo: OdooSettings,
     pub(super) token: SecretString,
     /// The name under which this process holds runs.
     pub(super) worker: String,
@@ -52,7 +52,7 @@ pub(super) struct Shared {
     pub(super) events: broadcast::Sender<ProgressEvent>,
     pub(super) metrics: PrometheusHandle,
     health: Mutex<Health>,
-    /// The runs worked on, each with what makes it report to Odoo at once.
+    /// The runs at work, each with what makes it report to Odoo at once.
     runs: Mutex<HashMap<i64, Arc<Notify>>>,
 }
 
@@ -77,12 +77,21 @@ impl Shared {
         self.health.lock().expect("nothing panics while it is held")
     }
 
+    /// Notes that Odoo answered whether there is a run.
+    pub(super) fn note_look(&self, claimed: bool) {
+        let mut health = self.health();
+        health.last_look = Some(Utc::now());
+        if claimed {
+            health.last_claim = health.last_look;
+        }
+    }
+
     /// The connection to Odoo, if there is one now.
     pub(super) fn connected(&self) -> Option<Arc<Connected>> {
         self.health().connected.clone()
     }
 
-    /// Remembers a run that is worked on; notifying what is returned makes it report at once.
+    /// Registers a run at work; notifying what is returned makes it report at once.
     pub(super) fn begin(&self, run_id: i64) -> Arc<Notify> {
         let wake = Arc::new(Notify::new());
         self.runs().insert(run_id, Arc::clone(&wake));
@@ -93,7 +102,7 @@ impl Shared {
         self.runs().remove(&run_id);
     }
 
-    /// The ids of the runs worked on.
+    /// The ids of the runs at work.
     pub(super) fn running(&self) -> Vec<i64> {
         let mut ids: Vec<i64> = self.runs().keys().copied().collect();
         ids.sort_unstable();

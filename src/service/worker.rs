@@ -7,7 +7,6 @@ use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::rpc::looked;
 use super::state::{Connected, Shared};
 use super::{api, metrics as figures};
 use crate::odoo::run::{self, Counts, End, Payload};
@@ -71,7 +70,7 @@ async fn look(
     while runs.len() < MOST_RUNS && !stop.is_cancelled() {
         let claimed =
             run::claim(&connected.odoo, &shared.worker, LEASE_SECONDS, &shared.running()).await?;
-        looked(shared, claimed.is_some());
+        shared.note_look(claimed.is_some());
         let Some(payload) = claimed else { break };
         tracing::info!(
             run.id = payload.run_id,

@@ -1,11 +1,14 @@
-//! What can happen to the office while somebody reads it, on demand or when the listing has been
-//! asked for so many times.
+//! What can happen to the office while it is being read, on demand or when the listing has been
+//! requested so many times.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// One thing that happens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use strum::{EnumString, IntoStaticStr, VariantNames};
+
+/// One change. Parsing takes its bare name; [`Change::parse`] takes a count with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "lowercase")]
 pub enum Change {
     /// The listing begins to carry `d_berlaku_izin` and `d_terima_berkas`.
     Upgrade,
@@ -24,36 +27,27 @@ pub enum Change {
 }
 
 impl Change {
-    /// The names that [`Change::named`] knows.
-    pub const NAMES: [&str; 7] =
-        ["upgrade", "downgrade", "add", "swap", "unlist", "renew", "rename"];
-
     /// The change with this name; `count` is ignored where nothing is counted.
     ///
     /// # Errors
     ///
     /// A sentence that lists the names, if this is none of them.
     pub fn named(name: &str, count: u32) -> Result<Self, String> {
-        Ok(match name {
-            "upgrade" => Self::Upgrade,
-            "downgrade" => Self::Downgrade,
-            "add" => Self::Add(count),
-            "swap" => Self::Swap(count),
-            "unlist" => Self::Unlist(count),
-            "renew" => Self::Renew(count),
-            "rename" => Self::Rename(count),
-            _ => {
-                let names = Self::NAMES.join(", ");
-                return Err(format!("`{name}` is not a change; there are: {names}"));
-            }
-        })
+        let mut change: Self = name.parse().map_err(|_| {
+            format!("`{name}` is not a change; there are: {}", Self::VARIANTS.join(", "))
+        })?;
+        if let Some(counted) = change.count_mut() {
+            *counted = count;
+        }
+        Ok(change)
     }
-}
 
-impl FromStr for Change {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
+    /// Reads a change with its count, as in `add=500`; without one it happens once.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says which part is wrong.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let (name, count) = match text.split_once('=') {
             Some((name, count)) => {
                 let count =
@@ -63,6 +57,28 @@ impl FromStr for Change {
             None => (text, 1),
         };
         Self::named(name, count)
+    }
+
+    fn count_mut(&mut self) -> Option<&mut u32> {
+        match self {
+            Self::Upgrade | Self::Downgrade => None,
+            Self::Add(count)
+            | Self::Swap(count)
+            | Self::Unlist(count)
+            | Self::Renew(count)
+            | Self::Rename(count) => Some(count),
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut change = *self;
+        out.write_str(change.into())?;
+        match change.count_mut() {
+            Some(count) => write!(out, "={count}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -85,20 +101,6 @@ impl FromStr for Scheduled {
         let listing_request = request
             .parse()
             .map_err(|_| format!("`{request}` in `{text}` is not the number of a request"))?;
-        Ok(Self { listing_request, change: change.parse()? })
-    }
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Upgrade => out.write_str("upgrade"),
-            Self::Downgrade => out.write_str("downgrade"),
-            Self::Add(count) => write!(out, "add={count}"),
-            Self::Swap(count) => write!(out, "swap={count}"),
-            Self::Unlist(count) => write!(out, "unlist={count}"),
-            Self::Renew(count) => write!(out, "renew={count}"),
-            Self::Rename(count) => write!(out, "rename={count}"),
-        }
+        Ok(Self { listing_request, change: Change::parse(change)? })
     }
 }

@@ -1,5 +1,5 @@
-//! What a simulator can say that the real server cannot, under `/_simulator`: what it saw, what is
-//! true, and changes on demand. Answers are JSON; none of this is in the log.
+//! What a simulator can say that the real server cannot, under `/_simulator`: the requests it
+//! received, the truth, and changes on demand. Responses are JSON; none of this is logged.
 
 use std::sync::Arc;
 
@@ -8,25 +8,28 @@ use http::{Method, Response};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Bytes, Frame};
 use serde_json::{Value, json};
+use strum::VariantNames as _;
 
 use super::change::Change;
 use super::fault::Share;
 use super::options::duration;
 use super::reply::{Body, response, whole};
 use super::request::{find, pairs};
-use super::server::{Shared, slots};
+use super::state::{State, slots};
 use super::truth;
 
 /// Under this path the simulator talks about itself.
 pub(super) const PATH: &str = "/_simulator";
 
 const INDEX: &str = "\
-GET  /_simulator/log?offset&limit       requests: time in us since the start, status, fault
-GET  /_simulator/log/summary            totals, max_in_any_second, max_in_flight
-GET  /_simulator/truth?offset&limit     what is true about each permit, 1000 at a time
+GET  /_simulator/log?offset&limit       requests: time in us since the start, method, target,
+                                        user_agent, status, fault
+GET  /_simulator/log/summary            totals, max_in_any_second, max_in_flight, and how many
+                                        by status, endpoint, fault and product (User-Agent)
+GET  /_simulator/truth?offset&limit     the truth about each permit, 1000 at a time
 GET  /_simulator/truth?format=ndjson    the same, all of them, one a line
 GET  /_simulator/truth/summary          how many permits of each kind
-POST /_simulator/reset-log              forgets requests and tries
+POST /_simulator/reset-log              forgets all requests, and how often each was repeated
 POST /_simulator/upgrade, downgrade     rows of the listing carry dates, or no longer
 POST /_simulator/add?count              new permits at the front
 POST /_simulator/swap?count             rows of the same day change places
@@ -34,7 +37,7 @@ POST /_simulator/unlist?count           permits leave the listing
 POST /_simulator/renew?count            permits end a year later
 POST /_simulator/rename?count           permits get another applicant
 POST /_simulator/set?latency&listing_latency&jitter&slow&capacity&fault&at&old
-                                        as the flags; fault=none ends all faults, at=20:add=500
+                                        like the flags; fault=none ends all faults
 ";
 
 /// How many permits a page of the truth has unless told otherwise.
@@ -43,9 +46,9 @@ const PAGE: usize = 1000;
 /// How many permits a piece of the whole truth has.
 const PIECE: usize = 500;
 
-/// Answers what is asked of the simulator itself.
+/// Answers a request about the simulator itself.
 pub(super) fn respond(
-    shared: &Arc<Shared>,
+    state: &Arc<State>,
     method: &Method,
     rest: &str,
     query: Option<&str>,
@@ -57,34 +60,34 @@ pub(super) fn respond(
             return response(200, "text/plain; charset=utf-8", whole(INDEX.into()));
         }
         (&Method::GET, "log") => number(get("offset"), 0)
-            .and_then(|offset| Ok(shared.log.page(offset, number(get("limit"), usize::MAX)?))),
-        (&Method::GET, "log/summary") => Ok(shared.log.summary()),
+            .and_then(|offset| Ok(state.log.page(offset, number(get("limit"), usize::MAX)?))),
+        (&Method::GET, "log/summary") => Ok(state.log.summary()),
         (&Method::GET, "truth") if get("format") == Some("ndjson") => {
-            return whole_truth(shared);
+            return whole_truth(state);
         }
         (&Method::GET, "truth") => number(get("offset"), 0)
-            .and_then(|offset| Ok(truth_page(shared, offset, number(get("limit"), PAGE)?))),
-        (&Method::GET, "truth/summary") => Ok(json!(truth::summary(&shared.world()))),
+            .and_then(|offset| Ok(truth_page(state, offset, number(get("limit"), PAGE)?))),
+        (&Method::GET, "truth/summary") => Ok(json!(truth::summary(&state.world()))),
         (&Method::POST, "reset-log") => {
-            shared.log.reset();
+            state.log.reset();
             Ok(json!({"reset": true}))
         }
-        (&Method::POST, "set") => set(shared, &parameters),
-        (&Method::POST, name) if Change::NAMES.contains(&name) => {
-            change(shared, name, get("count"))
+        (&Method::POST, "set") => set(state, &parameters),
+        (&Method::POST, name) if Change::VARIANTS.contains(&name) => {
+            change(state, name, get("count"))
         }
         _ => {
             let error = format!("{method} {PATH}{rest} was not expected");
-            return said(404, &json!({"error": error}));
+            return reply(404, &json!({"error": error}));
         }
     };
     match answer {
-        Ok(value) => said(200, &value),
-        Err(error) => said(400, &json!({"error": error})),
+        Ok(value) => reply(200, &value),
+        Err(error) => reply(400, &json!({"error": error})),
     }
 }
 
-fn said(status: u16, value: &Value) -> Response<Body> {
+fn reply(status: u16, value: &Value) -> Response<Body> {
     response(status, "application/json", whole(value.to_string().into_bytes()))
 }
 
@@ -92,11 +95,11 @@ fn number(text: Option<&str>, otherwise: usize) -> Result<usize, String> {
     text.map_or(Ok(otherwise), |text| text.parse().map_err(|_| format!("`{text}` is not a number")))
 }
 
-fn change(shared: &Shared, name: &str, count: Option<&str>) -> Result<Value, String> {
+fn change(state: &State, name: &str, count: Option<&str>) -> Result<Value, String> {
     let count = u32::try_from(number(count, 1)?).map_err(|error| error.to_string())?;
     let change = Change::named(name, count)?;
-    let mut world = shared.world_mut();
-    let touched = world.apply(&change);
+    let mut world = state.world_mut();
+    let touched = world.apply(change);
     Ok(json!({
         "change": change.to_string(),
         "touched": touched,
@@ -107,8 +110,8 @@ fn change(shared: &Shared, name: &str, count: Option<&str>) -> Result<Value, Str
 }
 
 /// Sets all that is given, or nothing where one of them is wrong.
-fn set(shared: &Shared, parameters: &[(String, String)]) -> Result<Value, String> {
-    let mut settings = shared.settings();
+fn set(state: &State, parameters: &[(String, String)]) -> Result<Value, String> {
+    let mut settings = state.settings();
     let mut schedule = Vec::new();
     let mut faults: Option<Vec<Share>> = None;
     let mut old = None;
@@ -131,26 +134,26 @@ fn set(shared: &Shared, parameters: &[(String, String)]) -> Result<Value, String
     if let Some(faults) = faults {
         settings.faults = faults.into();
     }
-    let told: Vec<Value> = settings
+    let faults: Vec<Value> = settings
         .faults
         .iter()
-        .map(|Share { kind, share }| json!({"kind": kind.name(), "share": share}))
+        .map(|Share { fault, share }| json!({"kind": fault.name(), "share": share}))
         .collect();
     let answer = json!({
         "latency_ms": settings.latency.as_secs_f64() * 1000.0,
         "jitter_ms": settings.jitter.as_secs_f64() * 1000.0,
-        "faults": told,
+        "faults": faults,
     });
-    shared.set(settings);
-    shared.schedule().extend(schedule);
+    state.set(settings);
+    state.schedule().extend(schedule);
     if let Some(old) = old {
-        shared.world_mut().old = old;
+        state.world_mut().old = old;
     }
     Ok(answer)
 }
 
-fn truth_page(shared: &Shared, offset: usize, limit: usize) -> Value {
-    let world = shared.world();
+fn truth_page(state: &State, offset: usize, limit: usize) -> Value {
+    let world = state.world();
     let permits: Vec<_> = (0..)
         .zip(world.times_listed())
         .skip(offset)
@@ -167,12 +170,12 @@ fn truth_page(shared: &Shared, offset: usize, limit: usize) -> Value {
 }
 
 /// The truth about all permits, made while it is being sent.
-fn whole_truth(shared: &Arc<Shared>) -> Response<Body> {
-    let shared = Arc::clone(shared);
-    let times_listed = shared.world().times_listed();
+fn whole_truth(state: &Arc<State>) -> Response<Body> {
+    let state = Arc::clone(state);
+    let times_listed = state.world().times_listed();
     let starts = (0..times_listed.len()).step_by(PIECE);
     let pieces = starts.map(move |start| {
-        let world = shared.world();
+        let world = state.world();
         let end = times_listed.len().min(start + PIECE);
         let mut piece = Vec::new();
         for (place, listing_rows) in times_listed[start..end].iter().enumerate() {

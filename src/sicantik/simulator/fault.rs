@@ -1,105 +1,96 @@
-//! The troubles that the server is known for, each in a share of requests. Which request meets
-//! which is a function of the seed, the question and how often it was asked: the order in which
-//! many questions arrive changes nothing, and a question sent again is drawn for again.
+//! The faults that the server is known for, each in a share of requests. Which request meets which
+//! is a function of the seed, the question and how often it was asked: the order in which requests
+//! arrive changes nothing, and a question sent again is drawn for again.
 
 use std::str::FromStr;
 
+use strum::{EnumMessage, EnumString, IntoEnumIterator, IntoStaticStr, VariantNames};
+
 use super::chance::{mix, unit};
 
-/// One trouble.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// An HTML page with status 500.
+/// One fault. Its name is that of `--fault NAME=SHARE`, and its comment is what `--help` says.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    EnumString,
+    strum::EnumIter,
+    EnumMessage,
+    IntoStaticStr,
+    VariantNames,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Fault {
+    /// an HTML page with status 500
+    #[strum(serialize = "error-500")]
     Error500,
-    /// An HTML page with status 502, as a proxy in front writes it.
+    /// an HTML page with status 502, from a proxy
+    #[strum(serialize = "error-502")]
     Error502,
-    /// An HTML page with status 503.
+    /// an HTML page with status 503
+    #[strum(serialize = "error-503")]
     Error503,
-    /// Status 429 with `Retry-After: 1`.
+    /// status 429 with Retry-After: 1
+    #[strum(serialize = "error-429")]
     Error429,
-    /// Status 408 without a body.
+    /// status 408 without a body
+    #[strum(serialize = "error-408")]
     Error408,
-    /// The maintenance page, status 503 with `Retry-After`.
+    /// the maintenance page with status 503 and Retry-After
+    #[strum(serialize = "maintenance-503")]
     Maintenance503,
-    /// The maintenance page, status 200.
+    /// the maintenance page with status 200
+    #[strum(serialize = "maintenance-200")]
     Maintenance200,
-    /// The database error page of CodeIgniter, status 500.
+    /// the database error page of CodeIgniter with status 500
+    #[strum(serialize = "database-500")]
     Database500,
-    /// The same with status 200.
+    /// the database error page of CodeIgniter with status 200
+    #[strum(serialize = "database-200")]
     Database200,
-    /// No body, status 200.
+    /// an empty body with status 200
     Empty,
-    /// A PHP warning before the body.
+    /// a PHP warning before a valid body
     PhpWarning,
-    /// The connection is closed without an answer.
+    /// the connection is closed without a response
     Broken,
-    /// Half of the body, then the connection is closed.
+    /// the connection is closed in the middle of the body
     Truncated,
-    /// Never an answer.
+    /// no response at all, for ten minutes
     Timeout,
-    /// The right answer, late.
+    /// the right answer, late by --slow
     Slow,
-    /// As if a value were not UTF-8: no body in JSON, while XML works.
+    /// an empty body in JSON, as if a value were not UTF-8, while XML works
+    #[strum(serialize = "invalid-utf8")]
     InvalidUtf8,
-    /// A redirect to another host.
+    /// a redirect to another host
     Redirect,
-    /// A body of more than 8 MiB.
+    /// a body of more than 8 MiB
     Oversized,
 }
 
-/// Each trouble with its name and a few words.
-const KINDS: [(Kind, &str, &str); 18] = [
-    (Kind::Error500, "error-500", "an HTML page with status 500"),
-    (Kind::Error502, "error-502", "an HTML page with status 502, from a proxy"),
-    (Kind::Error503, "error-503", "an HTML page with status 503"),
-    (Kind::Error429, "error-429", "status 429 with Retry-After: 1"),
-    (Kind::Error408, "error-408", "status 408 without a body"),
-    (Kind::Maintenance503, "maintenance-503", "the maintenance page with status 503"),
-    (Kind::Maintenance200, "maintenance-200", "the maintenance page with status 200"),
-    (Kind::Database500, "database-500", "a database error page with status 500"),
-    (Kind::Database200, "database-200", "a database error page with status 200"),
-    (Kind::Empty, "empty", "an empty body with status 200"),
-    (Kind::PhpWarning, "php-warning", "a PHP warning before a valid body"),
-    (Kind::Broken, "broken", "the connection is closed without an answer"),
-    (Kind::Truncated, "truncated", "the connection is closed in the middle of the body"),
-    (Kind::Timeout, "timeout", "no answer at all, for ten minutes"),
-    (Kind::Slow, "slow", "the right answer, late by --slow"),
-    (Kind::InvalidUtf8, "invalid-utf8", "an empty body in JSON, while XML works"),
-    (Kind::Redirect, "redirect", "a redirect to another host"),
-    (Kind::Oversized, "oversized", "a body of more than 8 MiB"),
-];
-
-impl Kind {
+impl Fault {
     /// Its name, as in `--fault NAME=SHARE`.
     pub fn name(self) -> &'static str {
-        // The table has all of them; a test goes through it.
-        KINDS.iter().find(|(kind, ..)| *kind == self).map_or("", |(_, name, _)| name)
+        self.into()
     }
 }
 
-impl FromStr for Kind {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        KINDS.iter().find(|(_, name, _)| *name == text).map(|(kind, ..)| *kind).ok_or_else(|| {
-            let names: Vec<&str> = KINDS.iter().map(|(_, name, _)| *name).collect();
-            format!("`{text}` is not a fault; there are: {}", names.join(", "))
-        })
-    }
-}
-
-/// All kinds with what they are, a line each.
+/// All faults, a line each.
 pub(super) fn help() -> String {
-    let lines: Vec<String> =
-        KINDS.iter().map(|(_, name, words)| format!("{name:16} {words}")).collect();
+    let lines: Vec<String> = Fault::iter()
+        .map(|fault| format!("{:16} {}", fault.name(), fault.get_documentation().unwrap_or("")))
+        .collect();
     lines.join("\n")
 }
 
-/// The share of requests that meet a trouble.
+/// The share of requests that meet a fault.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Share {
-    /// The trouble.
-    pub kind: Kind,
+    /// The fault.
+    pub fault: Fault,
     /// Between 0 (none) and 1 (all).
     pub share: f64,
 }
@@ -108,29 +99,31 @@ impl FromStr for Share {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (kind, share) = text
+        let (name, share) = text
             .split_once('=')
             .ok_or_else(|| format!("`{text}` is not KIND=SHARE, as in error-500=0.05"))?;
-        let kind = kind.parse()?;
+        let fault = name.parse().map_err(|_| {
+            format!("`{name}` is not a fault; there are: {}", Fault::VARIANTS.join(", "))
+        })?;
         let (number, whole) = match share.strip_suffix('%') {
             Some(number) => (number, 100.0),
             None => (share, 1.0),
         };
         let share = number.parse::<f64>().ok().map(|number| number / whole);
         match share {
-            Some(share) if (0.0..=1.0).contains(&share) => Ok(Self { kind, share }),
+            Some(share) if (0.0..=1.0).contains(&share) => Ok(Self { fault, share }),
             _ => Err(format!("`{number}` in `{text}` is not a share, as in 0.05 or 5%")),
         }
     }
 }
 
-/// Which trouble a request meets, if any. `question` names what is asked, `tries` how often it
-/// was asked before. Shares are taken in their order and past 1 there is nothing left to take.
-pub(super) fn choose(shares: &[Share], seed: u64, question: u64, tries: u32) -> Option<Kind> {
+/// Which fault a request meets, if any. `question` names what is asked, `tries` how often it was
+/// asked before. Shares are taken in their order; past 1 there is nothing left to take.
+pub(super) fn choose(shares: &[Share], seed: u64, question: u64, tries: u32) -> Option<Fault> {
     let mut left = unit(mix(&[seed, question, u64::from(tries), 0x00fa_0175]));
-    for Share { kind, share } in shares {
+    for Share { fault, share } in shares {
         if left < *share {
-            return Some(*kind);
+            return Some(*fault);
         }
         left -= share;
     }

@@ -1,5 +1,5 @@
-//! What the simulated server saw: each request with its time, and the figures that a test asks
-//! for, kept while counting so that nobody has to download the log for them.
+//! The requests that the simulated server received, each with its time and sender, and the figures
+//! that tests ask for, counted as they come so that nobody has to download the log for them.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,8 +8,8 @@ use std::time::Instant;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::fault::Kind;
-use super::routes;
+use super::endpoint::Endpoint;
+use super::fault::Fault;
 
 /// One second, in the unit of the log.
 const SECOND: u64 = 1_000_000;
@@ -40,18 +40,47 @@ struct State {
     statuses: BTreeMap<u16, u64>,
     endpoints: BTreeMap<&'static str, u64>,
     faults: BTreeMap<&'static str, u64>,
+    /// Requests by program, as the `User-Agent` names it: who asks beside the sidecar.
+    products: BTreeMap<String, u64>,
 }
 
 struct Entry {
     time: u64,
     duration: Option<u64>,
     status: Option<u16>,
-    fault: Option<Kind>,
+    fault: Option<Fault>,
     method: Method,
     target: Box<str>,
+    user_agent: Box<str>,
 }
 
-/// A request that is being answered; dropped without an answer it counts as unanswered.
+/// A request whose head has been read.
+pub(super) struct Received<'a> {
+    pub(super) method: &'a Method,
+    /// Path and query.
+    pub(super) target: &'a str,
+    /// Empty where the client does not say.
+    pub(super) user_agent: &'a str,
+    pub(super) endpoint: &'a str,
+    /// A number for what is asked, the same each time.
+    pub(super) question: u64,
+}
+
+impl Received<'_> {
+    /// The name of the client's program, without its version.
+    fn product(&self) -> &str {
+        match self.user_agent.split(['/', ' ']).next() {
+            Some(name) if !name.is_empty() => name,
+            _ => "unknown",
+        }
+    }
+
+    fn endpoint(&self) -> &'static str {
+        self.endpoint.parse().map_or("other", Endpoint::name)
+    }
+}
+
+/// A request that is being answered; dropped without a response it counts as unanswered.
 pub(super) struct InFlight {
     log: Arc<Log>,
     generation: u64,
@@ -74,14 +103,8 @@ impl Log {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a request whose head has just been read.
-    pub(super) fn begin(
-        self: &Arc<Self>,
-        method: &Method,
-        target: &str,
-        endpoint: &str,
-        question: u64,
-    ) -> InFlight {
+    /// Logs a request whose head has just been read.
+    pub(super) fn begin(self: &Arc<Self>, received: &Received<'_>) -> InFlight {
         let mut guard = self.state();
         let state = &mut *guard;
         // Read with the lock held: times in the log never go back.
@@ -97,11 +120,12 @@ impl Log {
         state.busiest = state.busiest.max(state.window.len());
         state.in_flight += 1;
         state.most_in_flight = state.most_in_flight.max(state.in_flight);
-        let tries = state.tries.entry(question).or_default();
+        let tries = state.tries.entry(received.question).or_default();
         let earlier = *tries;
         *tries += 1;
         state.repeated += u64::from(earlier > 0);
-        let of_endpoint = state.endpoints.entry(routes::known(endpoint)).or_default();
+        *state.products.entry(received.product().to_owned()).or_default() += 1;
+        let of_endpoint = state.endpoints.entry(received.endpoint()).or_default();
         *of_endpoint += 1;
         let of_endpoint = *of_endpoint;
         if self.keep > 0 {
@@ -113,8 +137,9 @@ impl Log {
                 duration: None,
                 status: None,
                 fault: None,
-                method: method.clone(),
-                target: target.into(),
+                method: received.method.clone(),
+                target: received.target.into(),
+                user_agent: received.user_agent.into(),
             });
         }
         InFlight {
@@ -158,6 +183,7 @@ impl Log {
             "statuses": state.statuses,
             "endpoints": state.endpoints,
             "faults": state.faults,
+            "products": state.products,
         })
     }
 
@@ -178,7 +204,8 @@ impl Log {
                     "method": entry.method.as_str(),
                     "target": entry.target,
                     "status": entry.status,
-                    "fault": entry.fault.map(Kind::name),
+                    "user_agent": entry.user_agent,
+                    "fault": entry.fault.map(Fault::name),
                     "duration_us": entry.duration,
                 })
             })
@@ -194,8 +221,8 @@ impl Log {
 }
 
 impl InFlight {
-    /// Notes the trouble that this request meets.
-    pub(super) fn meets(&self, fault: Kind) {
+    /// Notes the fault that this request meets.
+    pub(super) fn meets(&self, fault: Fault) {
         let mut state = self.log.state();
         if state.generation == self.generation {
             *state.faults.entry(fault.name()).or_default() += 1;

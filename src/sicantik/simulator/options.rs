@@ -1,12 +1,14 @@
-//! How the simulated server is to behave: the flags of `simulate`, and the same for a test.
+//! How the simulated server behaves: the flags of `simulate`, and the same for a test.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use strum::VariantNames as _;
 
-use super::change::Scheduled;
+use super::change::{Change, Scheduled};
 use super::fault::Share;
+use crate::http_server::is_local;
 
 /// More permits than these do not fit the eight digits of a registration.
 pub(super) const MOST_PERMITS: u32 = 80_000_000;
@@ -14,7 +16,7 @@ pub(super) const MOST_PERMITS: u32 = 80_000_000;
 /// How the simulated server behaves.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
-    /// Address to listen on; only this machine itself can be listened to
+    /// Address to listen on; an address of this machine only
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8099",
           value_parser = loopback)]
     pub listen: SocketAddr,
@@ -28,7 +30,7 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
-    /// How long an answer takes: 50, 50ms or 2.5s
+    /// How long a response takes: 50, 50ms or 2.5s
     #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = duration)]
     pub latency: Duration,
 
@@ -40,16 +42,16 @@ pub struct Options {
     #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = duration)]
     pub jitter: Duration,
 
-    /// How many requests are worked on at once, the others wait; 0 for any number
+    /// How many requests are worked on at once, while others wait; 0 for any number
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub capacity: usize,
 
-    /// A trouble and the share of requests that meet it, as in error-500=0.05 or empty=3%;
+    /// A fault and the share of requests that meet it, as in error-500=0.05 or empty=3%;
     /// can be given several times
     #[arg(long = "fault", value_name = "KIND=SHARE", long_help = fault_help())]
     pub faults: Vec<Share>,
 
-    /// How much longer than others an answer with the fault `slow` takes
+    /// How much longer a response with the fault `slow` takes
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = duration)]
     pub slow: Duration,
 
@@ -65,29 +67,29 @@ pub struct Options {
     #[arg(long)]
     pub old: bool,
 
-    /// The format of answers; a proxy in front of the server can impose one
+    /// The format of responses; a proxy in front of the server can impose one
     #[arg(long, value_enum, default_value_t = Format::Negotiate)]
     pub format: Format,
 
-    /// No quirks in the data: each permit is found and has a date
+    /// No quirks in the data: every permit is found and has a date
     #[arg(long)]
     pub clean: bool,
 
-    /// How far a row of the listing can stand from its place, among those of the same day
+    /// How far a row of the listing can be out of place, among those of the same day
     #[arg(long, value_name = "ROWS", default_value_t = 3)]
     pub shuffle: usize,
 
-    /// So many rows let every page with one of them hang
+    /// How many rows make every page that holds one of them hang
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub stuck_rows: u32,
 
-    /// So many rows let every page of more than 25 rows with one of them hang
+    /// How many rows make every page of more than 25 rows that holds one of them hang
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub heavy_rows: u32,
 
-    /// What happens when the listing is asked for the n-th time, as in 20:add=500 or 30:upgrade;
-    /// can be given several times (upgrade, downgrade, add, swap, unlist, renew, rename)
-    #[arg(long = "at", value_name = "REQUEST:CHANGE")]
+    /// What happens at the n-th request for the listing, as in 20:add=500 or 30:upgrade; can be
+    /// given several times
+    #[arg(long = "at", value_name = "REQUEST:CHANGE", long_help = schedule_help())]
     pub schedule: Vec<Scheduled>,
 
     /// How many requests the log keeps; older ones are only counted
@@ -102,7 +104,7 @@ pub enum Format {
     Xml,
     /// JSON, whatever is asked for
     Json,
-    /// XML, or JSON for who asks for it
+    /// XML, or JSON where it is asked for
     Negotiate,
 }
 
@@ -132,10 +134,18 @@ impl Default for Options {
     }
 }
 
+fn schedule_help() -> String {
+    format!(
+        "What happens at the n-th request for the listing, as in 20:add=500 or 30:upgrade; can be \
+         given several times ({})",
+        Change::VARIANTS.join(", ")
+    )
+}
+
 fn fault_help() -> String {
     format!(
-        "A trouble and the share of requests that meet it, as in error-500=0.05 or empty=3%; can \
-         be given several times. A request that is sent again is drawn for again.\n\n{}",
+        "A fault and the share of requests that meet it, as in error-500=0.05 or empty=3%; can be \
+         given several times. A request that is sent again is drawn for again.\n\n{}",
         super::fault::help()
     )
 }
@@ -143,10 +153,10 @@ fn fault_help() -> String {
 fn loopback(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr =
         text.parse().map_err(|_| "not an address and a port, as in 127.0.0.1:8099".to_owned())?;
-    if address.ip().is_loopback() {
+    if is_local(&address) {
         Ok(address)
     } else {
-        Err("the simulator is for this machine alone: listen on 127.0.0.1 or [::1]".to_owned())
+        Err("this server is for this machine alone: listen on 127.0.0.1 or [::1]".to_owned())
     }
 }
 

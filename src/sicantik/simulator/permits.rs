@@ -4,7 +4,7 @@
 use chrono::{Datelike, Days, Months, NaiveDate};
 
 use super::chance::Draw;
-use super::details::written_date;
+use super::dates::written_date;
 use super::words;
 
 /// What is drawn for a permit, each topic for itself, so that one more draw in one of them leaves

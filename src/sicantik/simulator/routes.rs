@@ -1,33 +1,20 @@
-//! What each endpoint answers, quirks included, without the troubles of `fault` and without HTTP.
+//! What each endpoint answers, quirks included, without the faults and without HTTP.
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use super::endpoint::Endpoint;
 use super::permits::Permit;
 use super::render::{Document, Row};
 use super::request::Call;
 use super::words;
 use super::world::{Page, World};
 
-const LISTING: &str = "listpermohonanterbit";
-const DETAILS: &str = "cekperizinan";
-const DETAILS_BY_NUMBER: &str = "cekperizinanizin";
-const HOW_MANY_TYPES: &str = "jumlahPerizinan";
-const TYPES: &str = "jenisperizinanlist";
-
-/// One of the server's endpoints by name, or `other`.
-pub(super) fn known(endpoint: &str) -> &'static str {
-    [LISTING, DETAILS, DETAILS_BY_NUMBER, HOW_MANY_TYPES, TYPES]
-        .into_iter()
-        .find(|known| *known == endpoint)
-        .unwrap_or("other")
-}
-
 /// Whether this asks for the listing.
 pub(super) fn is_listing(endpoint: &str) -> bool {
-    endpoint == LISTING
+    endpoint.parse() == Ok(Endpoint::Listing)
 }
 
 /// The two ways to the details of a permit.
@@ -40,10 +27,10 @@ pub(super) enum Way {
 }
 
 impl Way {
-    pub(super) fn endpoint(self) -> &'static str {
+    pub(super) fn endpoint(self) -> Endpoint {
         match self {
-            Self::Encoded => DETAILS,
-            Self::Decoded => DETAILS_BY_NUMBER,
+            Self::Encoded => Endpoint::Details,
+            Self::Decoded => Endpoint::DetailsByNumber,
         }
     }
 }
@@ -60,16 +47,18 @@ pub(super) enum Answer {
 
 /// Answers `call`. Rows of the listing stand off their places by `twist`.
 pub(super) fn answer(world: &World, call: &Call, twist: u64) -> Answer {
-    match call.endpoint.as_str() {
-        LISTING => listing(world, call, twist),
-        DETAILS => details(world, call, Way::Encoded),
-        DETAILS_BY_NUMBER if !world.old => details(world, call, Way::Decoded),
-        HOW_MANY_TYPES => {
+    match call.endpoint.parse() {
+        Ok(Endpoint::Listing) => listing(world, call, twist),
+        Ok(Endpoint::Details) => details(world, call, Way::Encoded),
+        Ok(Endpoint::DetailsByNumber) if !world.old => details(world, call, Way::Decoded),
+        Ok(Endpoint::TypeCount) => {
             let count = words::TYPES.to_string().into_bytes();
             Answer::Document(200, Document::List(vec![vec![("jumlah", Some(count))]]))
         }
-        TYPES => Answer::Document(200, Document::List((0..words::TYPES).map(kind).collect())),
-        _ => unknown_method(),
+        Ok(Endpoint::Types) => {
+            Answer::Document(200, Document::List((0..words::TYPES).map(kind).collect()))
+        }
+        Ok(Endpoint::DetailsByNumber) | Err(_) => unknown_method(),
     }
 }
 

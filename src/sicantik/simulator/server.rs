@@ -1,65 +1,49 @@
-//! From a request to its answer: notes it, lets it wait its turn, gives it its trouble or what
+//! From a request to its response: logs it, lets it wait its turn, and gives it its fault or what
 //! the API says.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::ACCEPT;
+use http::header::{ACCEPT, HeaderName, USER_AGENT};
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::chance::{mix, unit};
-use super::change::Scheduled;
 use super::control;
-use super::fault::{self, Kind, Share};
-use super::log::{InFlight, Log};
+use super::fault::{self, Fault};
+use super::log::{InFlight, Received};
 use super::options::{Format, Options};
 use super::render;
 use super::reply::{Body, broken, html, refusal, replacement, response, truncated, whole};
 use super::request::Call;
 use super::routes::{self, Answer};
-use super::world::World;
+use super::state::{Settings, State};
 
 /// How long a query that never ends is let run.
 const HANG: Duration = Duration::from_secs(600);
 
-/// One in so many answers has a label that is not true.
+/// One in so many responses has a wrong content type.
 const MISLABELLED: u64 = 25;
 
 /// The simulated server, shared by its connections.
 #[derive(Clone)]
-pub(super) struct Simulator(Arc<Shared>);
-
-pub(super) struct Shared {
-    pub(super) options: Options,
-    pub(super) log: Arc<Log>,
-    world: RwLock<World>,
-    settings: RwLock<Settings>,
-    schedule: Mutex<Vec<Scheduled>>,
+pub(super) struct Simulator {
+    state: Arc<State>,
     stop: CancellationToken,
 }
 
-/// What can be set while the server runs.
-#[derive(Clone)]
-pub(super) struct Settings {
-    pub(super) latency: Duration,
-    pub(super) listing_latency: Option<Duration>,
-    pub(super) jitter: Duration,
-    pub(super) slow: Duration,
-    pub(super) faults: Arc<[Share]>,
-    pub(super) slots: Arc<Semaphore>,
-}
-
-/// As many slots as requests may be worked on at once.
-pub(super) fn slots(capacity: usize) -> Arc<Semaphore> {
-    let slots = if capacity == 0 { Semaphore::MAX_PERMITS } else { capacity };
-    Arc::new(Semaphore::new(slots.min(Semaphore::MAX_PERMITS)))
+/// A question to the API.
+struct Question {
+    call: Call,
+    is_get: bool,
+    json: bool,
+    draws: Draws,
 }
 
 /// What a request is drawn by: the seed, what is asked, and how often it was asked before.
+#[derive(Clone, Copy)]
 struct Draws {
     seed: u64,
     question: u64,
@@ -70,168 +54,143 @@ impl Draws {
     fn draw(&self, salt: u64) -> u64 {
         mix(&[self.seed, self.question, u64::from(self.tries), salt])
     }
+
+    /// How far rows of the listing stand off their places. For one question in three the rows of a
+    /// day come in another order, the same each time it is asked: the database breaks ties by the
+    /// limit and the offset.
+    fn twist(self) -> u64 {
+        let ties = Self { tries: 0, ..self };
+        if ties.draw(2).is_multiple_of(3) { ties.draw(3) } else { 0 }
+    }
+}
+
+impl Settings {
+    /// How long this response takes.
+    fn delay(&self, is_listing: bool, fault: Option<Fault>, draws: &Draws) -> Duration {
+        let latency = self.listing_latency.filter(|_| is_listing).unwrap_or(self.latency);
+        let jitter = self.jitter.as_secs_f64() * (2.0 * unit(draws.draw(1)) - 1.0);
+        let late = if fault == Some(Fault::Slow) { self.slow } else { Duration::ZERO };
+        Duration::from_secs_f64((latency.as_secs_f64() + jitter).max(0.0)) + late
+    }
 }
 
 impl Simulator {
     pub(super) fn new(options: Options, stop: CancellationToken) -> Self {
-        let settings = Settings {
-            latency: options.latency,
-            listing_latency: options.listing_latency,
-            jitter: options.jitter,
-            slow: options.slow,
-            faults: options.faults.clone().into(),
-            slots: slots(options.capacity),
-        };
-        Self(Arc::new(Shared {
-            log: Log::new(options.log_entries),
-            world: RwLock::new(World::new(&options)),
-            settings: RwLock::new(settings),
-            schedule: Mutex::new(options.schedule.clone()),
-            stop,
-            options,
-        }))
+        Self { state: Arc::new(State::new(options)), stop }
     }
 
-    /// The answer to a request. The error closes the connection without one.
+    /// The response to a request. The error closes the connection without one.
     pub(super) async fn respond(&self, request: Request<Incoming>) -> io::Result<Response<Body>> {
-        let shared = &self.0;
         let uri = request.uri();
         if let Some(rest) = uri.path().strip_prefix(control::PATH) {
-            return Ok(control::respond(shared, request.method(), rest, uri.query()));
+            return Ok(control::respond(&self.state, request.method(), rest, uri.query()));
         }
+        let header = |name: HeaderName| {
+            request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        };
         let call = Call::parse(uri.path(), uri.query());
         let question = call.as_ref().map_or(0, Call::question);
-        let endpoint = call.as_ref().map_or("", |call| &call.endpoint);
-        let target = uri.path_and_query().map_or("/", |target| target.as_str());
-        let noted = shared.log.begin(request.method(), target, endpoint, question);
+        let in_flight = self.state.log.begin(&Received {
+            method: request.method(),
+            target: uri.path_and_query().map_or("/", |target| target.as_str()),
+            user_agent: header(USER_AGENT),
+            endpoint: call.as_ref().map_or("", |call| &call.endpoint),
+            question,
+        });
         let Some(call) = call else {
-            noted.answered(404);
+            in_flight.answered(404);
             return Ok(html(404, fault::page("Not Found", "The requested URL was not found.")));
         };
-        let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
-        let json = match shared.options.format {
+        let json = match self.state.options.format {
             Format::Xml => false,
             Format::Json => true,
-            Format::Negotiate => call.wants_json(accept.unwrap_or_default()),
+            Format::Negotiate => call.wants_json(header(ACCEPT)),
         };
-        shared.answer(&call, request.method(), json, question, noted).await
-    }
-}
-
-impl Shared {
-    pub(super) fn world(&self) -> RwLockReadGuard<'_, World> {
-        self.world.read().unwrap_or_else(PoisonError::into_inner)
+        let draws = Draws { seed: self.state.options.seed, question, tries: in_flight.tries };
+        let is_get = *request.method() == Method::GET;
+        self.answer(&Question { call, is_get, json, draws }, in_flight).await
     }
 
-    pub(super) fn world_mut(&self) -> RwLockWriteGuard<'_, World> {
-        self.world.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn settings(&self) -> Settings {
-        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(super) fn set(&self, settings: Settings) {
-        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
-    }
-
-    pub(super) fn schedule(&self) -> MutexGuard<'_, Vec<Scheduled>> {
-        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn answer(
-        &self,
-        call: &Call,
-        method: &Method,
-        json: bool,
-        question: u64,
-        noted: InFlight,
-    ) -> io::Result<Response<Body>> {
-        let listing = routes::is_listing(&call.endpoint);
-        if listing {
-            self.let_happen(noted.of_endpoint);
+    async fn answer(&self, question: &Question, in_flight: InFlight) -> io::Result<Response<Body>> {
+        let Question { call, draws, .. } = question;
+        let is_listing = routes::is_listing(&call.endpoint);
+        if is_listing {
+            self.state.apply_due(in_flight.of_endpoint);
         }
-        let settings = self.settings();
-        let draws = Draws { seed: self.options.seed, question, tries: noted.tries };
-        let fault = fault::choose(&settings.faults, draws.seed, question, draws.tries);
+        let settings = self.state.settings();
+        let fault = fault::choose(&settings.faults, draws.seed, draws.question, draws.tries);
         if let Some(fault) = fault {
-            noted.meets(fault);
-            // What stands in front of the server refuses at once.
+            in_flight.meets(fault);
+            // The proxy in front of the server refuses at once.
             if let Some(response) = refusal(fault, call) {
-                noted.answered(response.status().as_u16());
+                in_flight.answered(response.status().as_u16());
                 return Ok(response);
             }
         }
         let _slot = settings.slots.acquire().await.map_err(io::Error::other)?;
-        let latency = settings.listing_latency.filter(|_| listing).unwrap_or(settings.latency);
-        let late = if fault == Some(Kind::Slow) { settings.slow } else { Duration::ZERO };
-        let jitter = settings.jitter.as_secs_f64() * (2.0 * unit(draws.draw(1)) - 1.0);
-        let latency = Duration::from_secs_f64((latency.as_secs_f64() + jitter).max(0.0)) + late;
-        if !latency.is_zero() {
-            tokio::time::sleep(latency).await;
+        let delay = settings.delay(is_listing, fault, draws);
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
         }
         match fault {
-            Some(Kind::Timeout) => return self.hang().await,
-            Some(Kind::Broken) => return Err(broken()),
-            Some(fault) => {
-                if let Some(response) = replacement(fault) {
-                    noted.answered(response.status().as_u16());
-                    return Ok(response);
-                }
-            }
-            None => {}
+            Some(Fault::Timeout) => return self.hang().await,
+            Some(Fault::Broken) => return Err(broken()),
+            _ => {}
         }
-        // For one question in three the rows of a day come in another order, and in the same one each time it is asked: the
-        // database breaks ties by the limit and the offset.
-        let ties = Draws { tries: 0, ..draws };
-        let twist = if ties.draw(2).is_multiple_of(3) { ties.draw(3) } else { 0 };
-        let answer = match *method {
-            Method::GET => routes::answer(&self.world(), call, twist),
-            _ => routes::unknown_method(),
+        if let Some(response) = fault.and_then(replacement) {
+            in_flight.answered(response.status().as_u16());
+            return Ok(response);
+        }
+        let Some((status, body)) = self.say(question, fault) else {
+            return self.hang().await;
         };
-        let (status, body) = match answer {
-            Answer::Hangs => return self.hang().await,
-            Answer::Bare(status) => (status, Vec::new()),
-            Answer::Document(status, document) => {
-                let body = match (json, fault) {
-                    (true, Some(Kind::InvalidUtf8)) => None,
-                    (true, _) => render::json(&document),
-                    (false, _) => Some(render::xml(&document)),
-                };
-                // Where the encoder failed, the status is that of a good answer.
-                body.map_or((200, Vec::new()), |body| (status, body))
-            }
+        in_flight.answered(status);
+        Ok(self.sent(question, fault, status, body))
+    }
+
+    /// The status and body of what the API says, or `None` where its query never ends.
+    fn say(&self, question: &Question, fault: Option<Fault>) -> Option<(u16, Vec<u8>)> {
+        let answer = if question.is_get {
+            routes::answer(&self.state.world(), &question.call, question.draws.twist())
+        } else {
+            routes::unknown_method()
         };
-        noted.answered(status);
-        let mislabelled = !self.options.clean && draws.draw(4).is_multiple_of(MISLABELLED);
-        let label = match (mislabelled, json) {
+        let (status, document) = match answer {
+            Answer::Hangs => return None,
+            Answer::Bare(status) => return Some((status, Vec::new())),
+            Answer::Document(status, document) => (status, document),
+        };
+        let body = match (question.json, fault) {
+            (true, Some(Fault::InvalidUtf8)) => None,
+            (true, _) => render::json(&document),
+            (false, _) => Some(render::xml(&document)),
+        };
+        // Where the encoder failed, the status is that of a good answer.
+        Some(body.map_or((200, Vec::new()), |body| (status, body)))
+    }
+
+    /// The response as it goes over the wire, with the faults that change a good one.
+    fn sent(
+        &self,
+        question: &Question,
+        fault: Option<Fault>,
+        status: u16,
+        body: Vec<u8>,
+    ) -> Response<Body> {
+        let mislabelled =
+            !self.state.options.clean && question.draws.draw(4).is_multiple_of(MISLABELLED);
+        let content_type = match (mislabelled, question.json) {
             (true, _) => "text/html; charset=UTF-8",
             (false, true) => "application/json",
             (false, false) => "application/xml",
         };
-        Ok(match fault {
-            Some(Kind::PhpWarning) => {
+        match fault {
+            Some(Fault::PhpWarning) => {
                 let body = [fault::PHP_WARNING.as_bytes(), &body].concat();
                 response(status, "text/html; charset=UTF-8", whole(body))
             }
-            Some(Kind::Truncated) => truncated(status, label, body),
-            _ => response(status, label, whole(body)),
-        })
-    }
-
-    /// Makes happen what is scheduled for this request for the listing.
-    fn let_happen(&self, listing_request: u64) {
-        let mut schedule = self.schedule();
-        if schedule.is_empty() {
-            return;
-        }
-        let (due, later) = schedule
-            .drain(..)
-            .partition::<Vec<_>, _>(|scheduled| scheduled.listing_request <= listing_request);
-        *schedule = later;
-        for Scheduled { change, .. } in due {
-            tracing::info!(%change, listing_request, "the office changes");
-            self.world_mut().apply(&change);
+            Some(Fault::Truncated) => truncated(status, content_type, body),
+            _ => response(status, content_type, whole(body)),
         }
     }
 

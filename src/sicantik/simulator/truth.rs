@@ -1,5 +1,5 @@
-//! What is true about the permits, whatever the endpoints make of it: what a client that makes no
-//! mistake knows in the end, when all troubles pass.
+//! The truth about the permits, whatever the endpoints make of it: what a client without bugs knows
+//! in the end, once all faults have passed.
 
 use std::collections::BTreeMap;
 
@@ -76,7 +76,7 @@ pub(super) fn truth(world: &World, number: u32, listing_rows: u8) -> Truth {
         stuck: world.is_stuck(number),
         expiry_date: permit.expiry.map(|date| date.to_string()),
         obtainable: expected == "found",
-        via: via.map(Way::endpoint),
+        via: via.map(|way| way.endpoint().name()),
         expected,
         reason,
         expected_upgraded: (listing_rows > 0).then(|| dated(permit.expiry.is_some())),

@@ -150,9 +150,9 @@ impl World {
     }
 
     /// Makes `change` happen and names the permits that it touched by their registration.
-    pub(super) fn apply(&mut self, change: &Change) -> Vec<String> {
+    pub(super) fn apply(&mut self, change: Change) -> Vec<String> {
         self.changes += 1;
-        let touched = match *change {
+        let touched = match change {
             Change::Upgrade => {
                 self.upgraded = true;
                 Vec::new()

@@ -3,7 +3,7 @@ use std::collections::HashSet;
 use clap::Parser;
 
 use super::super::change::{Change, Scheduled};
-use super::super::fault::{self, Kind, Share};
+use super::super::fault::{self, Fault, Share};
 use super::super::options::{Options, duration};
 use super::super::render::{Document, json, xml};
 use super::super::request::Call;
@@ -158,11 +158,11 @@ fn a_twisted_page_has_rows_off_their_places_but_loses_none() {
 fn the_office_changes_while_it_is_read() {
     let mut world = world(2000, 3);
     let before = rows(&world, 0, 5000, 0);
-    assert_eq!(world.apply(&Change::Add(500)).len(), 500);
+    assert_eq!(world.apply(Change::Add(500)).len(), 500);
     let after = rows(&world, 0, 9000, 0);
     assert_eq!(after[after.len() - before.len()..], before);
     assert!(after[..after.len() - before.len()].iter().all(|row| *row >= 2000));
-    assert!(world.apply(&Change::Swap(200)).len() >= 200);
+    assert!(world.apply(Change::Swap(200)).len() >= 200);
     let swapped = rows(&world, 0, 9000, 0);
     let moved = swapped.iter().zip(&after).filter(|(a, b)| a != b).count();
     assert!(moved > 100, "{moved}");
@@ -171,11 +171,11 @@ fn the_office_changes_while_it_is_read() {
 
     let dates = |world: &World| truths(world).into_iter().map(|one| one.expiry_date).collect();
     let old: Vec<_> = dates(&world);
-    assert_eq!(world.apply(&Change::Renew(50)).len(), 50);
+    assert_eq!(world.apply(Change::Renew(50)).len(), 50);
     let new: Vec<_> = dates(&world);
     assert_eq!(old.iter().zip(&new).filter(|(old, new)| old != new).count(), 50);
 
-    let gone = world.apply(&Change::Unlist(10));
+    let gone = world.apply(Change::Unlist(10));
     let listed = rows(&world, 0, 9000, 0);
     assert_eq!(gone.len(), 10);
     assert!(listed.iter().all(|row| !gone.contains(&world.permit(*row).registration)));
@@ -202,7 +202,7 @@ fn faults_come_in_their_shares_and_pass() {
     let (first, second): (HashSet<u64>, HashSet<u64>) = (met(0).collect(), met(1).collect());
     assert!((1400..1800).contains(&first.len()), "{}", first.len());
     assert!(first.intersection(&second).count() < 250);
-    let all = [Share { kind: Kind::Maintenance200, share: 1.0 }];
+    let all = [Share { fault: Fault::Maintenance200, share: 1.0 }];
     assert!((0..1000).all(|tries| fault::choose(&all, 1, 2, tries).is_some()));
 }
 
@@ -211,7 +211,7 @@ fn flags_are_checked() {
     assert_eq!(parse(&[]).unwrap().listen, Options::default().listen);
     let options = parse(&["--fault", "broken=2%", "--at", "20:add=500", "--latency", "2.5s"]);
     let options = options.unwrap();
-    assert_eq!(options.faults, [Share { kind: Kind::Broken, share: 0.02 }]);
+    assert_eq!(options.faults, [Share { fault: Fault::Broken, share: 0.02 }]);
     assert_eq!(options.schedule, [Scheduled { listing_request: 20, change: Change::Add(500) }]);
     assert_eq!(options.latency.as_millis(), 2500);
     assert_eq!(duration("50").unwrap().as_millis(), 50);
@@ -230,6 +230,6 @@ fn each_fault_is_named_once() {
     let names: HashSet<&str> = help.lines().filter_map(|line| line.split(' ').next()).collect();
     assert_eq!(names.len(), help.lines().count());
     for name in names {
-        assert_eq!(name.parse::<Kind>().unwrap().name(), name);
+        assert_eq!(name.parse::<Fault>().unwrap().name(), name);
     }
 }

@@ -230,8 +230,10 @@ async fn a_kept_connection_carries_many_requests_and_the_log_counts_them() {
     let server = Running::start(Options { permits: 10, ..Options::default() }).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let talk = async {
-        for _ in 0..5 {
-            let head = "GET /backoffice/api/jumlahPerizinan HTTP/1.1\r\nHost: s\r\n\r\n";
+        for asked in 0..5 {
+            let agent = if asked == 0 { "" } else { "User-Agent: sidecar/1.2 (test)\r\n" };
+            let head =
+                format!("GET /backoffice/api/jumlahPerizinan HTTP/1.1\r\nHost: s\r\n{agent}\r\n");
             stream.write_all(head.as_bytes()).await.unwrap();
             let mut answer = vec![0; 4096];
             let length = stream.read(&mut answer).await.unwrap();
@@ -245,9 +247,11 @@ async fn a_kept_connection_carries_many_requests_and_the_log_counts_them() {
     assert_eq!(summary["repeated"], 4);
     assert_eq!(summary["max_in_flight"], 1);
     assert_eq!(summary["endpoints"]["jumlahPerizinan"], 5);
+    assert_eq!(summary["products"], json!({"sidecar": 4, "unknown": 1}));
     let log = server.control("GET", "log?offset=3").await;
     assert_eq!(log["requests"].as_array().unwrap().len(), 2);
     assert_eq!(log["requests"][0]["sequence"], 4);
+    assert_eq!(log["requests"][0]["user_agent"], "sidecar/1.2 (test)");
     server.control("POST", "reset-log").await;
     assert_eq!(server.control("GET", "log/summary").await["requests"], 0);
     // A client that keeps its connection does not keep the server.

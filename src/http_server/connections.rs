@@ -1,4 +1,4 @@
-//! How many connections are open at once, and which goes when there are too many.
+//! Which connections are open, and which one is closed when there are too many.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,38 +6,43 @@ use std::sync::{Arc, Mutex};
 
 use tokio_util::sync::CancellationToken;
 
-/// So many connections stay open. The service has a handful of callers on its own machine.
-const MOST: usize = 128;
-
 /// One connection's entry.
 #[derive(Debug, Default)]
 pub(super) struct Connection {
-    /// Whether a request of it is being answered, or it is a WebSocket of someone who showed the token.
+    /// Whether a request is being answered on it, or it has been upgraded.
     busy: AtomicBool,
-    /// Cancelled when it has to go.
+    /// Cancelled when the connection has to be closed.
     pub(super) close: CancellationToken,
 }
 
 impl Connection {
-    /// Says whether it may be closed to make room.
+    /// Says whether the connection may not be closed to make room.
     pub(super) fn set_busy(&self, busy: bool) {
         self.busy.store(busy, Ordering::Relaxed);
     }
 }
 
 /// The open connections, oldest first.
-#[derive(Debug, Default)]
-pub(super) struct Connections(Mutex<VecDeque<Arc<Connection>>>);
+#[derive(Debug)]
+pub(super) struct Connections {
+    limit: usize,
+    open: Mutex<VecDeque<Arc<Connection>>>,
+}
 
 impl Connections {
-    /// Enters a new connection. Where there are too many already, the oldest that nobody is being answered on is closed,
-    /// so that those who keep connections open without a word cannot keep others out. `None` if all are busy.
+    /// At most `limit` at once.
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, open: Mutex::default() }
+    }
+
+    /// Enters a new connection. Where the limit is reached, the oldest idle one is closed, so that
+    /// clients that keep silent connections open cannot lock others out. `None` if all are busy.
     pub(super) fn enter(&self) -> Option<Arc<Connection>> {
-        let mut open = self.0.lock().expect("nothing panics while it is held");
+        let mut open = self.open.lock().expect("nothing panics while it is held");
         open.retain(|connection| {
             Arc::strong_count(connection) > 1 && !connection.close.is_cancelled()
         });
-        if open.len() >= MOST {
+        if open.len() >= self.limit {
             let idle =
                 open.iter().position(|connection| !connection.busy.load(Ordering::Relaxed))?;
             if let Some(connection) = open.remove(idle) {
@@ -54,10 +59,12 @@ impl Connections {
 mod tests {
     use super::*;
 
+    const LIMIT: usize = 8;
+
     #[test]
     fn the_oldest_idle_connection_makes_room() {
-        let connections = Connections::default();
-        let open: Vec<_> = (0..MOST).map(|_| connections.enter().unwrap()).collect();
+        let connections = Connections::new(LIMIT);
+        let open: Vec<_> = (0..LIMIT).map(|_| connections.enter().unwrap()).collect();
         open[0].set_busy(true);
         let _new = connections.enter().unwrap();
         let closed: Vec<bool> = open.iter().map(|one| one.close.is_cancelled()).collect();
@@ -66,9 +73,9 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_let_in_while_all_are_busy_and_the_gone_are_forgotten() {
-        let connections = Connections::default();
-        let mut open: Vec<_> = (0..MOST).map(|_| connections.enter().unwrap()).collect();
+    fn with_all_busy_none_is_let_in_and_closed_ones_are_forgotten() {
+        let connections = Connections::new(LIMIT);
+        let mut open: Vec<_> = (0..LIMIT).map(|_| connections.enter().unwrap()).collect();
         open.iter().for_each(|one| one.set_busy(true));
         assert!(connections.enter().is_none());
         open.pop();
