@@ -1,70 +1,95 @@
-//! The gate: everything that leaves for SICANTIK passes here, and nothing else may call it.
+//! The gate of a server: every request to it passes here.
 //!
-//! SICANTIK is one small machine that an office works on. The gate holds the promised rate in *any* window of
-//! one second, bounds what is in flight, and keeps quiet when the server asks for it. One gate stands before one host
-//! and is shared by all that ask there. A circuit breaker belongs before [`Gate::enter`]'s first step, an
-//! adaptive bound in slot of its semaphore.
+//! An outside server may be one small machine that an office works on. Its gate holds the promised
+//! rate in *any* window of one second, bounds what is in flight, pauses when the server asks for it,
+//! and keeps what became of the requests. All callers of the process share it.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, MutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-/// The window that the rate speaks of is kept this much longer than a second: requests that leave a second
-/// apart arrive closer together when the first of them was held up on its way.
-const MARGIN: Duration = Duration::from_millis(12);
+use super::health::ServerHealth;
+use super::outcome::RequestOutcome;
+use super::pace::Pace;
+use super::retry::LONGEST_RETRY_AFTER;
 
-/// What the gate holds.
+/// What a gate holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// Requests per second, in any window of one second, retries counted; `None` lifts the limit, for a
-    /// simulator on one's own machine. Below 1, one request per `1 / rate` seconds.
+    /// Requests per second, in any window of one second, retries counted; below 1, one request per
+    /// `1 / rate` seconds. `None` lifts the limit, for a simulator on this machine.
     pub rate: Option<f64>,
     /// Requests in flight at once, at least 1.
     pub max_in_flight: usize,
 }
 
-/// What has passed the gate so far.
+/// What has passed a gate so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Requests sent, retries counted.
     pub requests: u64,
-    /// Of these, requests that were sent again.
+    /// The retries among them.
     pub retries: u64,
 }
 
-/// The gate before one host.
+/// The gate of one server.
 #[derive(Debug)]
 pub struct Gate {
     limits: Limits,
-    in_flight: Arc<Semaphore>,
+    in_flight: Semaphore,
     pace: Option<Mutex<Pace>>,
     paused_until: std::sync::Mutex<Option<Instant>>,
-    /// How many wait who go before all others.
-    ahead: AtomicUsize,
+    /// How many requests with priority wait.
+    priority: AtomicUsize,
     requests: AtomicU64,
     retries: AtomicU64,
+    health: std::sync::Mutex<ServerHealth>,
 }
 
-/// A request's slot in flight; it is given back when dropped.
+/// A request's place among those in flight.
+///
+/// [`Slot::settle`] gives it back with what became of the request. One that is dropped instead
+/// counts as abandoned.
 #[derive(Debug)]
 #[must_use = "the slot is given back when this is dropped"]
-pub struct Slot(#[expect(dead_code, reason = "held for its drop")] Option<OwnedSemaphorePermit>);
+pub struct Slot<'a> {
+    gate: &'a Gate,
+    _permit: Option<SemaphorePermit<'a>>,
+    is_retry: bool,
+    entered: Instant,
+    outcome: Option<RequestOutcome>,
+}
 
-/// Counts one who goes before all others, as long as it waits.
-struct Ahead<'a>(&'a AtomicUsize);
+impl Slot<'_> {
+    /// Gives the slot back, and tells the gate what became of the request. A `Retry-After` pauses the
+    /// whole gate, up to [`LONGEST_RETRY_AFTER`].
+    pub fn settle(mut self, outcome: RequestOutcome) {
+        self.outcome = Some(outcome);
+    }
+}
 
-impl<'a> Ahead<'a> {
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        if let Some(RequestOutcome::Busy { retry_after: Some(asked) }) = self.outcome {
+            self.gate.pause_for(asked.min(LONGEST_RETRY_AFTER));
+        }
+        self.gate.health().record(self.outcome, self.is_retry, self.entered.elapsed());
+    }
+}
+
+/// Counts a waiting request with priority.
+struct Priority<'a>(&'a AtomicUsize);
+
+impl<'a> Priority<'a> {
     fn new(waiting: &'a AtomicUsize) -> Self {
         waiting.fetch_add(1, Ordering::Relaxed);
         Self(waiting)
     }
 }
 
-impl Drop for Ahead<'_> {
+impl Drop for Priority<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -75,64 +100,61 @@ impl Gate {
     ///
     /// # Panics
     ///
-    /// If the rate is not a positive number or nothing may be in flight; settings are checked before they come here.
+    /// If the rate is not a positive number or nothing may be in flight. Settings are checked before.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         assert!(limits.max_in_flight > 0, "a gate that lets nothing through");
         Self {
             limits,
-            in_flight: Arc::new(Semaphore::new(limits.max_in_flight)),
+            in_flight: Semaphore::new(limits.max_in_flight),
             pace: limits.rate.map(|rate| Mutex::new(Pace::new(rate))),
-            paused_until: std::sync::Mutex::new(None),
-            ahead: AtomicUsize::new(0),
+            paused_until: std::sync::Mutex::default(),
+            priority: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
             retries: AtomicU64::new(0),
+            health: std::sync::Mutex::default(),
         }
     }
 
-    /// Waits until one more request may leave, and counts it. Those who wait leave in the order in which they came.
+    /// Waits until one more request may leave, and counts it. Requests leave in the order in which
+    /// they came.
     ///
-    /// Cancel safe: who stops waiting takes nothing along.
-    pub async fn enter(&self, is_retry: bool) -> Slot {
-        // First a slot in flight, then the rate: a turn that is won must be used at once, or the
-        // server would see it later than it was counted.
-        let slot = Arc::clone(&self.in_flight)
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
+    /// Cancel safe: dropping the future consumes no turn.
+    pub async fn enter(&self, is_retry: bool) -> Slot<'_> {
+        // The place in flight comes before the turn: a turn must be used at once, or the server would
+        // see the request later than it was counted.
+        let permit = self.in_flight.acquire().await.expect("the semaphore is never closed");
         if let Some(pace) = &self.pace {
             loop {
                 let pace = pace.lock().await;
-                if self.ahead.load(Ordering::Relaxed) == 0 {
+                if self.priority.load(Ordering::Relaxed) == 0 {
                     break self.turn(pace).await;
                 }
-                // The lock goes round in order: all let the one ahead pass, and stand as they stood before.
+                // The lock is fair: all let the one with priority pass, and keep their order.
                 drop(pace);
                 tokio::task::yield_now().await;
             }
         }
-        self.leave(is_retry).await;
-        Slot(Some(slot))
+        self.leave(Some(permit), is_retry).await
     }
 
-    /// As [`Gate::enter`], before all who wait, and beyond the number in flight: for the one question of a person, who
-    /// would else wait behind a whole run. The rate holds.
+    /// As [`Gate::enter`], for interactive requests: skips the queue and the bound on what is in
+    /// flight. It is still rate-limited.
     ///
     /// Cancel safe.
-    pub async fn enter_priority(&self, is_retry: bool) -> Slot {
-        let _ahead = Ahead::new(&self.ahead);
+    pub async fn enter_priority(&self, is_retry: bool) -> Slot<'_> {
+        let _priority = Priority::new(&self.priority);
         if let Some(pace) = &self.pace {
             self.turn(pace.lock().await).await;
         }
-        self.leave(is_retry).await;
-        Slot(None)
+        self.leave(None, is_retry).await
     }
 
     /// Waits for the next turn and takes it.
     async fn turn(&self, mut pace: MutexGuard<'_, Pace>) {
         loop {
             pace.wait_for_turn().await;
-            // The server may have asked for quiet while the turn was waited for.
+            // The server may have asked for a pause in the meantime.
             if !self.is_paused() {
                 return pace.take_turn();
             }
@@ -140,8 +162,8 @@ impl Gate {
         }
     }
 
-    /// Counts a request that leaves now; without a rate, it leaves when quiet is over.
-    async fn leave(&self, is_retry: bool) {
+    /// Counts a request that leaves now. Without a rate, it leaves when no pause is on.
+    async fn leave<'a>(&'a self, permit: Option<SemaphorePermit<'a>>, is_retry: bool) -> Slot<'a> {
         if self.pace.is_none() {
             self.wait_while_paused().await;
         }
@@ -149,19 +171,21 @@ impl Gate {
         if is_retry {
             self.retries.fetch_add(1, Ordering::Relaxed);
         }
+        let entered = Instant::now();
+        Slot { gate: self, _permit: permit, is_retry, entered, outcome: None }
     }
 
-    /// Lets nothing through for `pause`: the server has asked for it.
+    /// Lets nothing through for `pause`.
     pub fn pause_for(&self, pause: Duration) {
         let mut until = self.paused_until.lock().expect("nothing panics while it is held");
         *until = (*until).max(Some(Instant::now() + pause));
     }
 
-    /// Leaves the next turn to others. Whoever begins to work on a host takes it over from another process, perhaps, whose
-    /// last request has just left and stands in no gate of this one; one turn between the two keeps the rate over both.
+    /// Leaves one turn unused. Another process may have worked on the same server until now, and its
+    /// last request passed no gate of this one; one turn between the two keeps the rate over both.
     pub fn skip_interval(&self) {
         if let Some(rate) = self.limits.rate {
-            self.pause_for(Pace::new(rate).interval);
+            self.pause_for(Pace::new(rate).interval());
         }
     }
 
@@ -186,6 +210,28 @@ impl Gate {
         }
     }
 
+    /// What became of the requests so far.
+    #[must_use]
+    pub fn server_health(&self) -> ServerHealth {
+        *self.health()
+    }
+
+    /// Whether so many questions in a row brought nothing that it is time to ask if the server is
+    /// there at all.
+    #[must_use]
+    pub fn needs_probe(&self) -> bool {
+        self.health().needs_probe()
+    }
+
+    /// A probe is on its way: another is due only after as many questions in vain again.
+    pub fn probe_began(&self) {
+        self.health().probe_began();
+    }
+
+    fn health(&self) -> std::sync::MutexGuard<'_, ServerHealth> {
+        self.health.lock().expect("nothing panics while it is held")
+    }
+
     fn is_paused(&self) -> bool {
         self.paused_until().is_some_and(|until| until > Instant::now())
     }
@@ -198,61 +244,6 @@ impl Gate {
 
     fn paused_until(&self) -> Option<Instant> {
         *self.paused_until.lock().expect("nothing panics while it is held")
-    }
-}
-
-/// The turns of a rate: evenly spaced, and never more than a second's worth in a second.
-///
-/// Not a token bucket or GCRA, whose burst lets almost twice the rate through in a bad second, and which
-/// loses the timer's slack (up to 1 ms) with each turn: turns are planned ahead, and the instants at which the last ones
-/// were really taken keep a late turn from crowding the ones behind it.
-#[derive(Debug)]
-struct Pace {
-    interval: Duration,
-    /// `taken.len()` turns may lie in one `window`.
-    window: Duration,
-    per_window: usize,
-    taken: VecDeque<Instant>,
-    next: Option<Instant>,
-}
-
-impl Pace {
-    fn new(rate: f64) -> Self {
-        assert!(rate.is_finite() && rate > 0.0, "a rate of {rate} per second");
-        let per_window = (rate.floor() as usize).max(1);
-        let window =
-            Duration::from_secs_f64(per_window as f64 / rate).max(Duration::from_secs(1)) + MARGIN;
-        let interval = window.div_f64(per_window as f64);
-        Self {
-            interval,
-            window,
-            per_window,
-            taken: VecDeque::with_capacity(per_window),
-            next: None,
-        }
-    }
-
-    /// When the next turn is, unless it is now.
-    fn due(&self) -> Option<Instant> {
-        let oldest = self.taken.front().filter(|_| self.taken.len() == self.per_window);
-        self.next.max(oldest.map(|&oldest| oldest + self.window))
-    }
-
-    async fn wait_for_turn(&self) {
-        if let Some(due) = self.due() {
-            tokio::time::sleep_until(due).await;
-        }
-    }
-
-    fn take_turn(&mut self) {
-        let now = Instant::now();
-        let due = self.due().unwrap_or(now);
-        if self.taken.len() == self.per_window {
-            self.taken.pop_front();
-        }
-        self.taken.push_back(now);
-        // A turn that came a little late is caught up with; a pause is not.
-        self.next = Some(due.max(now - self.interval) + self.interval);
     }
 }
 

@@ -1,13 +1,22 @@
 //! The one door out: what every outside service needs, whichever it is.
 //!
-//! Requests pass the [`Gate`] of their server, which holds the rate and what is in flight; the
-//! [`Registry`] hands out one gate per server.
+//! A request passes the [`Gate`] of its server, of which the [`Registry`] hands out one per server.
+//! The [`Slot`] that it gets there is settled with what became of the request. [`http`] builds the
+//! client and reads the answer, and a [`retry::Policy`] says when a request is sent again.
 
 mod gate;
+pub mod headers;
+mod health;
 mod host;
+pub mod http;
+mod outcome;
+mod pace;
 mod registry;
+pub mod retry;
 pub mod tls;
 
 pub use gate::{Gate, Limits, Slot, Traffic};
+pub use health::ServerHealth;
 pub use host::{is_loopback, server, shown_url};
+pub use outcome::RequestOutcome;
 pub use registry::Registry;

@@ -1,7 +1,7 @@
 //! The cryptography of every HTTPS connection, chosen once: rustls with the ring provider.
 //!
-//! rustls panics when two providers are compiled in and none is chosen, and reqwest is built
-//! without one; so each client calls [`install`] before it is made.
+//! reqwest is built without a provider, and rustls panics where none is chosen. So every client
+//! calls [`install`] first.
 
 use std::sync::Once;
 
@@ -9,7 +9,7 @@ use std::sync::Once;
 pub fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // The only refusal is "somebody installed one already", which is as good.
+        // The only possible refusal says that a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
 }

@@ -2,7 +2,7 @@
 
 use chrono::{Datelike, NaiveDate};
 
-/// A text in a date's place that is neither a date nor one of the known ways to say "none".
+/// A text in place of a date that is neither a date nor a known way to say "none".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("\"{text}\" is not a date")]
 pub struct BadDate {
@@ -12,9 +12,9 @@ pub struct BadDate {
 
 /// The day that `text` names, or `None` where it says that there is none.
 ///
-/// `YYYY-MM-DD` is what the server prints; other deployments print `DD-MM-YYYY`, either with `/`, or a
-/// time behind the date. "None" is nothing, an empty text, `-`, `0`, `0000-00-00` (MySQL's) and `1970-01-01`
-/// (PHP's failed `strtotime`), whatever time stands behind them.
+/// The server prints `YYYY-MM-DD`. Other deployments print `DD-MM-YYYY`, either of them with `/`, or a
+/// time after the date. "None" is nothing, an empty text, `-`, `0`, `0000-00-00` (MySQL's) and
+/// `1970-01-01` (PHP's failed `strtotime`), with any time after them.
 ///
 /// # Errors
 ///
@@ -45,7 +45,7 @@ pub fn permit_date(text: Option<&str>) -> Result<Option<NaiveDate>, BadDate> {
     if (date.year(), date.ordinal()) == (1970, 1) {
         return Ok(None);
     }
-    // Odoo stores any year, but none before this is the end of a permit: it is a slip of the pen.
+    // Odoo stores any year, but no permit ends before this one: it is a typing error.
     if date.year() < 1900 { Err(bad()) } else { Ok(Some(date)) }
 }
 

@@ -1,7 +1,7 @@
 //! From the bytes of an answer to rows, or to one named reason why there are none.
 //!
-//! The server's label is not believed: a proxy may strip it, PHP prints warnings before a body, and an error
-//! page comes with status 200. What decides is the content.
+//! The content decides, not the label: a proxy may strip the label, PHP prints warnings before a
+//! body, and an error page comes with status 200.
 
 use std::borrow::Cow;
 
@@ -12,16 +12,16 @@ use super::error::Unreadable;
 use super::row::Row;
 use super::xml;
 
-/// Where JSON may begin behind printed warnings is tried this often at most.
+/// How many places behind printed warnings are tried as the beginning of JSON.
 const MAX_STARTS: usize = 1_000;
 
-/// What no printed warning holds. Behind one of these stands a page, which may hold data of its own.
+/// Tags that no printed warning holds. What follows is a page, which may hold data of its own.
 const PAGE_TAGS: [&str; 5] = ["<!doctype", "<html", "<head", "<body", "<script"];
 
-/// The form of an answer.
+/// The form of an answer, asked for or received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// JSON, as was asked for.
+    /// JSON, which is asked for first.
     Json,
     /// XML, the server's default.
     Xml,
@@ -86,7 +86,7 @@ pub(super) fn data(body: &[u8]) -> Result<(Value, Format), Unreadable> {
         })
 }
 
-/// The body as text: UTF-8 or, where a value is not, the Latin of the forms that were typed in.
+/// The body as text: UTF-8 or, where a value is not, Windows-1252, the likeliest of what was typed in.
 fn text(body: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(body) {
         Ok(text) => Cow::Borrowed(text),
@@ -94,7 +94,8 @@ fn text(body: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// The first list or object of `text` that is the server's answer, and not a part of what is printed around it.
+/// The first list or object of `text` that is the server's answer rather than a part of what is
+/// printed around it.
 fn json(text: &str) -> Option<Value> {
     let lower = text.to_ascii_lowercase();
     let page = PAGE_TAGS.iter().filter_map(|tag| lower.find(tag)).min().unwrap_or(text.len());
@@ -111,7 +112,7 @@ fn json(text: &str) -> Option<Value> {
                     return Some(value);
                 }
             }
-            // Cut off: a row that is whole inside of it must not pass for the answer.
+            // Cut off: a whole row inside it must not pass for the answer.
             Err(error) if error.is_eof() || begins_data(&text[start..]) => return None,
             Err(_) => {}
         }
@@ -119,8 +120,10 @@ fn json(text: &str) -> Option<Value> {
     None
 }
 
-/// Whether a value can be the answer, standing where it does. By itself any can. Else PHP has printed warnings before or
-/// behind it, which are HTML and hold a `[3]` or `{}` at times; what an element is closed behind belongs to that.
+/// Whether a value can be the answer, by what stands around it.
+///
+/// Alone, any value can. Otherwise PHP has printed warnings before or behind it. They are HTML and may
+/// hold a `[3]` or `{}`, and a value that a closing tag follows is a part of them.
 fn is_answer(value: &Value, before: &str, behind: &str) -> bool {
     if behind.is_empty() && before.is_empty() {
         return true;
@@ -138,8 +141,8 @@ fn is_answer(value: &Value, before: &str, behind: &str) -> bool {
         }
 }
 
-/// Whether this begins as rows or an object do, and not as the brackets of a printed warning: with a first field.
-/// Where such a list is broken, what can still be read in it or behind is a part of the answer and not all of it.
+/// Whether this begins as rows or an object do, with a first field, and not as the brackets of a
+/// printed warning do. If such data is broken, what can still be read in it is not all of the answer.
 fn begins_data(text: &str) -> bool {
     let inside = text.strip_prefix('[').map_or(text, str::trim_start);
     let Some(inside) = inside.strip_prefix('{').map(str::trim_start) else { return false };
@@ -161,7 +164,7 @@ fn is_page(text: &str) -> bool {
         .any(|tag| beginning.contains(tag))
 }
 
-/// The title of a page, for the person who wonders what answered.
+/// The title of a page, to tell a person what it was that answered.
 fn title(page: &str) -> Option<String> {
     let lower = page.to_ascii_lowercase();
     let start = lower.find("<title>")? + "<title>".len();

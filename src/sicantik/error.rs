@@ -1,4 +1,4 @@
-//! Why SICANTIK gave no usable answer: one enum, with a variant for each thing a caller decides on.
+//! Why SICANTIK gave no usable answer: a variant for each case that callers tell apart.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ pub enum Error {
     /// No complete answer within the time-out.
     #[error("no answer within {} s", after.as_secs_f64())]
     Timeout {
-        /// How long was waited.
+        /// The time-out.
         after: Duration,
     },
     /// The connection could not be made, or broke before the answer was complete.
@@ -19,7 +19,7 @@ pub enum Error {
         /// The innermost cause, without the address.
         reason: String,
     },
-    /// A status that says the server is in trouble or wants to be left alone: 408, 429 or 5xx.
+    /// A status that says that the server is overloaded or failing: 408, 429 or 5xx.
     #[error("the server answered {status}")]
     ServerBusy {
         /// The HTTP status.
@@ -27,8 +27,8 @@ pub enum Error {
         /// How long the server asked to be left alone (`Retry-After`).
         retry_after: Option<Duration>,
     },
-    /// A status that asking again will not change: 401, 403 and the like, 404 and 400 without data, a redirect that
-    /// leads nowhere.
+    /// A status that asking again will not change: 401, 403 and the like, 404 and 400 without data,
+    /// or a redirect that leads nowhere.
     #[error("the server refused with {status}")]
     Refused {
         /// The HTTP status.
@@ -37,7 +37,7 @@ pub enum Error {
     /// A redirect to another host, which is never followed.
     #[error("the server redirects to another host, {host}")]
     Redirected {
-        /// The host that was named.
+        /// The host that it names.
         host: String,
     },
     /// An answer arrived, but it is not data.
@@ -49,25 +49,25 @@ pub enum Error {
         /// The endpoint's name.
         endpoint: &'static str,
     },
-    /// An `error` object whose words are none of the known ones.
+    /// An `error` object with unknown words.
     #[error("the server says: {message}")]
     Message {
         /// The server's own words, shortened.
         message: String,
     },
-    /// Asking was stopped before the request left.
+    /// The client was stopped before the request left.
     #[error("asking was stopped")]
     Stopped,
 }
 
-/// Why a body is not data. Each body ends as rows or as one of these.
+/// Why a body is not data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// Nothing at all: PHP's `json_encode` failed on a value that is not UTF-8.
     #[error("the answer is empty")]
     Empty,
-    /// An HTML page: maintenance, a database error, or the page of something else altogether.
-    #[error("the answer is a web page instead of data{}", title.as_deref().map(|title| format!(" (\"{title}\")")).unwrap_or_default())]
+    /// An HTML page: maintenance, a database error, or something else altogether.
+    #[error("the answer is a web page instead of data{}", quoted(title.as_deref()))]
     Page {
         /// The page's title, where it has one.
         title: Option<String>,
@@ -97,8 +97,8 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Timeout { .. } | Self::Connection { .. } | Self::ServerBusy { .. } => true,
-            // A page, an empty or a broken body come and go with the server's load; a field that is
-            // wrong is in its data.
+            // A page, an empty or a broken body come and go with the server's load. A wrong field is
+            // in its data, and stays.
             Self::Unreadable(unreadable) => matches!(
                 unreadable,
                 Unreadable::Empty | Unreadable::Page { .. } | Unreadable::NotData
@@ -111,13 +111,13 @@ impl Error {
         }
     }
 
-    /// One word for it, as metrics know it.
+    /// Its label in the metrics.
     #[must_use]
     pub fn label(&self) -> &'static str {
         match self {
             Self::Timeout { .. } => "timeout",
             Self::Connection { .. } => "connection",
-            Self::ServerBusy { .. } => "trouble",
+            Self::ServerBusy { .. } => "busy",
             Self::Refused { .. } => "refused",
             Self::Redirected { .. } => "redirected",
             Self::Unreadable(_) => "unreadable",
@@ -137,21 +137,26 @@ impl Error {
     }
 }
 
+/// A page's title to append to a sentence.
+fn quoted(title: Option<&str>) -> String {
+    title.map(|title| format!(" (\"{title}\")")).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn says_what_passes() {
-        let trouble = |code| Error::ServerBusy {
+    fn tells_transient_errors_from_lasting_ones() {
+        let busy = |code| Error::ServerBusy {
             status: StatusCode::from_u16(code).unwrap(),
             retry_after: None,
         };
         let cases = [
             (Error::Timeout { after: Duration::from_secs(10) }, true),
             (Error::Connection { reason: "reset".into() }, true),
-            (trouble(429), true),
-            (trouble(503), true),
+            (busy(429), true),
+            (busy(503), true),
             (Error::Refused { status: StatusCode::FORBIDDEN }, false),
             (Error::Redirected { host: "login.example".into() }, false),
             (Unreadable::Empty.into(), true),
@@ -163,8 +168,8 @@ mod tests {
             (Error::Message { message: "?".into() }, false),
             (Error::Stopped, false),
         ];
-        for (error, passing) in cases {
-            assert_eq!(error.is_transient(), passing, "{error}");
+        for (error, is_transient) in cases {
+            assert_eq!(error.is_transient(), is_transient, "{error}");
         }
     }
 

@@ -1,14 +1,14 @@
-//! All that knows SICANTIK, the server of a licensing office: its endpoints, what its answers mean,
-//! and the manners it is owed. It knows nothing of Odoo.
+//! All that knows SICANTIK, the server of a licensing office: its endpoints, and what its answers
+//! mean. It knows nothing of Odoo.
 
 mod client;
 mod date;
 mod decode;
 mod error;
-mod headers;
 mod retry;
 mod row;
 pub mod simulator;
+mod transport;
 mod xml;
 
 pub use client::{Client, Pong};

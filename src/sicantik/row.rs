@@ -1,4 +1,4 @@
-//! A permit as SICANTIK prints it, and which of several rows speaks for a permit.
+//! A permit as SICANTIK prints it, and which of several rows is a permit's own.
 
 use std::fmt;
 
@@ -22,18 +22,19 @@ pub struct Row {
     /// `n_perizinan`.
     #[serde(default, rename = "n_perizinan", deserialize_with = "text")]
     pub permit_type_name: String,
-    /// `d_terima_berkas`, the day on which the application was received; the listing of some deployments has none.
+    /// `d_terima_berkas`, the day on which the application was received. The listing of some
+    /// deployments has none.
     #[serde(default, rename = "d_terima_berkas", deserialize_with = "some_text")]
     pub received: Option<String>,
-    /// `d_berlaku_izin`: `None` where the row has no such field, which is how the listing of a
+    /// `d_berlaku_izin`. `None` where the row has no such field: that is how the listing of a
     /// deployment that is not upgraded differs from one that says "no date".
     #[serde(default, rename = "d_berlaku_izin", deserialize_with = "some_text")]
     pub expiry: Option<String>,
 }
 
 impl Row {
-    /// Whether the row has no applicant: `0`, `-` or nothing stands in many rows of the listing that were never
-    /// an application.
+    /// Whether the row names no applicant but `0`, `-` or nothing, or has no registration. Many rows
+    /// of the listing were never an application.
     #[must_use]
     pub fn is_junk(&self) -> bool {
         matches!(self.applicant_name.trim(), "" | "-" | "0")
@@ -44,13 +45,13 @@ impl Row {
 /// Why rows that arrived say nothing about a permit's expiry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
-    /// Every row belongs to another registration; two registrations can share one permit number.
+    /// Every row belongs to another registration. Two registrations can share one permit number.
     #[error("the answer speaks of registration {other}, not of this permit's")]
     OtherRegistration {
-        /// The first of the registrations that were answered.
+        /// The first registration in the answer.
         other: String,
     },
-    /// Rows that ought to say the same do not.
+    /// Rows that should agree do not.
     #[error("the rows of the answer name different dates, {one} and {two}")]
     Contradiction {
         /// One of the dates, or "none".
@@ -58,10 +59,10 @@ pub enum Mismatch {
         /// Another.
         two: String,
     },
-    /// Not a date, and not one of the ways to say "none".
+    /// Neither a date nor a known way to say "none".
     #[error("`[{row}].d_berlaku_izin`: {bad}")]
     BadDate {
-        /// The row's place in the answer, from 0.
+        /// The row's index in the answer.
         row: usize,
         /// What was there.
         bad: BadDate,
@@ -70,12 +71,13 @@ pub enum Mismatch {
 
 /// The expiry date that `rows` give for a permit, or `None` where they say that it has none.
 ///
-/// Only rows with the permit's own `registration_id` count. A permit without one in Odoo (`None`) takes the
-/// date on which all rows agree. Rows that a join repeated agree anyway.
+/// Only rows with the permit's own `registration_id` count. A permit without one in Odoo (`None`)
+/// takes the date on which all rows agree. Rows that a join repeated agree anyway.
 ///
 /// # Errors
 ///
-/// [`Mismatch`], if no row is the permit's own, if they contradict each other, or if a date cannot be read.
+/// [`Mismatch`], if no row is the permit's own, if they contradict each other, or if a date cannot
+/// be read.
 pub fn own_expiry(
     rows: &[Row],
     registration_id: Option<&str>,
@@ -103,7 +105,7 @@ fn printed(date: Option<NaiveDate>) -> String {
     date.map_or_else(|| "none".to_owned(), |date| date.to_string())
 }
 
-/// A text, whatever scalar it was printed as: the server prints numbers as texts, other deployments may not.
+/// A text from any scalar: the server prints numbers as texts, other deployments may not.
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     struct Scalar;
 
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn another_permits_bad_date_is_nobodys_trouble() {
+    fn another_permits_bad_date_does_not_matter() {
         let rows = [row("A", Some("seumur hidup")), row("B", Some("2031-01-02"))];
         assert_eq!(own_expiry(&rows, Some("B")), Ok(day(2031)));
         assert!(matches!(own_expiry(&rows, Some("A")), Err(Mismatch::BadDate { row: 0, .. })));

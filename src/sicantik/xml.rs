@@ -1,10 +1,10 @@
-//! SICANTIK's XML as a JSON value, so that both forms of an answer are read by the same code.
+//! SICANTIK's XML as a JSON value, so that one piece of code reads both forms of an answer.
 
 use quick_xml::escape::resolve_html5_entity;
 use quick_xml::{Reader, events::Event};
 use serde_json::{Map, Value};
 
-/// Deeper than any answer goes (`xml`, `item`, field); a bomb goes deeper.
+/// Deeper than any answer (`xml`, `item`, field); it stops a bomb of nested elements.
 const MAX_DEPTH: usize = 16;
 
 /// An element that has been opened.
@@ -29,13 +29,13 @@ impl Element {
     }
 }
 
-/// What the server calls the root of its documents. A page can be a whole document, too; its root is `html`.
+/// The root of the server's documents. A page can be a whole document too, but its root is `html`.
 const ROOT: &str = "xml";
 
 /// The value of the document's root, or `None` if `text` is not one whole document of the server's.
 ///
-/// HTML's entities are resolved besides XML's own, because the server writes text by PHP's
-/// `htmlentities`. Nothing outside the text is ever read: document types and processing instructions are passed over.
+/// HTML's entities are resolved as well as XML's own, because PHP's `htmlentities` writes the text.
+/// Nothing outside the text is ever read: document types and processing instructions are skipped.
 pub(super) fn value(text: &str) -> Option<Value> {
     let mut reader = Reader::from_str(text);
     let mut open: Vec<Element> = Vec::new();

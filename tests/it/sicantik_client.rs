@@ -70,14 +70,14 @@ async fn an_empty_answer_is_asked_for_once_more_as_xml() {
     assert_eq!(accepts, ["application/json", "application/xml"]);
     assert_eq!((client.gate().traffic().requests, client.gate().traffic().retries), (2, 1));
 
-    // Where XML is empty too, it is trouble as any other; JSON is not asked for again.
+    // Where XML is empty too, it fails as anything else does; JSON is not asked for again.
     let (result, sent) = ask(vec![Reply::ok(" "); 4]).await;
     assert_eq!((result, sent), (Err(Unreadable::Empty.into()), 4));
 }
 
 #[tokio::test(start_paused = true)]
-async fn trouble_is_asked_again_three_tries_in_all() {
-    let troubles = [
+async fn a_transient_failure_is_tried_three_times_in_all() {
+    let failures = [
         Reply::status(408, ""),
         Reply::status(429, PAGE),
         Reply::status(500, PAGE),
@@ -91,13 +91,13 @@ async fn trouble_is_asked_again_three_tries_in_all() {
         Reply::Half(false),
         Reply::Late(Duration::from_secs(60), ROWS.into()),
     ];
-    for trouble in troubles {
-        let (result, sent) = ask([trouble.clone(), trouble.clone(), Reply::ok(ROWS)]).await;
-        assert_eq!((result, sent), (Ok(1), 3), "{trouble:?}");
-        let (result, sent) = ask(vec![trouble.clone(); 3]).await;
-        let error = result.expect_err("trouble to the end");
-        assert!(error.is_transient(), "{trouble:?}: {error}");
-        assert_eq!(sent, 3, "{trouble:?}");
+    for failure in failures {
+        let (result, sent) = ask([failure.clone(), failure.clone(), Reply::ok(ROWS)]).await;
+        assert_eq!((result, sent), (Ok(1), 3), "{failure:?}");
+        let (result, sent) = ask(vec![failure.clone(); 3]).await;
+        let error = result.expect_err("a failure to the end");
+        assert!(error.is_transient(), "{failure:?}: {error}");
+        assert_eq!(sent, 3, "{failure:?}");
     }
 }
 
@@ -124,7 +124,7 @@ async fn a_refusal_or_an_answer_is_not_asked_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_whole_gate_keeps_quiet_as_long_as_the_server_asks() {
+async fn the_whole_gate_pauses_as_long_as_the_server_asks() {
     let date = chrono::Utc::now() + chrono::Duration::seconds(30);
     let date = date.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
     for (asked, shortest, longest) in [("7", 7.0, 9.0), (date.as_str(), 25.0, 32.0)] {
@@ -268,4 +268,99 @@ async fn the_rate_counts_retries_and_redirects() {
     assert_eq!(client.gate().traffic().requests, 25);
     // Two tries again and the XML; a redirect is the same question on its way.
     assert_eq!(client.gate().traffic().retries, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_gate_learns_what_became_of_each_request() {
+    let late = Reply::Late(Duration::from_secs(60), ROWS.into());
+    // Answered, unusable, busy, timed out, disconnected.
+    for (reply, counted) in [
+        (Reply::ok(ROWS), [1, 0, 0, 0, 0]),
+        (Reply::ok(PAGE), [0, 3, 0, 0, 0]),
+        (Reply::status(403, PAGE), [0, 1, 0, 0, 0]),
+        (Reply::status(404, UNKNOWN), [1, 0, 0, 0, 0]),
+        (Reply::status(503, PAGE), [0, 0, 3, 0, 0]),
+        (late, [0, 0, 0, 3, 0]),
+        (Reply::Drop, [0, 0, 0, 0, 3]),
+    ] {
+        let web = Web::script(vec![reply.clone(); 3]).await;
+        let client = client(&web, &CancellationToken::new());
+        let asking = client.permit("503/1");
+        let _ = tokio::time::timeout(Duration::from_secs(600), asking).await.expect("an end");
+        let health = client.gate().server_health();
+        let counts =
+            [health.answered, health.unusable, health.busy, health.timed_out, health.disconnected];
+        assert_eq!(counts, counted, "{reply:?}");
+        let failed = health.answered == 0;
+        assert_eq!(health.last_answer.is_none(), failed, "{reply:?}");
+        assert_eq!(health.failures_in_a_row > 0, failed, "{reply:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_given_up_is_counted_as_abandoned() {
+    let web = Web::script([Reply::Late(Duration::from_secs(5), ROWS.into())]).await;
+    let client = client(&web, &CancellationToken::new());
+    let asking = tokio::time::timeout(Duration::from_secs(1), client.permit("503/1"));
+    assert!(asking.await.is_err());
+    let health = client.gate().server_health();
+    assert_eq!((health.abandoned, health.failures_in_a_row), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_is_due_after_twenty_permits_in_vain() {
+    let web = Web::start(|asked| {
+        let is_ping = asked.target.ends_with("jumlahPerizinan");
+        Some(if is_ping { Reply::ok("[{}]") } else { Reply::status(503, "") })
+    });
+    let web = web.await;
+    let client = client(&web, &CancellationToken::new());
+    for permit in 0..20 {
+        assert!(!client.gate().needs_probe(), "after {permit}");
+        let asking = client.permit("503/1");
+        let answer = tokio::time::timeout(Duration::from_secs(60), asking).await.expect("an end");
+        assert!(answer.is_err());
+    }
+    assert!(client.gate().needs_probe());
+    assert_eq!(within(client.probe()).await, Ok(()));
+    assert!(!client.gate().needs_probe());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_tells_a_server_that_is_away_from_one_that_talks() {
+    for (reply, is_there) in [
+        (Reply::ok(r#"[{"jumlah":"89"}]"#), true),
+        (Reply::status(404, UNKNOWN), true),
+        (Reply::status(404, PAGE), false),
+        (Reply::ok(PAGE), false),
+        (Reply::status(503, ""), false),
+        (Reply::Drop, false),
+    ] {
+        let web = Web::script(vec![reply.clone(); 3]).await;
+        let client = client(&web, &CancellationToken::new());
+        let probing = tokio::time::timeout(Duration::from_secs(600), client.probe());
+        assert_eq!(probing.await.expect("an end").is_ok(), is_there, "{reply:?}");
+    }
+    let stop = CancellationToken::new();
+    let web = Web::script([]).await;
+    let client = client(&web, &stop);
+    stop.cancel();
+    assert_eq!(within(client.probe()).await, Ok(()), "a stop is no verdict");
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_share_one_probe_and_any_of_them_may_leave() {
+    let late = Reply::Late(Duration::from_secs(5), "[{}]".into());
+    let web = Web::script([late, Reply::status(403, "")]).await;
+    let client = client(&web, &CancellationToken::new());
+    let other = client.clone();
+    let impatient = tokio::time::timeout(Duration::from_secs(1), client.probe());
+    let (impatient, one, two) =
+        within(async { tokio::join!(impatient, client.probe(), other.probe()) }).await;
+    assert!(impatient.is_err());
+    assert_eq!((one, two), (Ok(()), Ok(())));
+    assert_eq!(web.asked().len(), 1);
+    // The next question is about another moment.
+    assert!(within(client.probe()).await.is_err());
+    assert_eq!(web.asked().len(), 2);
 }

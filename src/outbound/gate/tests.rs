@@ -1,4 +1,6 @@
-//! The gate's promises, in time that is paused.
+//! The gate's promises, in paused time.
+
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -16,7 +18,7 @@ fn most_in_a_second(times: &[Instant]) -> usize {
 }
 
 async fn pass(gate: &Gate) -> Instant {
-    let _place = gate.enter(false).await;
+    let _slot = gate.enter(false).await;
     Instant::now()
 }
 
@@ -39,7 +41,7 @@ async fn spaces_requests_evenly_and_without_a_burst() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_takes_over_from_another_process_leaves_a_turn() {
+async fn a_skipped_interval_keeps_the_rate_over_two_gates() {
     let (one, two) = (gate(10.0, 100), gate(10.0, 100));
     let mut times = Vec::new();
     for _ in 0..25 {
@@ -53,7 +55,7 @@ async fn who_takes_over_from_another_process_leaves_a_turn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_is_not_caught_up_with() {
+async fn idle_time_is_not_made_up_for() {
     let gate = gate(10.0, 100);
     let mut times = vec![pass(&gate).await];
     tokio::time::sleep(Duration::from_secs(30)).await;
@@ -64,7 +66,7 @@ async fn a_pause_is_not_caught_up_with() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keeps_a_rate_below_one_and_a_broken_one() {
+async fn keeps_a_rate_below_one_and_a_fractional_one() {
     for (rate, seconds) in [(0.5, 2.0), (2.5, 0.4)] {
         let gate = gate(rate, 1);
         let start = pass(&gate).await;
@@ -89,7 +91,7 @@ async fn bounds_what_is_in_flight() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_goes_ahead_waits_for_one_turn_and_keeps_the_rate() {
+async fn priority_skips_the_queue_and_keeps_the_rate() {
     let gate = gate(10.0, 4);
     let mut times = vec![pass(&gate).await];
     let waiting: Vec<_> = (0..20)
@@ -113,7 +115,7 @@ async fn who_goes_ahead_waits_for_one_turn_and_keeps_the_rate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keeps_quiet_as_long_as_it_was_asked_to() {
+async fn pauses_as_long_as_the_longest_request() {
     let gate = gate(10.0, 4);
     pass(&gate).await;
     gate.pause_for(Duration::from_secs(7));
@@ -123,19 +125,19 @@ async fn keeps_quiet_as_long_as_it_was_asked_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_a_turn_already_keeps_quiet_too() {
+async fn a_pause_holds_back_who_waits_for_a_turn_already() {
     let gate = gate(0.5, 4);
     let start = pass(&gate).await;
-    let quiet = async {
+    let pausing = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         gate.pause_for(Duration::from_secs(9));
     };
-    let (next, ()) = tokio::join!(pass(&gate), quiet);
+    let (next, ()) = tokio::join!(pass(&gate), pausing);
     assert_eq!(next - start, Duration::from_secs(10));
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_stops_waiting_takes_no_turn_along() {
+async fn a_dropped_wait_consumes_no_turn() {
     let gate = gate(1.0, 4);
     let start = pass(&gate).await;
     for _ in 0..5 {
@@ -145,6 +147,47 @@ async fn who_stops_waiting_takes_no_turn_along() {
     let next = pass(&gate).await - start;
     assert!(next < Duration::from_millis(1_100), "{next:?}");
     assert_eq!(gate.traffic().requests, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_settled_request_gives_its_slot_back_and_is_counted() {
+    let gate = gate(1_000.0, 1);
+    gate.enter(false).await.settle(RequestOutcome::TimedOut);
+    let slot = gate.enter(true).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(gate.in_flight(), 1);
+    slot.settle(RequestOutcome::Answered);
+    assert_eq!(gate.in_flight(), 0);
+    drop(gate.enter(false).await);
+    let health = gate.server_health();
+    assert_eq!((health.timed_out, health.answered, health.abandoned), (1, 1, 1));
+    assert_eq!(health.latency, Some(Duration::from_millis(300)));
+    assert_eq!(gate.traffic(), Traffic { requests: 3, retries: 1 });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_server_pauses_the_gate_as_long_as_it_asks_up_to_a_limit() {
+    let minute = Duration::from_secs(60);
+    for (asked, pause) in
+        [(None, Duration::ZERO), (Some(minute), minute), (Some(60 * minute), 2 * minute)]
+    {
+        let gate = Gate::new(Limits { rate: None, max_in_flight: 4 });
+        let start = Instant::now();
+        gate.enter(false).await.settle(RequestOutcome::Busy { retry_after: asked });
+        assert_eq!(pass(&gate).await - start, pause, "{asked:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_is_due_after_twenty_questions_in_vain() {
+    let gate = gate(1_000.0, 4);
+    for _ in 0..20 {
+        assert!(!gate.needs_probe());
+        gate.enter(false).await.settle(RequestOutcome::Unusable);
+    }
+    assert!(gate.needs_probe());
+    gate.probe_began();
+    assert!(!gate.needs_probe());
 }
 
 proptest! {

@@ -1,0 +1,244 @@
+//! One private `send` for all requests to SICANTIK, behind the gate, with its retries.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::header::ACCEPT;
+use http::{HeaderMap, StatusCode};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::decode::Format;
+use super::error::{Error, Unreadable};
+use super::retry;
+use crate::outbound::headers::{redirect_target, retry_after};
+use crate::outbound::http::{self as outbound_http, Failure, Response};
+use crate::outbound::{Gate, RequestOutcome, Slot, is_loopback};
+
+/// The largest body that is read, in bytes. The server's largest real ones are a few hundred
+/// kilobytes.
+const MAX_BODY: usize = 8 * 1024 * 1024;
+
+/// How many redirects within the host are followed.
+const MAX_REDIRECTS: usize = 3;
+
+/// Idle connections are dropped before Apache's default of 5 s ends them under a request.
+const POOL_IDLE: Duration = Duration::from_secs(4);
+
+/// The connection to one deployment. Clones share the connections and the gate.
+#[derive(Debug, Clone)]
+pub(super) struct Transport {
+    http: reqwest::Client,
+    pub(super) gate: Arc<Gate>,
+    timeout: Duration,
+    pub(super) stop: CancellationToken,
+    pub(super) has_priority: bool,
+}
+
+/// An answer that could be read.
+pub(super) struct Answer<T> {
+    pub(super) value: T,
+    /// From sending the request to having received the answer.
+    pub(super) elapsed: Duration,
+    /// The form that was asked for at last.
+    pub(super) accepted: Format,
+}
+
+/// What one request brought.
+enum Received<T> {
+    Redirect(Url),
+    Value(T),
+}
+
+/// A body whose status says that it is worth reading.
+struct Body {
+    status: StatusCode,
+    bytes: Vec<u8>,
+}
+
+impl Transport {
+    /// Requests to the host of `base`, each of which may take `timeout`, until `stop` is cancelled.
+    pub(super) fn new(
+        base: &Url,
+        gate: Arc<Gate>,
+        timeout: Duration,
+        stop: CancellationToken,
+    ) -> Result<Self, Error> {
+        let http = outbound_http::client(outbound_http::Options {
+            timeout,
+            connect_timeout: None,
+            pool_idle_timeout: Some(POOL_IDLE),
+            // To the environment's proxy, this machine's own address is another machine.
+            uses_proxy: !is_loopback(base),
+            headers: HeaderMap::new(),
+        });
+        let http = http.map_err(|failure| error(failure, timeout))?;
+        Ok(Self { http, gate, timeout, stop, has_priority: false })
+    }
+
+    /// Asks for `url` in the form `accept`, until there is an answer that `read` understands or no
+    /// further try is due, after `max_tries` at the latest.
+    pub(super) async fn get<T>(
+        &self,
+        url: &Url,
+        read: fn(&[u8]) -> Result<T, Unreadable>,
+        mut accept: Format,
+        max_tries: u32,
+    ) -> Result<Answer<T>, Error> {
+        let mut tries = 0;
+        loop {
+            let mut result = self.send(url, read, accept, tries > 0).await;
+            if accept == Format::Json && matches!(result, Err(Error::Unreadable(Unreadable::Empty)))
+            {
+                // PHP could not encode a value that is not UTF-8. XML may still work, without a pause.
+                accept = Format::Xml;
+                result = self.send(url, read, accept, true).await;
+            }
+            let error = match result {
+                Ok((value, elapsed)) => return Ok(Answer { value, elapsed, accepted: accept }),
+                Err(error) => error,
+            };
+            tries += 1;
+            let pause = retry::pause(&error, tries, rand::random()).filter(|_| tries < max_tries);
+            let Some(pause) = pause else { return Err(error) };
+            tracing::debug!(%error, tries, pause_ms = pause.as_millis(), "Asking SICANTIK again");
+            tokio::select! {
+                () = self.stop.cancelled() => return Err(Error::Stopped),
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Sends one request through the gate, and those to which it is redirected on the same host.
+    async fn send<T>(
+        &self,
+        url: &Url,
+        read: fn(&[u8]) -> Result<T, Unreadable>,
+        accept: Format,
+        is_retry: bool,
+    ) -> Result<(T, Duration), Error> {
+        let mut url = url.clone();
+        let mut redirects = 0;
+        loop {
+            let slot = self.enter(is_retry).await?;
+            let started = Instant::now();
+            if is_retry {
+                metrics::counter!("sicantik_retries_total").increment(1);
+            }
+            let request = self.http.get(url.clone()).header(ACCEPT, media_type(accept));
+            let received = match outbound_http::exchange(request, MAX_BODY).await {
+                Ok(response) => receive(&url, response, redirects < MAX_REDIRECTS),
+                Err(failure) => Err(error(failure, self.timeout)),
+            };
+            let elapsed = started.elapsed();
+            count(&received, elapsed);
+            let received = received.and_then(|received| match received {
+                Received::Redirect(target) => Ok(Received::Redirect(target)),
+                Received::Value(body) => decode(&body, read).map(Received::Value),
+            });
+            slot.settle(outcome(&received));
+            match received? {
+                Received::Value(value) => return Ok((value, elapsed)),
+                Received::Redirect(target) => {
+                    url = target;
+                    redirects += 1;
+                }
+            }
+        }
+    }
+
+    async fn enter(&self, is_retry: bool) -> Result<Slot<'_>, Error> {
+        let entering = async {
+            if self.has_priority {
+                self.gate.enter_priority(is_retry).await
+            } else {
+                self.gate.enter(is_retry).await
+            }
+        };
+        tokio::select! {
+            // After a stop nothing leaves, even if the gate is open.
+            biased;
+            () = self.stop.cancelled() => Err(Error::Stopped),
+            slot = entering => Ok(slot),
+        }
+    }
+}
+
+fn media_type(format: Format) -> &'static str {
+    match format {
+        Format::Json => "application/json",
+        Format::Xml => "application/xml",
+    }
+}
+
+/// What a complete answer to a request for `url` is, by its status.
+fn receive(url: &Url, response: Response, may_redirect: bool) -> Result<Received<Body>, Error> {
+    let Response { status, headers, body: bytes } = response;
+    match status {
+        status if status.is_redirection() => {
+            let target = redirect_target(url, &headers)
+                .filter(|_| may_redirect)
+                .ok_or(Error::Refused { status })?;
+            if target.host_str() == url.host_str() {
+                Ok(Received::Redirect(target))
+            } else {
+                let host = target.host_str().unwrap_or_default().to_owned();
+                Err(Error::Redirected { host })
+            }
+        }
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+            Err(Error::ServerBusy { status, retry_after: retry_after(&headers) })
+        }
+        status if status.is_server_error() => {
+            Err(Error::ServerBusy { status, retry_after: retry_after(&headers) })
+        }
+        // "Not found" and "past the end" come as 404, with the server's words in the body.
+        StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST => {
+            Ok(Received::Value(Body { status, bytes }))
+        }
+        status if status.is_success() => Ok(Received::Value(Body { status, bytes })),
+        status => Err(Error::Refused { status }),
+    }
+}
+
+/// Reads a body. With data in it, 404 and 400 are answers; with a page or nothing they are refusals.
+fn decode<T>(body: &Body, read: fn(&[u8]) -> Result<T, Unreadable>) -> Result<T, Error> {
+    let status = body.status;
+    read(&body.bytes).map_err(|unreadable| {
+        if status.is_success() { unreadable.into() } else { Error::Refused { status } }
+    })
+}
+
+/// The error that a failed exchange is to callers.
+fn error(failure: Failure, timeout: Duration) -> Error {
+    match failure {
+        Failure::TimedOut => Error::Timeout { after: timeout },
+        Failure::Connect { reason } | Failure::Broken { reason } => Error::Connection { reason },
+        Failure::TooLarge { limit } => Unreadable::TooLarge { limit }.into(),
+    }
+}
+
+/// What the gate has to know of a request.
+fn outcome<T>(received: &Result<Received<T>, Error>) -> RequestOutcome {
+    match received {
+        Ok(Received::Value(_)) => RequestOutcome::Answered,
+        Ok(Received::Redirect(_)) => RequestOutcome::Redirected,
+        Err(Error::Timeout { .. }) => RequestOutcome::TimedOut,
+        Err(Error::Connection { .. }) => RequestOutcome::Disconnected,
+        Err(Error::ServerBusy { retry_after, .. }) => {
+            RequestOutcome::Busy { retry_after: *retry_after }
+        }
+        Err(_) => RequestOutcome::Unusable,
+    }
+}
+
+/// Counts a request for the metrics.
+fn count(received: &Result<Received<Body>, Error>, elapsed: Duration) {
+    let outcome = match received {
+        Ok(Received::Redirect(_)) => "redirected",
+        Ok(Received::Value(_)) => "answered",
+        Err(error) => error.label(),
+    };
+    metrics::counter!("sicantik_requests_total", "outcome" => outcome).increment(1);
+    metrics::histogram!("sicantik_request_duration_seconds").record(elapsed);
+}
