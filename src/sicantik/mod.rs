@@ -1,6 +1,7 @@
 //! All that knows SICANTIK, the server of a licensing office: its endpoints, and what its answers
 //! mean. It knows nothing of Odoo.
 
+mod body;
 mod client;
 mod date;
 mod decode;
@@ -9,10 +10,9 @@ mod retry;
 mod row;
 pub mod simulator;
 mod transport;
-mod xml;
 
 pub use client::{Client, Pong};
 pub use date::{BadDate, permit_date};
 pub use decode::{Format, Reply, decode};
-pub use error::{Error, Unreadable};
+pub use error::{Error, Said, Unreadable};
 pub use row::{Mismatch, Row, own_expiry};
