@@ -12,12 +12,9 @@ use super::print::outln;
 use super::setup::{client, host};
 use crate::config::Config;
 use crate::odoo::run::Selection;
-use crate::odoo::{self, Connector, Mode, Schema, connector, permit, run, schema};
+use crate::odoo::{self, Connector, Mode, Schema, connector, model, run, schema};
 use crate::outbound;
 use crate::sicantik::{self, Format};
-
-/// A key that ends sooner is worth a warning, days.
-const KEY_ENDS_SOON: i64 = 14;
 
 /// Answers to the cheapest question that are slower than this say that the server has little to spare.
 const SLOW: Duration = Duration::from_secs(2);
@@ -159,7 +156,7 @@ async fn key_expiry(odoo: &odoo::Client, login: &str, report: &Report) {
                     "The key \"{name}\" of `{login}` expires on {}, in {days} days",
                     end.date_naive()
                 );
-                if days <= KEY_ENDS_SOON {
+                if days <= odoo::ApiKey::EXPIRES_SOON_DAYS {
                     report.warn(
                         finding,
                         "Make a new key in Odoo in time and set it as ODOO_API_KEY.",
@@ -203,15 +200,15 @@ async fn rights(
         return;
     }
     let needed = [
-        (permit::MODEL, "read"),
-        (permit::MODEL, "write"),
-        (connector::MODEL, "read"),
-        (connector::MODEL, "write"),
+        (model::PERMIT, "read"),
+        (model::PERMIT, "write"),
+        (model::CONNECTOR, "read"),
+        (model::CONNECTOR, "write"),
     ];
     for (model, operation) in needed {
         match schema::may(odoo, model, operation).await {
             Ok(true) => report.ok(format_args!("The user may {operation} {model}")),
-            Ok(false) if (model, operation) == (connector::MODEL, "write") => report.warn(
+            Ok(false) if (model, operation) == (model::CONNECTOR, "write") => report.warn(
                 "The user may not write sicantik.connector: its statistics stay as they are",
                 "Give it a group of the module that brings the model.",
             ),

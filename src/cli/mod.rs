@@ -8,6 +8,7 @@ mod host_lock;
 mod output;
 mod print;
 mod runs;
+mod runtime;
 mod serve;
 mod setup;
 mod simulate;
@@ -19,10 +20,11 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
-use crate::config::{Config, Flags};
+use crate::config::{Config, Flags, LOG};
 use crate::telemetry;
 use exit::Failure;
 use print::{errln, outln};
+use runtime::{block_on, block_on_all_cores};
 
 /// Keeps the permits of an Odoo database true to SICANTIK, outside Odoo's workers.
 #[derive(Debug, Parser)]
@@ -39,7 +41,8 @@ Exit codes: 0 all went well; 3 finished, but some permits failed; 1 could not go
 later); 2 wrong usage or configuration (something has to be changed); 4 another run holds the \
 connector; 130 interrupted.
 
-The API key is never an argument: set ODOO_API_KEY, or ODOO_API_KEY_FILE to a file that holds it.";
+Secrets are never arguments: set ODOO_API_KEY and, for `serve`, SIDECAR_TOKEN, or ODOO_API_KEY_FILE \
+and SIDECAR_TOKEN_FILE to files that hold them.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -52,8 +55,12 @@ enum Command {
     Runs(runs::Args),
     /// Check Odoo, its addon, the key and SICANTIK, and say what to do about what is not well
     Doctor(doctor::Args),
-    /// Show the effective settings, secrets hidden
-    Config,
+    /// Show the settings in effect, secrets hidden
+    Config {
+        /// Show where each value came from, too
+        #[arg(long)]
+        origins: bool,
+    },
     /// Run a SICANTIK of your own on this machine, to train, test and demonstrate with
     Simulate(simulate::Args),
     /// Print a completion script for a shell
@@ -71,7 +78,7 @@ pub fn main() -> ExitCode {
         Command::Serve | Command::Simulate(_) => LevelFilter::INFO,
         _ => LevelFilter::WARN,
     };
-    telemetry::start(level);
+    telemetry::start(level, LOG.variable);
     match run(cli) {
         Ok(_) if print::is_answer_lost() => ExitCode::FAILURE,
         Ok(code) => code,
@@ -92,8 +99,9 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Runs(args) => block_on(runs::run(&config()?, &args)),
         Command::Sync(command) => command.run(config),
         Command::Doctor(args) => block_on(doctor::run(&config()?, &args)),
-        Command::Config => {
-            outln!("{}", config()?);
+        Command::Config { origins } => {
+            let config = config()?;
+            outln!("{}", if origins { config.with_origins() } else { config.to_string() });
             Ok(ExitCode::SUCCESS)
         }
         Command::Simulate(args) => block_on_all_cores(simulate::run(args)),
@@ -105,28 +113,6 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
     }
-}
-
-/// Runs a command to its end, on one thread: what waits for two servers needs no more, and a request leaves at the very
-/// moment when the gate lets it through, not when another thread wakes up for it.
-fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    run_on(tokio::runtime::Builder::new_current_thread(), command)
-}
-
-/// As [`block_on`], for a server that may have more to do than one core can.
-fn block_on_all_cores<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    run_on(tokio::runtime::Builder::new_multi_thread(), command)
-}
-
-fn run_on<T>(
-    mut runtime: tokio::runtime::Builder,
-    command: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    runtime
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::stuck(format!("The system refuses threads: {error}.")))?
-        .block_on(command)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::print::errln;
 use crate::sync::listing::Imported;
-use crate::sync::{Progress, Reporter, Tally};
+use crate::sync::{Progress, Reporter};
 
 /// Without a terminal a line is printed each time so many permits are answered.
 const LINE_EVERY: u64 = 50;

@@ -6,7 +6,7 @@ use super::exit::Failure;
 use super::print::outln;
 use crate::config::Config;
 use crate::odoo;
-use crate::odoo::run::{self, Summary};
+use crate::odoo::run::{self, Kind, Run, State};
 
 /// Failures shown with a run; Odoo shows them all.
 const FAILURES: usize = 100;
@@ -133,7 +133,7 @@ async fn cancel(odoo: &odoo::Client, run_id: i64, json: bool) -> Result<(), Fail
     if json {
         return print_json(&serde_json::json!({ "run_id": run_id, "state": state }));
     }
-    if state == "running" {
+    if state == State::Running {
         outln!("Run {run_id} stops as soon as its worker hears of it, within seconds.");
     } else {
         outln!("Run {run_id} is {state}.");
@@ -141,7 +141,7 @@ async fn cancel(odoo: &odoo::Client, run_id: i64, json: bool) -> Result<(), Fail
     Ok(())
 }
 
-async fn existing(odoo: &odoo::Client, run_id: i64) -> Result<Summary, Failure> {
+async fn existing(odoo: &odoo::Client, run_id: i64) -> Result<Run, Failure> {
     run::read(odoo, run_id).await?.ok_or_else(|| {
         Failure::wrong(format!(
             "There is no run {run_id} in Odoo: `runs list` shows those there are."
@@ -150,15 +150,15 @@ async fn existing(odoo: &odoo::Client, run_id: i64) -> Result<Summary, Failure> 
 }
 
 /// How far a run has come: permits answered of all, or listed where that is what it is about.
-fn done(run: &Summary) -> String {
-    if run.kind == "permits" {
+fn done(run: &Run) -> String {
+    if run.kind == Kind::Permits {
         format!("{} listed", run.listed)
     } else {
         format!("{}/{}", answered(run), run.total)
     }
 }
 
-fn answered(run: &Summary) -> u64 {
+fn answered(run: &Run) -> u64 {
     run.found + run.no_date + run.not_registered + run.failed
 }
 

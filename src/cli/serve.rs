@@ -15,7 +15,7 @@ pub(super) async fn run(config: Config, flags: Flags) -> Result<ExitCode, Failur
     let token = config.token()?;
     // What is missing is said now, not at the first run.
     config.odoo()?;
-    let address = config.sidecar_listen;
+    let address = config.listen();
     // Before it says that it is ready: whoever stops it then finds it listening.
     let mut signals = Signals::listen().map_err(no_signals)?;
     let listener = TcpListener::bind(address).await.map_err(|error| {

@@ -1,90 +1,58 @@
-//! How settings are shown: to users by `config`, and in a log. No secret is in either, nor a password in an address.
+//! How settings are shown: to users by `config`, and in a log. No secret is in either, nor a
+//! password in an address.
 
 use std::fmt;
 
-use url::Url;
+use super::Config;
+use super::setting::{Entry, Fallback};
 
-use super::{
-    Config, DEFAULT_MAX_IN_FLIGHT, DEFAULT_RATE, DEFAULT_TIMEOUT, Flags, without_password,
-};
-use crate::outbound;
-
-/// The settings as lines `name = value`, with where they come from left out and secrets hidden.
-impl fmt::Display for Config {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unset = "(not set)";
-        let from_connector = |value: Option<String>, default: &dyn fmt::Display| {
-            value.unwrap_or_else(|| format!("(the connector's, or {default})"))
-        };
-        if let Some(file) = &self.file {
-            writeln!(out, "# settings file: {}", file.display())?;
-        }
-        writeln!(
-            out,
-            "odoo.url = {}",
-            shown_url(self.odoo_url.as_deref()).as_deref().unwrap_or(unset)
-        )?;
-        writeln!(out, "odoo.db = {}", self.odoo_db.as_deref().unwrap_or(unset))?;
-        writeln!(out, "odoo.login = {}", self.odoo_login.as_deref().unwrap_or(unset))?;
-        let key = if self.odoo_api_key.is_some() { "(set, hidden)" } else { unset };
-        writeln!(out, "odoo.api_key = {key}")?;
-        let protocol = format!("{:?}", self.odoo_protocol).to_lowercase();
-        writeln!(out, "odoo.protocol = {protocol}")?;
-        let rate = self
-            .request_rate
-            .map(|rate| if rate == 0.0 { "no limit".to_owned() } else { format!("{rate} /s") });
-        writeln!(
-            out,
-            "sicantik.request_rate = {}",
-            from_connector(rate, &format!("{DEFAULT_RATE} /s"))
-        )?;
-        let timeout = self.timeout.map(|seconds| format!("{seconds} s"));
-        writeln!(
-            out,
-            "sicantik.timeout = {}",
-            from_connector(timeout, &format!("{DEFAULT_TIMEOUT} s"))
-        )?;
-        let in_flight = self.max_in_flight.map(|number| number.to_string());
-        writeln!(
-            out,
-            "sicantik.max_in_flight = {}",
-            from_connector(in_flight, &DEFAULT_MAX_IN_FLIGHT)
-        )?;
-        writeln!(out, "sidecar.listen = {}", self.sidecar_listen)?;
-        let token = match &self.sidecar_token {
-            Ok(Some(_)) => "(set, hidden)",
-            Ok(None) => unset,
-            Err(_) => "(its file cannot be read)",
-        };
-        write!(out, "sidecar.token = {token}")
+impl Entry {
+    /// The line `key = value`.
+    fn line(&self) -> String {
+        let setting = self.setting;
+        let value = self.value.clone().unwrap_or_else(|| match setting.default {
+            Fallback::Connector(default) => {
+                format!("(the connector's, or {})", setting.with_unit(default))
+            }
+            Fallback::None | Fallback::Value(_) => "(not set)".to_owned(),
+        });
+        format!("{} = {value}", setting.key.unwrap_or(setting.variable))
     }
 }
 
-/// As it is shown to users: an address may hold a password.
+/// The settings as lines `key = value`, secrets hidden.
+impl fmt::Display for Config {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            writeln!(out, "# settings file: {}", file.value.display())?;
+        }
+        let lines: Vec<String> = self.entries().iter().map(Entry::line).collect();
+        out.write_str(&lines.join("\n"))
+    }
+}
+
+/// As users see it: an address may hold a password.
 impl fmt::Debug for Config {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Config({self})")
     }
 }
 
-/// An address may hold a password; what could not be read as one is not shown at all.
-impl fmt::Debug for Flags {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Flags")
-            .field("config", &self.config)
-            .field("odoo_url", &shown_url(self.odoo_url.as_deref()))
-            .field("odoo_db", &self.odoo_db)
-            .field("odoo_login", &self.odoo_login)
-            .field("odoo_protocol", &self.odoo_protocol)
-            .field("request_rate", &self.request_rate)
-            .field("timeout", &self.timeout)
-            .field("max_in_flight", &self.max_in_flight)
-            .field("sidecar_listen", &self.sidecar_listen.as_deref().map(without_password))
-            .finish()
+impl Config {
+    /// As [`Display`](fmt::Display), with where each value came from beside it.
+    #[must_use]
+    pub fn with_origins(&self) -> String {
+        let mut lines = Vec::new();
+        if let Some(file) = &self.file {
+            lines.push((format!("# settings file: {}", file.value.display()), Some(&file.origin)));
+        }
+        let entries = self.entries();
+        lines.extend(entries.iter().map(|entry| (entry.line(), entry.origin.as_ref())));
+        let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or_default();
+        let lines = lines.into_iter().map(|(line, origin)| match origin {
+            Some(origin) => format!("{line:width$}  # {origin}"),
+            None => line,
+        });
+        lines.collect::<Vec<_>>().join("\n")
     }
-}
-
-/// The address without a user and password that somebody wrote into it.
-fn shown_url(url: Option<&str>) -> Option<String> {
-    Url::parse(url?).ok().map(|url| outbound::shown_url(&url))
 }

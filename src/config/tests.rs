@@ -1,8 +1,14 @@
+use std::fmt::Write;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::*;
+use crate::odoo::Protocol;
+use crate::outbound::Limits;
 
-fn connector() -> odoo::Connector {
+fn connector() -> Connector {
     serde_json::from_value(json!({
         "id": 1, "name": "Karo", "api_url": "", "request_rate": 5.0, "request_timeout": 20.0,
         "max_in_flight": 8, "page_size": 100, "tz": "Asia/Jakarta",
@@ -17,7 +23,7 @@ fn written(text: &str) -> tempfile::NamedTempFile {
 }
 
 fn flags(file: &tempfile::NamedTempFile) -> Flags {
-    Flags { config: Some(file.path().to_owned()), ..Flags::default() }
+    Flags::default().with("config", file.path().display().to_string())
 }
 
 fn no_variable(_: &str) -> Option<String> {
@@ -25,15 +31,19 @@ fn no_variable(_: &str) -> Option<String> {
 }
 
 #[test]
-fn flags_go_over_the_file_and_the_file_over_defaults() {
+fn flags_override_variables_and_these_the_file_and_this_the_defaults() {
     let file = written(
         "[odoo]\nurl = 'http://a'\ndb = 'of_file'\nprotocol = 'json2'\n[sicantik]\nrequest_rate = 2.5\n",
     );
-    let flags = Flags { odoo_db: Some("of_flag".into()), ..flags(&file) };
-    let config = Config::load(&flags, no_variable).unwrap();
-    assert_eq!(config.odoo_db.as_deref(), Some("of_flag"));
-    assert_eq!(config.odoo_url.as_deref(), Some("http://a"));
-    assert_eq!(config.odoo_protocol, Protocol::Json2);
+    let flags = flags(&file).with("odoo-db", "of_flag");
+    let variable = |name: &str| {
+        let key = "of_variable".to_owned();
+        ["ODOO_DB", "ODOO_LOGIN", "ODOO_API_KEY"].contains(&name).then_some(key)
+    };
+    let config = Config::load(&flags, variable).unwrap();
+    let odoo = config.odoo().unwrap();
+    assert_eq!((odoo.db.as_str(), odoo.login.as_str()), ("of_flag", "of_variable"));
+    assert_eq!((odoo.url.as_str(), odoo.protocol), ("http://a/", Protocol::Json2));
     let sicantik = config.sicantik("http://127.0.0.1/api", &connector()).unwrap();
     assert_eq!(sicantik.limits, Limits { rate: Some(2.5), max_in_flight: 8 });
     assert_eq!(sicantik.timeout, Duration::from_secs(20));
@@ -44,16 +54,26 @@ fn an_unknown_key_is_named_with_its_line_and_no_secret_is_repeated() {
     let file = written("[odoo]\napi_key = 's3cret'\ndatabase = 'x'\n");
     let error = Config::load(&flags(&file), no_variable).unwrap_err().to_string();
     assert!(error.contains("line 3") && error.contains("`database`"), "{error}");
-    let file = written("[odoo]\napi_key = s3cret\n");
-    let error = Config::load(&flags(&file), no_variable).unwrap_err().to_string();
-    assert!(error.contains("line 2") && !error.contains("s3cret"), "{error}");
+    for line in [
+        "api_key = s3cret",
+        "api_key = 's3cret",
+        "api_key = \"s3cret\\q\"",
+        "api_key 's3cret'",
+        "api_key = 's3cret' s3cret",
+        "api_key = ['s3cret',",
+        "api_key = 4s3cret",
+    ] {
+        let file = written(&format!("[odoo]\n{line}\n"));
+        let error = Config::load(&flags(&file), no_variable).unwrap_err().to_string();
+        assert!(error.contains("line 2") && !error.contains("s3cret"), "{error}");
+    }
 }
 
 #[test]
 fn a_value_of_the_wrong_type_is_not_repeated() {
     for (text, expected) in [
         ("[odoo]\napi_key = 4711\n", "expected a string"),
-        ("[sicantik]\ntimeout = \"4711\"\n", "expected f64"),
+        ("[sicantik]\ntimeout = \"4711\"\n", "expected a number"),
     ] {
         let file = written(text);
         let error = Config::load(&flags(&file), no_variable).unwrap_err().to_string();
@@ -67,7 +87,8 @@ fn a_secret_comes_from_the_environment_before_the_file_and_never_shows() {
     let key_file = written("of_key_file\n");
     let file = written(&format!("[odoo]\napi_key_file = '{}'\n", key_file.path().display()));
     let config = Config::load(&flags(&file), no_variable).unwrap();
-    let key = |config: &Config| config.odoo_api_key.as_ref().unwrap().expose_secret().to_owned();
+    let key =
+        |config: &Config| config.odoo.api_key.as_ref().unwrap().value.expose_secret().to_owned();
     assert_eq!(key(&config), "of_key_file");
     let variable = |name: &str| (name == "ODOO_API_KEY").then(|| "of_environment".to_owned());
     let config = Config::load(&flags(&file), variable).unwrap();
@@ -80,7 +101,7 @@ fn a_secret_comes_from_the_environment_before_the_file_and_never_shows() {
 
 #[test]
 fn what_is_missing_is_named_all_at_once() {
-    let flags = Flags { odoo_url: Some("http://a".into()), ..Flags::default() };
+    let flags = Flags::default().with("odoo-url", "http://a");
     let error = Config::load(&flags, no_variable).unwrap().odoo().unwrap_err().to_string();
     assert!(error.contains("ODOO_DB, ODOO_LOGIN, ODOO_API_KEY") && !error.contains("ODOO_URL"));
 }
@@ -96,7 +117,7 @@ fn only_this_machine_may_be_asked_faster_than_promised() {
         (0.0, "https://perizinan.example.go.id/api", false),
         (0.0, "http://localhost.example.go.id/api", false),
     ] {
-        let flags = Flags { request_rate: Some(rate), ..Flags::default() };
+        let flags = Flags::default().with("request-rate", rate.to_string());
         let config = Config::load(&flags, no_variable).unwrap();
         let sicantik = config.sicantik(url, &connector());
         assert_eq!(sicantik.is_ok(), allowed, "{rate} at {url}");
@@ -105,17 +126,32 @@ fn only_this_machine_may_be_asked_faster_than_promised() {
 
 #[test]
 fn settings_out_of_range_are_errors() {
-    for flags in [
-        Flags { request_rate: Some(-1.0), ..Flags::default() },
-        Flags { request_rate: Some(f64::NAN), ..Flags::default() },
-        Flags { timeout: Some(0.0), ..Flags::default() },
-        Flags { max_in_flight: Some(0), ..Flags::default() },
-        Flags { odoo_url: Some("ftp://a".into()), ..Flags::default() },
-        Flags { odoo_url: Some("odoo:8069".into()), ..Flags::default() },
-        Flags { odoo_url: Some(" ".into()), ..Flags::default() },
+    for (flag, value, part) in [
+        ("request-rate", "-1.0", "is out of range: give requests per second, up to 10"),
+        ("request-rate", "NaN", "out of range"),
+        ("request-rate", "many", "`many`, which is not a number"),
+        ("timeout", "0", "0.05 to 600 seconds"),
+        ("max-in-flight", "0", "at least 1"),
+        ("max-in-flight", "1.5", "not a whole number"),
+        ("odoo-url", "ftp://a", "not an http address"),
+        ("odoo-url", "odoo:8069", "not an http address"),
+        ("odoo-url", " ", "is empty: give one that begins with http:// or https://"),
+        ("odoo-protocol", "xmlrpc", "auto, jsonrpc or json2"),
+        ("sidecar-listen", "0.0.0.0:1", "other machines can reach"),
+        ("config", "", "is empty"),
     ] {
-        assert!(Config::load(&flags, no_variable).is_err(), "{flags:?}");
+        let flags = Flags::default().with(flag, value);
+        let error = Config::load(&flags, no_variable).map(drop).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("--{flag} is ")) && error.contains(part), "{error}");
     }
+    // The same of a variable and of the file, each by its own name.
+    let variable = |name: &str| (name == "SICANTIK_TIMEOUT").then(|| "0".to_owned());
+    let error = Config::load(&Flags::default(), variable).unwrap_err().to_string();
+    assert!(error.starts_with("SICANTIK_TIMEOUT is `0`"), "{error}");
+    let file = written("[sicantik]\n\ntimeout = 0x0\n");
+    let error = Config::load(&flags(&file), no_variable).unwrap_err().to_string();
+    assert!(error.starts_with("`sicantik.timeout` in the settings file "), "{error}");
+    assert!(error.contains(", line 3, is `0`"), "{error}");
     let config = Config::load(&Flags::default(), no_variable).unwrap();
     for url in ["", "ftp://a/api", "perizinan.example.go.id/api", "http://"] {
         let error = config.sicantik(url, &connector()).unwrap_err().to_string();
@@ -126,12 +162,8 @@ fn settings_out_of_range_are_errors() {
 #[test]
 fn a_connector_cannot_lift_the_limits() {
     let config = Config::load(&Flags::default(), no_variable).unwrap();
-    let of_flags = Flags {
-        request_rate: Some(2.0),
-        timeout: Some(3.0),
-        max_in_flight: Some(4),
-        ..Flags::default()
-    };
+    let of_flags =
+        Flags::default().with("request-rate", "2").with("timeout", "3").with("max-in-flight", "4");
     let of_flags = Config::load(&of_flags, no_variable).unwrap();
     for (field, value, variable) in [
         ("request_rate", json!(-1.0), "SICANTIK_REQUEST_RATE"),
@@ -173,7 +205,7 @@ fn an_address_that_cannot_be_used_is_shown_without_its_password() {
         "http://user:s3cret/@odoo",
         "//user:s3cret@odoo:8069",
     ] {
-        let flags = Flags { odoo_url: Some(url.into()), ..Flags::default() };
+        let flags = Flags::default().with("odoo-url", url);
         let file = written(&format!("[odoo]\nurl = '{url}'\n"));
         for error in [
             Config::load(&flags, no_variable).unwrap_err(),
@@ -184,8 +216,7 @@ fn an_address_that_cannot_be_used_is_shown_without_its_password() {
             assert!(!error.contains("s3cret") && error.contains("`…@"), "{error}");
         }
     }
-    let listen = Some("user:s3cret@127.0.0.1:8787".to_owned());
-    let flags = Flags { sidecar_listen: listen, ..Flags::default() };
+    let flags = Flags::default().with("sidecar-listen", "user:s3cret@127.0.0.1:8787");
     let error = Config::load(&flags, no_variable).unwrap_err().to_string();
     for shown in [error, format!("{flags:?}")] {
         assert!(!shown.contains("s3cret") && shown.contains("…@127.0.0.1:8787"), "{shown}");
@@ -207,11 +238,24 @@ fn the_example_file_can_be_used_and_names_every_setting_with_its_default() {
     let as_it_is = Config::load(&flags(&written(example)), key).unwrap();
     assert!(as_it_is.odoo().is_ok());
     let full = Config::load(&flags(&written(&all)), key).unwrap();
-    assert_eq!(full.request_rate, Some(DEFAULT_RATE));
-    assert_eq!(full.timeout, Some(DEFAULT_TIMEOUT));
-    assert_eq!(full.max_in_flight, Some(DEFAULT_MAX_IN_FLIGHT));
-    assert_eq!(full.sidecar_listen, DEFAULT_LISTEN);
-    assert_eq!(full.odoo_protocol, as_it_is.odoo_protocol);
+    let values = |config: &Config| -> Vec<_> {
+        let entries = config.entries().into_iter();
+        entries.map(|Entry { setting, value, .. }| (setting.key, value)).collect()
+    };
+    let shown = values(&full);
+    for setting in settings() {
+        let Some(key) = setting.key else { continue };
+        let (_, value) = shown.iter().find(|(shown, _)| *shown == Some(key)).unwrap();
+        match setting.default {
+            Fallback::Value(default) => assert_eq!(value.as_deref(), Some(default)),
+            Fallback::Connector(default) => {
+                assert_eq!(value.as_deref(), Some(setting.with_unit(default).as_str()));
+            }
+            Fallback::None => assert!(value.is_some(), "{key}"),
+        }
+        let named = [format!("({})", setting.variable), format!("({}_FILE)", setting.variable)];
+        assert!(named.iter().any(|name| example.contains(name)), "{key}");
+    }
     let without_variable = Config::load(&flags(&written(example)), no_variable);
     assert!(without_variable.unwrap_err().to_string().contains("/etc/sicantik-sidecar.key"));
     let api_key = |name: &str| (name == "ODOO_API_KEY").then(|| "k".to_owned());
@@ -219,4 +263,119 @@ fn the_example_file_can_be_used_and_names_every_setting_with_its_default() {
     let without_token = Config::load(&flags(&written(&all)), api_key).unwrap();
     assert!(without_token.odoo().is_ok());
     assert!(without_token.token().unwrap_err().to_string().contains("/etc/sicantik-sidecar.token"));
+}
+
+#[test]
+fn an_unknown_section_is_named_with_those_that_there_are() {
+    for (text, part) in [
+        ("[odoo]\n[notices]\n", "line 2: unknown section `notices`, expected one of `odoo`"),
+        ("url = 'http://a'\n", "line 1: unknown section `url`"),
+        ("odoo = 's3cret'\n", "line 1: `odoo` is not a section"),
+        ("[sidecar]\nlisten = 1\n", "line 2: `sidecar.listen` is of type integer"),
+        ("[sidecar]\ntoken = 's3cret'\ntoken = 's3cret'\n", "line 3: duplicate key"),
+    ] {
+        let file = written(text);
+        let error = Config::load(&flags(&file), no_variable).unwrap_err().to_string();
+        assert!(error.contains(part) && !error.contains("s3cret"), "{error}");
+    }
+}
+
+#[test]
+fn each_value_says_where_it_came_from() {
+    let key_file = written("s3cret");
+    let key_path = key_file.path().display().to_string();
+    let file = written(
+        "[odoo]\ndb = 'of_file'\n[sidecar]\ntoken_file = '/nowhere/token'\n[sicantik]\ntimeout = 7.0\n",
+    );
+    let path = file.path().display().to_string();
+    let variable = |name: &str| match name {
+        "SIDECAR_CONFIG" => Some(path.clone()),
+        "ODOO_LOGIN" => Some("of_variable".to_owned()),
+        "ODOO_API_KEY_FILE" => Some(key_path.clone()),
+        _ => None,
+    };
+    let flags = Flags::default().with("odoo-url", "http://user:s3cret@a:1");
+    let config = Config::load(&flags, variable).unwrap();
+    let shown = config.with_origins();
+    let lines: Vec<(&str, &str)> =
+        shown.lines().map(|line| line.split_once("  #").unwrap_or((line, ""))).collect();
+    let expected = [
+        (format!("# settings file: {path}"), "variable SIDECAR_CONFIG".to_owned()),
+        ("odoo.url = http://a:1".to_owned(), "flag --odoo-url".to_owned()),
+        ("odoo.db = of_file".to_owned(), format!("file {path} (odoo.db)")),
+        ("odoo.login = of_variable".to_owned(), "variable ODOO_LOGIN".to_owned()),
+        ("odoo.api_key = (set, hidden)".to_owned(), "variable ODOO_API_KEY_FILE".to_owned()),
+        ("odoo.protocol = auto".to_owned(), "default".to_owned()),
+        (
+            "sicantik.request_rate = (the connector's, or 10 /s)".to_owned(),
+            "the connector's setting".to_owned(),
+        ),
+        ("sicantik.timeout = 7 s".to_owned(), format!("file {path} (sicantik.timeout)")),
+        (
+            "sicantik.max_in_flight = (the connector's, or 32)".to_owned(),
+            "the connector's setting".to_owned(),
+        ),
+        ("sidecar.listen = 127.0.0.1:8787".to_owned(), "default".to_owned()),
+        (
+            "sidecar.token = (its file cannot be read)".to_owned(),
+            format!("file {path} (sidecar.token_file)"),
+        ),
+    ];
+    let lines: Vec<_> =
+        lines.iter().map(|(line, origin)| (line.trim_end(), origin.trim())).collect();
+    let expected: Vec<_> =
+        expected.iter().map(|(line, origin)| (line.as_str(), origin.as_str())).collect();
+    assert_eq!(lines, expected);
+    assert!(!shown.contains("s3cret"), "{shown}");
+    let nothing = Config::load(&Flags::default(), no_variable).unwrap().with_origins();
+    assert!(nothing.contains("odoo.api_key = (not set)\n"), "{nothing}");
+}
+
+/// The table of settings as the README has it.
+fn readme_table() -> String {
+    let mut table = "\
+        | flag | variable | in the file | default | meaning |\n\
+        | --- | --- | --- | --- | --- |\n"
+        .to_owned();
+    let code = |name: Option<&str>| name.map_or(String::new(), |name| format!("`{name}`"));
+    for setting in settings() {
+        let flag = setting.flag.map(|flag| format!("--{flag}"));
+        let default = match setting.default {
+            Fallback::None => String::new(),
+            Fallback::Value(value) => value.to_owned(),
+            Fallback::Connector(value) => {
+                format!("the connector's, or {}", setting.with_unit(value))
+            }
+        };
+        let rows = [(setting.key.map(str::to_owned), setting.variable.to_owned(), setting.meaning)];
+        let file = (setting.file_key(), setting.file_variable(), "or a file that holds it");
+        let is_secret = matches!(setting.kind, Kind::Secret);
+        for (key, variable, meaning) in rows.into_iter().chain(is_secret.then_some(file)) {
+            let cells = [code(flag.as_deref()), code(Some(&variable)), code(key.as_deref())];
+            writeln!(table, "| {} | {default} | {meaning} |", cells.join(" | ")).unwrap();
+        }
+    }
+    table.replace("|  |", "| |").replace("|  |", "| |")
+}
+
+#[test]
+fn the_readme_lists_exactly_the_settings() {
+    let readme = include_str!("../../README.md");
+    let table = readme_table();
+    assert!(readme.contains(&table), "the README's table of settings should be:\n{table}");
+}
+
+#[test]
+fn every_setting_is_described() {
+    let mut names = std::collections::HashSet::new();
+    for setting in settings() {
+        let key = setting.key.unwrap_or_default();
+        assert!(!setting.meaning.is_empty() && !setting.expected.is_empty(), "{key}");
+        assert!(names.insert(setting.variable), "{}", setting.variable);
+        assert!(setting.flag.is_none_or(|flag| names.insert(flag)), "{key}");
+        assert!(setting.key.is_none_or(|key| names.insert(key)), "{key}");
+        if matches!(setting.kind, Kind::Secret) {
+            assert_eq!(setting.flag, None, "{key}: arguments are visible");
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! When the user's own API keys end: an expired key is the commonest reason for a refusal.
+//! Whose the API key is, and when the user's keys expire: an expired key is the commonest reason
+//! for a refusal.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -8,17 +9,22 @@ use super::{Client, Error, value};
 
 const MODEL: &str = "res.users.apikeys";
 
-/// A key of the user. Odoo does not tell which of several was used.
+/// An API key of the user. Odoo does not tell which of several is in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
     /// What the user called it.
     pub name: String,
-    /// When it ends; `None`: never.
+    /// When it expires; `None` for never.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// The user's own keys, or `None` where Odoo does not let the user see them or is older than
-/// their expiry (18).
+impl ApiKey {
+    /// A key that expires within so many days is worth a warning.
+    pub const EXPIRES_SOON_DAYS: i64 = 14;
+}
+
+/// The user's own keys; `None` where Odoo does not let the user see them, or before 18, where keys
+/// do not expire.
 ///
 /// # Errors
 /// Only those that say nothing about keys: connection, protocol.
@@ -62,7 +68,7 @@ pub async fn key_owner(client: &Client) -> Option<String> {
         #[serde(deserialize_with = "value::text")]
         login: String,
     }
-    // By `read`: Odoo lets everybody read that of themselves, and the technical user search for nobody.
+    // By `read`: Odoo lets every user read this of themselves, but not the technical user search.
     let own = json!({ "ids": [client.uid()], "fields": ["login"] });
     let rows: Result<Vec<Row>, Error> = client.call_idempotent("res.users", "read", own).await;
     rows.ok()?.pop().map(|row| row.login)

@@ -1,4 +1,4 @@
-//! One client for both protocols: who asks, how often it asked, and what is asked again.
+//! One client for both protocols, and what it sends again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,15 +8,23 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::fault::Called;
+use super::call::Call;
 use super::json2::Json2;
 use super::jsonrpc::JsonRpc;
-use super::{Error, Protocol, Settings, Version, ask_version, retry};
+use super::{Error, Protocol, Settings, Version, ask_version};
+use crate::outbound::retry::Policy;
 
 /// From this version on there is `/json/2`.
 const JSON2_SINCE: u32 = 19;
 
-/// A connection to one database of one Odoo, as one user. Cheap to clone; its clones share the
+/// The pauses between tries; [`Settings::retry_budget`] ends them.
+const POLICY: Policy = Policy {
+    max_tries: None,
+    first_pause: Duration::from_millis(200),
+    longest_pause: Duration::from_secs(10),
+};
+
+/// A connection to one database of one Odoo, as one user. Cheap to clone: clones share the
 /// connections and the counter.
 #[derive(Clone)]
 pub struct Client {
@@ -27,18 +35,20 @@ pub struct Client {
 struct Inner {
     settings: Settings,
     version: Version,
-    transport: Transport,
+    api: Api,
     calls: AtomicU64,
 }
 
-enum Transport {
+enum Api {
     JsonRpc(JsonRpc),
     Json2(Json2),
 }
 
 impl Client {
     /// Asks the server its version, chooses the protocol, and proves database and key with one
-    /// call. Nothing is repeated here: who starts wants to know at once what is wrong.
+    /// call.
+    ///
+    /// Nothing is retried here: a program that starts reports at once what is wrong.
     ///
     /// # Errors
     /// Among others [`Error::Unreachable`], [`Error::NotOdoo`], [`Error::UnknownDatabase`],
@@ -51,68 +61,57 @@ impl Client {
             )));
         }
         let version = ask_version(settings).await?;
-        let json2 = match settings.protocol {
-            Protocol::Auto => version.major >= JSON2_SINCE,
-            Protocol::Jsonrpc => false,
-            Protocol::Json2 if version.major < JSON2_SINCE => {
-                return Err(Error::Settings(format!(
-                    "Odoo {} does not speak /json/2, which came with 19: set ODOO_PROTOCOL to \
-                     `auto` or `jsonrpc`.",
-                    version.text
-                )));
-            }
-            Protocol::Json2 => true,
-        };
-        let transport = if json2 {
-            Transport::Json2(Json2::connect(settings).await?)
+        let api = if speaks_json2(settings.protocol, &version)? {
+            Api::Json2(Json2::connect(settings).await?)
         } else {
-            Transport::JsonRpc(JsonRpc::connect(settings).await?)
+            Api::JsonRpc(JsonRpc::connect(settings).await?)
         };
         let retry_budget = settings.retry_budget;
         let settings = settings.clone();
         // Two so far: the version, and the login or what stands in for it.
         let calls = AtomicU64::new(2);
-        Ok(Self { inner: Arc::new(Inner { settings, version, transport, calls }), retry_budget })
+        Ok(Self { inner: Arc::new(Inner { settings, version, api, calls }), retry_budget })
     }
 
-    /// The same client, with another retry_budget than [`Settings::retry_budget`].
+    /// The same client with another budget than [`Settings::retry_budget`].
     #[must_use]
     pub fn with_retry_budget(&self, retry_budget: Duration) -> Self {
         Self { inner: Arc::clone(&self.inner), retry_budget }
     }
 
     /// Calls a public method of a model, once. `kwargs` is an object with every argument by name;
-    /// `ids` in it are the records a recordset method works on.
+    /// `ids` among them are the records that a recordset method works on.
     pub async fn call<R: DeserializeOwned>(
         &self,
         model: &str,
         method: &str,
         kwargs: Value,
     ) -> Result<R, Error> {
-        self.send(Called { settings: &self.inner.settings, model, method }, &kwargs).await
+        self.send(Call { settings: &self.inner.settings, model, method }, &kwargs).await
     }
 
-    /// As [`Client::call`], for a call that does no harm twice: what failed in passing is sent
-    /// again, with pauses that grow, until [`Settings::retry_budget`] is used up.
+    /// As [`Client::call`], for a call that may safely arrive twice: transient errors are retried,
+    /// with growing pauses, until [`Settings::retry_budget`] is used up.
     pub async fn call_idempotent<R: DeserializeOwned>(
         &self,
         model: &str,
         method: &str,
         kwargs: Value,
     ) -> Result<R, Error> {
-        let called = Called { settings: &self.inner.settings, model, method };
+        let call = Call { settings: &self.inner.settings, model, method };
         let mut first_failure = None;
-        let mut repetitions = 0_u32;
+        let mut tries = 0_u32;
         loop {
-            let error = match self.send(called, &kwargs).await {
+            let error = match self.send(call, &kwargs).await {
                 Err(error) if error.is_transient() => error,
                 settled => return settled,
             };
+            tries = tries.saturating_add(1);
             let since = *first_failure.get_or_insert_with(Instant::now);
-            let pause = retry::pause(repetitions, rand::random());
-            if since.elapsed() + pause >= self.retry_budget {
-                return Err(error);
-            }
+            let pause = POLICY
+                .pause(tries, None, rand::random())
+                .filter(|pause| since.elapsed() + *pause < self.retry_budget);
+            let Some(pause) = pause else { return Err(error) };
             tracing::warn!(
                 odoo.model = model,
                 odoo.method = method,
@@ -121,24 +120,19 @@ impl Client {
                 "Odoo did not answer; asking again"
             );
             tokio::time::sleep(pause).await;
-            repetitions += 1;
         }
     }
 
-    async fn send<R: DeserializeOwned>(
-        &self,
-        called: Called<'_>,
-        kwargs: &Value,
-    ) -> Result<R, Error> {
+    async fn send<R: DeserializeOwned>(&self, call: Call<'_>, kwargs: &Value) -> Result<R, Error> {
         self.inner.calls.fetch_add(1, Ordering::Relaxed);
-        let answer = match &self.inner.transport {
-            Transport::JsonRpc(transport) => transport.call(called, kwargs).await?,
-            Transport::Json2(transport) => transport.call(called, kwargs).await?,
+        let result = match &self.inner.api {
+            Api::JsonRpc(api) => api.call(call, kwargs).await?,
+            Api::Json2(api) => api.call(call, kwargs).await?,
         };
-        decode(called, &answer)
+        call.read(&result)
     }
 
-    /// How many calls have been sent, repetitions, version and login included.
+    /// How many calls have been sent, with retries, version and login.
     pub fn calls(&self) -> u64 {
         self.inner.calls.load(Ordering::Relaxed)
     }
@@ -150,23 +144,37 @@ impl Client {
 
     /// The protocol in use; never [`Protocol::Auto`].
     pub fn protocol(&self) -> Protocol {
-        match self.inner.transport {
-            Transport::JsonRpc(_) => Protocol::Jsonrpc,
-            Transport::Json2(_) => Protocol::Json2,
+        match self.inner.api {
+            Api::JsonRpc(_) => Protocol::Jsonrpc,
+            Api::Json2(_) => Protocol::Json2,
         }
     }
 
     /// The id of the user that the key belongs to.
     pub fn uid(&self) -> i64 {
-        match &self.inner.transport {
-            Transport::JsonRpc(transport) => transport.uid(),
-            Transport::Json2(transport) => transport.uid(),
+        match &self.inner.api {
+            Api::JsonRpc(api) => api.uid(),
+            Api::Json2(api) => api.uid(),
         }
     }
 
-    /// The settings it was made with.
+    /// The settings that it was made with.
     pub fn settings(&self) -> &Settings {
         &self.inner.settings
+    }
+}
+
+/// Whether `/json/2` is to be spoken, where `protocol` is asked for.
+fn speaks_json2(protocol: Protocol, version: &Version) -> Result<bool, Error> {
+    match protocol {
+        Protocol::Auto => Ok(version.major >= JSON2_SINCE),
+        Protocol::Jsonrpc => Ok(false),
+        Protocol::Json2 if version.major < JSON2_SINCE => Err(Error::Settings(format!(
+            "Odoo {} does not speak /json/2, which came with 19: set ODOO_PROTOCOL to `auto` or \
+             `jsonrpc`.",
+            version.text
+        ))),
+        Protocol::Json2 => Ok(true),
     }
 }
 
@@ -180,15 +188,4 @@ impl std::fmt::Debug for Client {
             .field("calls", &self.calls())
             .finish_non_exhaustive()
     }
-}
-
-/// Reads a result, and says where in it something is not as expected.
-pub(crate) fn decode<R: DeserializeOwned>(called: Called<'_>, answer: &str) -> Result<R, Error> {
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(answer)).map_err(
-        |error| Error::Unreadable {
-            model: called.model.to_owned(),
-            method: called.method.to_owned(),
-            detail: format!("at `{}`: {}", error.path(), error.inner()),
-        },
-    )
 }

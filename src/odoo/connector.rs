@@ -1,15 +1,19 @@
 //! Connectors: which SICANTIK to ask, how fast, and what came of it.
 
+mod configuration;
+
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Client, Domain, Error, Schema, value};
+use super::schema::CONFIGURATION;
+use super::{Client, Domain, Error, Schema, model, value};
+use configuration::Configuration;
 
-/// The model's technical name.
-pub const MODEL: &str = "sicantik.connector";
-
-const FIELDS: [&str; 8] = [
+const FIELDS: [&str; 9] = [
     "id",
     "name",
     "api_url",
@@ -18,10 +22,11 @@ const FIELDS: [&str; 8] = [
     "max_in_flight",
     "page_size",
     "tz",
+    CONFIGURATION,
 ];
 
-/// A connector. A setting its model has no field for, or that nobody has set, is `None`. Another module may hold values
-/// that cannot be used.
+/// A connector. A setting that its model has no field for, or that nobody has set, is `None`.
+/// Values of another module may be unusable.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 pub struct Connector {
     /// Its id in Odoo.
@@ -29,16 +34,16 @@ pub struct Connector {
     /// What people call it.
     #[serde(default, deserialize_with = "value::text")]
     pub name: String,
-    /// The base address of SICANTIK's API; empty if unset.
+    /// The base address of SICANTIK's API; empty if it is not set.
     #[serde(default, deserialize_with = "value::text")]
     pub api_url: String,
     /// Requests per second.
     #[serde(default, deserialize_with = "value::nonzero")]
     pub request_rate: Option<f64>,
-    /// Seconds one request may take.
+    /// Seconds that one request may take.
     #[serde(default, deserialize_with = "value::nonzero")]
     pub request_timeout: Option<f64>,
-    /// Requests on their way at the same time, at most.
+    /// Requests in flight at once.
     #[serde(default, deserialize_with = "value::nonzero")]
     pub max_in_flight: Option<i64>,
     /// Rows per page of the listing.
@@ -47,6 +52,16 @@ pub struct Connector {
     /// The time zone of its nights, as `Asia/Jakarta`.
     #[serde(default, deserialize_with = "value::falsy")]
     pub tz: Option<String>,
+}
+
+/// A connector as its table has it.
+#[derive(Deserialize)]
+struct Row {
+    #[serde(flatten)]
+    connector: Connector,
+    /// The configuration's id, and its name.
+    #[serde(default, deserialize_with = "value::falsy")]
+    config_id: Option<(i64, IgnoredAny)>,
 }
 
 impl Connector {
@@ -63,9 +78,20 @@ impl Connector {
             tz: None,
         }
     }
+
+    fn has_address(&self) -> bool {
+        !self.api_url.trim().is_empty()
+    }
+
+    /// Takes the address of its configuration, with the rate and the time-out that belong to it.
+    fn adopt(&mut self, configuration: &Configuration) {
+        self.api_url.clone_from(&configuration.api_url);
+        self.request_rate = configuration.rate().or(self.request_rate);
+        self.request_timeout = configuration.api_timeout.or(self.request_timeout);
+    }
 }
 
-/// No connector could be chosen.
+/// Why no connector could be chosen.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
     /// There is none at all.
@@ -74,7 +100,7 @@ pub enum FindError {
          Connectors, or activate one."
     )]
     None,
-    /// None of this name or id.
+    /// There is none of this name or id.
     #[error("There is no active connector `{wanted}` in Odoo; there {}.", those(.active))]
     NotFound {
         /// The name or id asked for.
@@ -82,21 +108,54 @@ pub enum FindError {
         /// The active ones.
         active: Vec<Connector>,
     },
-    /// Several fit and it was not said which.
+    /// Several match.
     #[error("Several connectors are active: say which with --connector NAME or ID. There {}.", those(.active))]
     Several {
-        /// Those that fit.
+        /// Those that match.
         active: Vec<Connector>,
     },
     /// The one found has no address to ask.
-    #[error("The connector `{name}` has no API address: fill in its API Base URL in Odoo.")]
+    #[error("The connector `{name}` has no API address: {}.", .place.advice())]
     NoAddress {
         /// Its name.
         name: String,
+        /// Where it belongs.
+        place: AddressPlace,
     },
     /// Odoo could not be asked.
     #[error(transparent)]
     Odoo(#[from] Error),
+}
+
+/// Where a database keeps the address of a connector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressPlace {
+    /// On the connector itself.
+    Connector,
+    /// On the configuration that the connector names.
+    Configuration,
+    /// Nowhere.
+    Nowhere,
+}
+
+impl AddressPlace {
+    fn of(schema: &Schema) -> Self {
+        if schema.configuration().is_some() {
+            Self::Configuration
+        } else if schema.connector_has("api_url") {
+            Self::Connector
+        } else {
+            Self::Nowhere
+        }
+    }
+
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Connector => "fill in its API Base URL in Odoo",
+            Self::Configuration => "fill in the API address of its configuration in Odoo",
+            Self::Nowhere => "this Odoo has no field for one, so give it with --api-url",
+        }
+    }
 }
 
 fn those(active: &[Connector]) -> String {
@@ -109,16 +168,32 @@ fn those(active: &[Connector]) -> String {
 }
 
 /// The active connectors, by id.
+///
+/// One without an address of its own has that of its configuration, with the rate and the time-out
+/// that belong to it.
 pub async fn active(client: &Client, schema: &Schema) -> Result<Vec<Connector>, Error> {
     // A field `active` hides what is not active by itself; without it all are.
     let domain: Domain = Vec::new();
-    client
+    let rows: Vec<Row> = client
         .call_idempotent(
-            MODEL,
+            model::CONNECTOR,
             "search_read",
             json!({ "domain": domain, "fields": schema.of_connector(&FIELDS), "order": "id" }),
         )
-        .await
+        .await?;
+    let elsewhere = rows.iter().filter(|row| !row.connector.has_address());
+    let ids: BTreeSet<i64> = elsewhere.filter_map(|row| row.config_id.map(|(id, _)| id)).collect();
+    let configurations = configuration::read(client, schema, &ids).await?;
+    let connectors = rows.into_iter().map(|Row { mut connector, config_id }| {
+        let configuration = config_id.and_then(|(id, _)| configurations.get(&id));
+        if let Some(configuration) = configuration
+            && !connector.has_address()
+        {
+            connector.adopt(configuration);
+        }
+        connector
+    });
+    Ok(connectors.collect())
 }
 
 /// The active connector of this name or id, or the only one when neither is given.
@@ -132,21 +207,21 @@ pub async fn find(
     needs_address: bool,
 ) -> Result<Connector, FindError> {
     let connector = choose(active(client, schema).await?, wanted)?;
-    if needs_address && connector.api_url.trim().is_empty() {
-        return Err(FindError::NoAddress { name: connector.name });
+    if needs_address && !connector.has_address() {
+        let place = AddressPlace::of(schema);
+        return Err(FindError::NoAddress { name: connector.name, place });
     }
     Ok(connector)
 }
 
-/// A name counts before an id, so that a connector called `2024` can be named.
+/// Chooses by name before id, so that a connector called `2024` can be named.
 fn choose(active: Vec<Connector>, wanted: Option<&str>) -> Result<Connector, FindError> {
     if active.is_empty() {
         return Err(FindError::None);
     }
-    let fitting: Vec<Connector> = match wanted {
+    let mut matching: Vec<Connector> = match wanted.map(str::trim) {
         None => active.clone(),
         Some(wanted) => {
-            let wanted = wanted.trim();
             let named: Vec<_> = active.iter().filter(|one| one.name == wanted).cloned().collect();
             if named.is_empty() {
                 let id = wanted.parse::<i64>().ok();
@@ -156,31 +231,29 @@ fn choose(active: Vec<Connector>, wanted: Option<&str>) -> Result<Connector, Fin
             }
         }
     };
-    match (fitting.len(), wanted) {
-        (1, _) => Ok(fitting.into_iter().next().expect("one was counted")),
-        (0, wanted) => {
-            Err(FindError::NotFound { wanted: wanted.unwrap_or_default().to_owned(), active })
-        }
-        _ => Err(FindError::Several { active: fitting }),
+    match matching.len() {
+        0 => Err(FindError::NotFound { wanted: wanted.unwrap_or_default().to_owned(), active }),
+        1 => Ok(matching.remove(0)),
+        _ => Err(FindError::Several { active: matching }),
     }
 }
 
-/// What a run notes on its connector in plain mode.
+/// What a run in plain mode notes on its connector.
 const STATISTICS: [&str; 3] =
     ["last_expiry_sync_date", "last_expiry_sync_duration", "total_expiry_synced"];
 
-/// Whether connectors have fields for any statistics.
+/// Whether connectors have a field for any statistic.
 pub fn keeps_statistics(schema: &Schema) -> bool {
     STATISTICS.iter().any(|field| schema.connector_has(field))
 }
 
-/// Plain mode: notes on the connector that a run has ended. `found` dates are added to the total.
+/// Notes on the connector that a run in plain mode has ended. `found` dates are added to the total.
 ///
-/// Not sent again when its answer is lost: the total would be right, since it is written
-/// absolutely, but another's addition in between would be undone.
+/// It is not retried. The total is written as it was computed, so a second write could undo what
+/// somebody else added in between.
 ///
 /// # Errors
-/// Whatever Odoo answers; the permits are not touched by it.
+/// Whatever Odoo answers. Permits are not touched.
 pub async fn write_statistics(
     client: &Client,
     schema: &Schema,
@@ -199,7 +272,7 @@ pub async fn write_statistics(
     if schema.connector_has("total_expiry_synced") {
         let rows: Vec<Value> = client
             .call_idempotent(
-                MODEL,
+                model::CONNECTOR,
                 "read",
                 json!({ "ids": [connector_id], "fields": ["total_expiry_synced"] }),
             )
@@ -210,7 +283,8 @@ pub async fn write_statistics(
     if values.is_empty() {
         return Ok(());
     }
-    let _: bool =
-        client.call(MODEL, "write", json!({ "ids": [connector_id], "vals": values })).await?;
+    let _: bool = client
+        .call(model::CONNECTOR, "write", json!({ "ids": [connector_id], "vals": values }))
+        .await?;
     Ok(())
 }

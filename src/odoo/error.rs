@@ -1,22 +1,24 @@
-//! What can go wrong between the sidecar and Odoo, in sentences a user can act on.
+//! What can go wrong between the sidecar and Odoo, in sentences that a user can act on.
 //!
-//! A variant exists only where somebody branches on it or where the advice differs. The wire's
-//! names are turned into variants in `fault.rs`, its statuses in the protocols' own files.
+//! A variant exists only where a caller branches on it, or where the advice differs. `fault.rs`
+//! turns the names on the wire into variants, the protocols' own files turn statuses.
+
+use super::model;
 
 /// A call to Odoo that brought no result. `Display` is one sentence for the user.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Odoo does not know the key: mistyped, revoked, or past its date (keys of internal users
-    /// live 90 days at most).
+    /// Odoo does not know the key: it is mistyped, revoked or expired (keys of internal users live
+    /// 90 days at most).
     #[error(
         "Odoo refused the API key for `{login}`: it is wrong, expired or revoked, or the login is. \
          Make a new key in Odoo under Preferences > Security > New API Key, logged in as `{login}`."
     )]
     AccessDenied {
-        /// The login the key was given for.
+        /// The login that the key is for.
         login: String,
     },
-    /// The user is known and may not do this.
+    /// The user is known, but may not do this.
     #[error(
         "Odoo does not let `{login}` do this: {sentence} Give the user the group that is missing."
     )]
@@ -26,10 +28,10 @@ pub enum Error {
         /// What Odoo said, ending in a full stop.
         sentence: String,
     },
-    /// A `UserError` or `ValidationError`: nothing was written, and sending it again is useless.
+    /// A `UserError` or `ValidationError`: nothing was written, and a retry is useless.
     #[error("Odoo refused it: {sentence}")]
     Rejected {
-        /// What Odoo said to its user.
+        /// What Odoo told its user.
         sentence: String,
     },
     /// The record has been deleted.
@@ -41,31 +43,39 @@ pub enum Error {
     /// The model is not installed in this database.
     #[error(
         "Odoo has no model `{model}` in this database: install the addon that brings it \
-         (`sicantik_connector`), or name another database."
+         (`{}`), or name another database.",
+        addon_of(.model)
     )]
     UnknownModel {
         /// The technical name asked for.
         model: String,
     },
     /// The model has no such public method: the addon is older than the sidecar.
-    #[error("Odoo's model `{model}` has no method `{method}`: update the addon in Odoo.")]
+    #[error(
+        "Odoo's model `{model}` has no method `{method}`: update {} in Odoo.",
+        the_addon(.model)
+    )]
     UnknownMethod {
         /// The technical name of the model.
         model: String,
         /// The method asked for.
         method: String,
     },
-    /// A field that is not there, or a value it does not take.
-    #[error("Odoo's model `{model}` has no such field or value ({detail}): update the addon.")]
+    /// A field that is not there, or a value that it does not take.
+    #[error(
+        "Odoo's model `{model}` has no such field or value ({detail}): update {} in Odoo.",
+        the_addon(.model)
+    )]
     BadField {
         /// The technical name of the model.
         model: String,
         /// What Odoo said.
         detail: String,
     },
-    /// The method takes other arguments: the addon is of another age than the sidecar.
+    /// The method takes other arguments: addon and sidecar are of different versions.
     #[error(
-        "Odoo's `{model}.{method}` takes other arguments ({detail}): update the addon in Odoo."
+        "Odoo's `{model}.{method}` takes other arguments ({detail}): update {} in Odoo.",
+        the_addon(.model)
     )]
     BadArguments {
         /// The technical name of the model.
@@ -86,7 +96,7 @@ pub enum Error {
         /// The fields that are not there.
         fields: Vec<String>,
     },
-    /// Odoo answers, and does not have or does not serve this database. When it is first asked,
+    /// Odoo answers, but does not have or does not serve this database. At the first call,
     /// `/json/2` says the same of a database whose PostgreSQL is down.
     #[error(
         "Odoo at {url} has no database `{db}`, or does not serve it under this address: correct \
@@ -106,7 +116,7 @@ pub enum Error {
         /// Why: refused, no such host, no route, a certificate.
         detail: String,
     },
-    /// The question was sent and no answer came: it may have been executed, or not.
+    /// The call was sent and no answer came: it may or may not have been executed.
     #[error(
         "The connection to Odoo at {url} was lost before it answered ({detail}): whether it did \
          what was asked is not known."
@@ -117,20 +127,20 @@ pub enum Error {
         /// How it was lost.
         detail: String,
     },
-    /// Something else answered, or a proxy answered for an Odoo that is away.
+    /// Something else answered, or a proxy in place of an Odoo that is down.
     #[error("{}", not_odoo(.url, *.status, .detail))]
     NotOdoo {
         /// The address asked.
         url: String,
         /// The HTTP status.
         status: u16,
-        /// What came instead of an answer: its content type, or what made it unreadable.
+        /// What came instead of an answer: its content type.
         detail: String,
     },
-    /// PostgreSQL undid the transaction because of others, more often than Odoo repeats it.
+    /// PostgreSQL rolled the transaction back because of others, more often than Odoo retries.
     #[error("Odoo was too busy with the same records to finish: nothing was changed. Try again.")]
     Conflict,
-    /// Odoo runs and its PostgreSQL does not let it in.
+    /// Odoo runs, but its PostgreSQL does not let it in.
     #[error("Odoo at {url} cannot reach its database just now ({detail}). Try again later.")]
     DatabaseAway {
         /// Odoo's address.
@@ -138,25 +148,27 @@ pub enum Error {
         /// What PostgreSQL said, in one line.
         detail: String,
     },
-    /// What was sent is larger than Odoo or a proxy takes, or the answer than we do.
+    /// The call is larger than what Odoo or a proxy takes, or the answer than what the sidecar
+    /// takes.
     #[error(
         "Too much for one call to Odoo: ask for less at once, or raise the limit of the proxy."
     )]
     TooLarge,
-    /// Odoo answered something else than this version of the sidecar understands.
+    /// Odoo answered something that this version of the sidecar does not understand.
     #[error(
-        "Odoo's answer to `{model}.{method}` is not understood ({detail}): the addon and the \
-         sidecar do not fit; update both."
+        "Odoo's answer to `{model}.{method}` is not understood ({detail}): {} and the sidecar do \
+         not fit; update both.",
+        the_addon(.model)
     )]
     Unreadable {
         /// The technical name of the model.
         model: String,
         /// The method called.
         method: String,
-        /// Where and why.
+        /// Where in the answer, and why.
         detail: String,
     },
-    /// A trouble inside Odoo that has no other name here; Odoo's log has the traceback.
+    /// A failure inside Odoo without a variant of its own. Odoo's log has the traceback.
     #[error("Odoo failed inside ({name}: {sentence}). Its log says more.")]
     Server {
         /// The name of the Python exception.
@@ -170,8 +182,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether it may go by itself: sending the same again later can succeed. Only a call that
-    /// does no harm twice may be: see [`Error::may_have_run`].
+    /// Whether the same call may well succeed a little later. It may have been executed already, so
+    /// only a call that may safely arrive twice is retried.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. }
@@ -183,7 +195,7 @@ impl Error {
         }
     }
 
-    /// Whether something has to be changed, in Odoo or in the settings, before the same can succeed.
+    /// Whether a person has to change something, in Odoo or in the settings, before it can succeed.
     pub fn needs_change(&self) -> bool {
         match self {
             Self::AccessDenied { .. }
@@ -200,14 +212,19 @@ impl Error {
             _ => false,
         }
     }
+}
 
-    /// Whether Odoo may have executed the call although it has not said so.
-    pub fn may_have_run(&self) -> bool {
-        match self {
-            Self::Lost { .. } | Self::Unreadable { .. } | Self::DatabaseAway { .. } => true,
-            Self::NotOdoo { status, .. } => matches!(status, 200..=299 | 500 | 502 | 504),
-            _ => false,
-        }
+/// The addon to install for a model that is not there.
+fn addon_of(model: &str) -> &'static str {
+    if model.starts_with(model::RUN) { "sicantik_sidecar" } else { "sicantik_connector" }
+}
+
+/// The addon that a model is from, for a sentence. Only the ledger is certainly ours.
+fn the_addon(model: &str) -> &'static str {
+    if model.starts_with(model::RUN) {
+        "the addon `sicantik_sidecar`"
+    } else {
+        "the addon that brings it"
     }
 }
 
@@ -239,40 +256,60 @@ mod tests {
     use super::*;
 
     #[test]
-    fn which_errors_pass_and_which_may_have_been_executed() {
+    fn tells_transient_errors_from_lasting_ones() {
         let text = String::new;
         let stranger = |status| Error::NotOdoo { url: text(), status, detail: text() };
         let rows = [
-            (Error::Unreachable { url: text(), detail: text() }, true, false),
-            (Error::Lost { url: text(), detail: text() }, true, true),
-            (Error::Conflict, true, false),
-            (Error::DatabaseAway { url: text(), detail: text() }, true, true),
-            (stranger(429), true, false),
-            (stranger(502), true, true),
-            (stranger(503), true, false),
-            (stranger(504), true, true),
-            (stranger(200), false, true),
-            (stranger(303), false, false),
-            (stranger(404), false, false),
-            (stranger(500), false, true),
-            (Error::AccessDenied { login: text() }, false, false),
-            (Error::AccessError { login: text(), sentence: text() }, false, false),
-            (Error::Rejected { sentence: text() }, false, false),
-            (Error::Missing { sentence: text() }, false, false),
-            (Error::UnknownModel { model: text() }, false, false),
-            (Error::UnknownMethod { model: text(), method: text() }, false, false),
-            (Error::BadField { model: text(), detail: text() }, false, false),
-            (Error::BadArguments { model: text(), method: text(), detail: text() }, false, false),
-            (Error::MissingFields { model: text(), fields: vec![] }, false, false),
-            (Error::UnknownDatabase { db: text(), url: text() }, false, false),
-            (Error::TooLarge, false, false),
-            (Error::Unreadable { model: text(), method: text(), detail: text() }, false, true),
-            (Error::Server { name: text(), sentence: text() }, false, false),
-            (Error::Settings(text()), false, false),
+            (Error::Unreachable { url: text(), detail: text() }, true),
+            (Error::Lost { url: text(), detail: text() }, true),
+            (Error::Conflict, true),
+            (Error::DatabaseAway { url: text(), detail: text() }, true),
+            (stranger(429), true),
+            (stranger(502), true),
+            (stranger(503), true),
+            (stranger(504), true),
+            (stranger(200), false),
+            (stranger(303), false),
+            (stranger(404), false),
+            (stranger(500), false),
+            (Error::AccessDenied { login: text() }, false),
+            (Error::AccessError { login: text(), sentence: text() }, false),
+            (Error::Rejected { sentence: text() }, false),
+            (Error::Missing { sentence: text() }, false),
+            (Error::UnknownModel { model: text() }, false),
+            (Error::UnknownMethod { model: text(), method: text() }, false),
+            (Error::BadField { model: text(), detail: text() }, false),
+            (Error::BadArguments { model: text(), method: text(), detail: text() }, false),
+            (Error::MissingFields { model: text(), fields: vec![] }, false),
+            (Error::UnknownDatabase { db: text(), url: text() }, false),
+            (Error::TooLarge, false),
+            (Error::Unreadable { model: text(), method: text(), detail: text() }, false),
+            (Error::Server { name: text(), sentence: text() }, false),
+            (Error::Settings(text()), false),
         ];
-        for (error, passing, may_have_run) in rows {
-            assert_eq!(error.is_transient(), passing, "{error:?}");
-            assert_eq!(error.may_have_run(), may_have_run, "{error:?}");
+        for (error, is_transient) in rows {
+            assert_eq!(error.is_transient(), is_transient, "{error:?}");
         }
+    }
+
+    #[test]
+    fn names_the_addon_that_brings_the_model() {
+        for (model, addon) in [
+            (model::RUN, "sicantik_sidecar"),
+            (model::RUN_LINE, "sicantik_sidecar"),
+            (model::PERMIT, "sicantik_connector"),
+            (model::CONNECTOR, "sicantik_connector"),
+        ] {
+            let error = Error::UnknownModel { model: model.to_owned() };
+            assert!(error.to_string().contains(&format!("(`{addon}`)")), "{error}");
+        }
+        let unknown = |model: &str| {
+            let (model, method) = (model.to_owned(), "claim".to_owned());
+            Error::UnknownMethod { model, method }.to_string()
+        };
+        let error = unknown(model::RUN);
+        assert!(error.ends_with("update the addon `sicantik_sidecar` in Odoo."), "{error}");
+        let error = unknown(model::PERMIT);
+        assert!(error.ends_with("update the addon that brings it in Odoo."), "{error}");
     }
 }

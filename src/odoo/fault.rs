@@ -1,10 +1,13 @@
 //! What Odoo says when a call fails: the same dict over both protocols, named by the Python
-//! exception. Statuses and codes are no guide: `/jsonrpc` answers 200 to everything, and its code
-//! is 200 up to Odoo 18 and 0 on 19.
+//! exception.
+//!
+//! Statuses and codes are no guide: `/jsonrpc` answers 200 to everything, and its code is 200 up to
+//! Odoo 18 and 0 on 19.
 
 use serde::Deserialize;
 
-use super::{Error, Settings, value};
+use super::call::Call;
+use super::{Error, value};
 
 /// `error.data` of `/jsonrpc`, and the body of an error of `/json/2`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -19,18 +22,10 @@ pub(crate) struct Fault {
     debug: String,
 }
 
-/// What was called, for the sentence.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Called<'a> {
-    pub(crate) settings: &'a Settings,
-    pub(crate) model: &'a str,
-    pub(crate) method: &'a str,
-}
-
 impl Fault {
     /// The error it means.
-    pub(crate) fn into_error(self, called: Called<'_>) -> Error {
-        let Called { settings, model, method } = called;
+    pub(crate) fn into_error(self, call: Call<'_>) -> Error {
+        let Call { settings, model, method } = call;
         tracing::debug!(
             odoo.model = model,
             odoo.method = method,
@@ -54,7 +49,7 @@ impl Fault {
             | "odoo.exceptions.ValidationError"
             | "odoo.exceptions.RedirectWarning" => Error::Rejected { sentence },
             "odoo.exceptions.MissingError" => Error::Missing { sentence },
-            // An addon's own bug has the same name; it does not name the method that was called.
+            // A bug in an addon has the same name, but does not name the method that was called.
             "builtins.AttributeError" if self.message.contains(&method) => {
                 Error::UnknownMethod { model, method }
             }
@@ -89,23 +84,23 @@ impl Fault {
     }
 }
 
-/// `/jsonrpc` has a `UserError` for it, `/json/2` a "not found"; both in English, since no
-/// language is asked for.
+/// Whether a message says that the model is unknown. `/jsonrpc` has a `UserError` for it, `/json/2`
+/// a "not found"; both are English, since no language is asked for.
 pub(crate) fn no_such_model(message: &str, model: &str) -> bool {
     message.contains(model)
         && (message.contains("doesn't exist") || message.contains("does not exist"))
         && !message.contains(&format!("{model}."))
 }
 
-/// PostgreSQL may say it in its own language, but quotes the name; it quotes users and roles too,
-/// which often have the name of their database.
+/// Whether a message says that the database is unknown. PostgreSQL may speak another language, but
+/// quotes the name. It quotes users and roles too, which often have the name of their database.
 fn no_such_database(message: &str, db: &str) -> bool {
     message.contains(&format!("\"{db}\""))
         && !message.contains(&format!("user \"{db}\""))
         && !message.contains(&format!("role \"{db}\""))
 }
 
-/// One line that ends like a sentence, without a traceback, short enough to read.
+/// A message as one short line that ends like a sentence, without a traceback.
 pub(crate) fn sentence(message: &str) -> String {
     const LONGEST: usize = 400;
     let message = message.split("Traceback (most recent call last)").next().unwrap_or_default();
@@ -122,21 +117,9 @@ pub(crate) fn sentence(message: &str) -> String {
     line
 }
 
-/// The same to stand in brackets.
+/// A sentence for brackets.
 fn detail(sentence: &str) -> String {
     sentence.trim_end_matches('.').to_owned()
-}
-
-/// The innermost reason of a failed connection, which names what happened; the outer ones only
-/// say which library noticed.
-pub(crate) fn reason(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut deepest = error;
-    while let Some(source) = deepest.source() {
-        deepest = source;
-    }
-    let text = deepest.to_string();
-    // "Connection refused (os error 111)": the number helps nobody.
-    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -1,88 +1,81 @@
 //! `/json/2/<model>/<method>`: Odoo 19 and later. The key is a bearer token, the arguments are an
-//! object, the answer is the bare value, and an error has a status and the same dict as ever.
+//! object, and the answer is the bare value. An error has a status, and the same dict as over
+//! `/jsonrpc`.
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::fault::{Called, Fault, no_such_model, reason, sentence};
-use super::{Error, Settings, jsonrpc};
+use super::call::Call;
+use super::fault::{Fault, no_such_model, sentence};
+use super::transport::{Answer, Transport};
+use super::{Error, Settings};
 
 const DATABASE: HeaderName = HeaderName::from_static("x-odoo-database");
 
-pub(crate) struct Json2 {
-    http: reqwest::Client,
+pub(super) struct Json2 {
+    transport: Transport,
     uid: i64,
-    /// The database has answered: when it does no longer, it is away and not misspelt.
-    proved: bool,
-}
-
-/// An HTTP client for Odoo: no redirects, since a key is not for whoever they lead to.
-pub(crate) fn http(settings: &Settings, headers: HeaderMap) -> Result<reqwest::Client, Error> {
-    crate::outbound::tls::install();
-    reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(settings.timeout)
-        .connect_timeout(settings.connect_timeout)
-        .default_headers(headers)
-        .build()
-        .map_err(|error| Error::Settings(format!("No HTTPS connection can be made: {error}.")))
+    /// Whether the database has answered before: a later 404 means that it is unavailable, not that
+    /// its name is wrong.
+    is_proved: bool,
 }
 
 impl Json2 {
-    /// There is no login here: one call that everybody may make proves database and key.
-    pub(crate) async fn connect(settings: &Settings) -> Result<Self, Error> {
+    /// There is no login here: one call that every user may make proves database and key.
+    pub(super) async fn connect(settings: &Settings) -> Result<Self, Error> {
         #[derive(Deserialize)]
         struct Context {
             #[serde(default)]
             uid: i64,
         }
-        let mut headers = HeaderMap::new();
-        let bearer = format!("bearer {}", settings.api_key.expose_secret());
-        let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| {
-            Error::Settings("The API key has characters that no key has: copy it again.".into())
-        })?;
-        bearer.set_sensitive(true);
-        headers.insert(AUTHORIZATION, bearer);
-        let database = HeaderValue::from_str(&settings.db).map_err(|_| {
-            Error::Settings("The name of the database cannot be sent: correct ODOO_DB.".into())
-        })?;
-        headers.insert(DATABASE, database);
-        let mut client = Self { http: http(settings, headers)?, uid: 0, proved: false };
-        let called = Called { settings, model: "res.users", method: "context_get" };
-        let answer = client.call(called, &json!({})).await?;
-        let context: Context = super::client::decode(called, &answer)?;
+        let transport = Transport::new(settings, headers(settings)?)?;
+        let mut client = Self { transport, uid: 0, is_proved: false };
+        let call = Call { settings, model: "res.users", method: "context_get" };
+        let result = client.call(call, &json!({})).await?;
+        let context: Context = call.read(&result)?;
         client.uid = context.uid;
-        client.proved = true;
+        client.is_proved = true;
         Ok(client)
     }
 
-    pub(crate) fn uid(&self) -> i64 {
+    pub(super) fn uid(&self) -> i64 {
         self.uid
     }
 
-    /// Calls a model's method; the answer is its result as JSON text.
-    pub(crate) async fn call(&self, called: Called<'_>, kwargs: &Value) -> Result<String, Error> {
-        let Called { settings, model, method } = called;
-        let url = settings.endpoint(&format!("/json/2/{model}/{method}"));
-        let answer = read(settings, self.http.post(url).json(kwargs)).await?;
-        if answer.status == 200 && answer.is_json {
+    /// Calls a model's method; answers its result as JSON text.
+    pub(super) async fn call(&self, call: Call<'_>, kwargs: &Value) -> Result<String, Error> {
+        let Call { settings, model, method } = call;
+        let path = format!("/json/2/{model}/{method}");
+        let answer = self.transport.post(settings, &path, kwargs).await?;
+        if answer.status == 200 && answer.is_json() {
             return Ok(answer.body);
         }
-        Err(refusal(answer, called, self.proved))
+        Err(refusal(&answer, call, self.is_proved))
     }
 }
 
-fn refusal(answer: Answer, called: Called<'_>, proved: bool) -> Error {
-    let Called { settings, model, method } = called;
-    let fault = if answer.is_json { serde_json::from_str(&answer.body).ok() } else { None };
+fn headers(settings: &Settings) -> Result<HeaderMap, Error> {
+    let bearer = format!("bearer {}", settings.api_key.expose_secret());
+    let mut bearer = HeaderValue::from_str(&bearer).map_err(|_| {
+        Error::Settings("The API key has characters that no key has: copy it again.".into())
+    })?;
+    bearer.set_sensitive(true);
+    let database = HeaderValue::from_str(&settings.db).map_err(|_| {
+        Error::Settings("The name of the database cannot be sent: correct ODOO_DB.".into())
+    })?;
+    Ok(HeaderMap::from_iter([(AUTHORIZATION, bearer), (DATABASE, database)]))
+}
+
+fn refusal(answer: &Answer, call: Call<'_>, is_proved: bool) -> Error {
+    let Call { settings, model, method } = call;
+    let fault = if answer.is_json() { serde_json::from_str(&answer.body).ok() } else { None };
     let Some(fault) = fault else {
         return match answer.status {
             413 => Error::TooLarge,
-            // Odoo's own page for a database it cannot open; the model's absence is JSON.
-            404 if proved => Error::DatabaseAway {
+            // Odoo's own page for a database that it cannot open; an unknown model is JSON.
+            404 if is_proved => Error::DatabaseAway {
                 url: settings.shown_url(),
                 detail: format!("`{}` was there and is not served now", settings.db),
             },
@@ -108,59 +101,6 @@ fn refusal(answer: Answer, called: Called<'_>, proved: bool) -> Error {
             method: method.to_owned(),
             detail: sentence(message).trim_end_matches('.').to_owned(),
         },
-        _ => fault.into_error(called),
+        _ => fault.into_error(call),
     }
-}
-
-/// An answer, read to its end.
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) is_json: bool,
-    content_type: String,
-    pub(crate) body: String,
-}
-
-impl Answer {
-    pub(crate) fn not_odoo(&self, settings: &Settings) -> Error {
-        let detail =
-            if self.content_type.is_empty() { "no content" } else { self.content_type.as_str() };
-        Error::NotOdoo { url: settings.shown_url(), status: self.status, detail: detail.to_owned() }
-    }
-}
-
-/// Sends a request and reads what comes, with what can go wrong on the way.
-pub(crate) async fn read(
-    settings: &Settings,
-    request: reqwest::RequestBuilder,
-) -> Result<Answer, Error> {
-    let failed = |error: reqwest::Error| {
-        let url = settings.shown_url();
-        if error.is_connect() || error.is_builder() {
-            Error::Unreachable { url, detail: reason(&error) }
-        } else if error.is_timeout() {
-            let seconds = settings.timeout.as_secs_f32();
-            Error::Lost { url, detail: format!("no answer within {seconds} s") }
-        } else {
-            Error::Lost { url, detail: reason(&error) }
-        }
-    };
-    let mut response = request.send().await.map_err(failed)?;
-    let status = response.status().as_u16();
-    let content_type = response
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .unwrap_or_default()
-        .trim()
-        .to_owned();
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(failed)? {
-        if bytes.len() + chunk.len() > jsonrpc::MAX_BODY as usize {
-            return Err(Error::TooLarge);
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    let is_json = content_type == "application/json";
-    Ok(Answer { status, is_json, content_type, body: String::from_utf8_lossy(&bytes).into_owned() })
 }

@@ -1,24 +1,24 @@
 //! All that knows Odoo.
 //!
-//! [`Client`] speaks `/jsonrpc` (Odoo 14 and later) or `/json/2` (19 and later); nobody above it
-//! can tell which. The modules around it are what the sidecar asks of Odoo: [`permit`],
+//! [`Client`] speaks `/jsonrpc` (Odoo 14 and later) or `/json/2` (19 and later), and its callers
+//! cannot tell which. The modules around it are what the sidecar asks of Odoo: [`permit`],
 //! [`connector`], the ledger of runs in [`run`], and in [`schema`] which of these there are.
-//!
-//! Odoo is spoken to directly, whatever proxy the environment names: it stands in the same house,
-//! and the proxy is for the way out.
 
 mod apikey;
+mod call;
 mod client;
 pub mod connector;
 mod error;
 mod fault;
 mod json2;
 mod jsonrpc;
+pub mod model;
+pub mod pages;
 pub mod permit;
-mod retry;
 pub mod run;
 pub mod schema;
 mod settings;
+mod transport;
 mod value;
 mod version;
 

@@ -32,8 +32,8 @@ impl Protocol {
     }
 }
 
-/// Where Odoo is, who asks, and how long to wait. Its `Debug` shows neither the key nor a
-/// password in the address.
+/// Where Odoo is, who asks, and how long to wait. `Debug` shows neither the key nor a password in
+/// the address.
 #[derive(Clone)]
 pub struct Settings {
     /// The address of Odoo, `http://` or `https://`, with or without a path before `/jsonrpc`.
@@ -46,18 +46,18 @@ pub struct Settings {
     pub api_key: SecretString,
     /// Which API to speak.
     pub protocol: Protocol,
-    /// How long one call may take in all. Odoo repeats a transaction in conflict by itself, for
-    /// tens of seconds: less than a minute calls a working server lost.
+    /// How long one call may take in all. Odoo itself retries a transaction in conflict for tens of
+    /// seconds: with less than a minute, a working server counts as lost.
     pub timeout: Duration,
     /// How long to wait for the TCP connection.
     pub connect_timeout: Duration,
-    /// How long a call that is safe to send again is repeated, from its first failure on. Zero:
+    /// How long a call that may safely arrive twice is retried, from its first failure on; zero for
     /// not at all.
     pub retry_budget: Duration,
 }
 
 impl Settings {
-    /// Settings with the usual times: 120 s a call, 5 s to connect, 60 s of retry_budget.
+    /// Settings with the default times: 120 s for a call, 5 s to connect, 60 s of retries.
     pub fn new(
         url: Url,
         db: impl Into<String>,
@@ -84,7 +84,7 @@ impl Settings {
         format!("{}/{}", url.as_str().trim_end_matches('/'), path.trim_start_matches('/'))
     }
 
-    /// The address as it may be shown: a user and password written into it left out.
+    /// The address as it may be shown: see [`outbound::shown_url`].
     pub(crate) fn shown_url(&self) -> String {
         outbound::shown_url(&self.url)
     }

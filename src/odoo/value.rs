@@ -7,7 +7,7 @@ use serde_json::Value;
 /// A search domain: a JSON list of terms, as Odoo takes it.
 pub type Domain = Vec<Value>;
 
-/// `false` and `null` are nothing, whatever the type of the field.
+/// A value, or `None` for `false` and `null`: Odoo writes them for an empty field of any type.
 pub(crate) fn falsy<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -19,7 +19,7 @@ where
     }
 }
 
-/// As [`falsy`], and zero is nothing too: an unset number field of Odoo is `0`.
+/// As [`falsy`], and zero is `None` too: an unset number field of Odoo is `0`.
 pub(crate) fn nonzero<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -37,7 +37,7 @@ pub(crate) fn truth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, 
     Ok(falsy::<D, bool>(deserializer)?.unwrap_or(false))
 }
 
-/// A count; empty is 0, and so is what went below it.
+/// A count; empty and negative are 0.
 pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let number = falsy::<D, i64>(deserializer)?.unwrap_or(0);
     Ok(u32::try_from(number.max(0)).unwrap_or(u32::MAX))
@@ -48,7 +48,7 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
     Ok(falsy::<D, String>(deserializer)?.unwrap_or_default())
 }
 
-/// Text that says something: another module may have stored an empty one where Odoo stores nothing.
+/// Text that is not blank: another module may have stored an empty text where Odoo stores nothing.
 pub(crate) fn some_text<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {

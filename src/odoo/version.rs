@@ -1,10 +1,11 @@
 //! Which Odoo this is, asked without a login.
 
-use reqwest::header::HeaderMap;
+use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Error, Settings, json2};
+use super::transport::Transport;
+use super::{Error, Settings};
 
 /// The version of an Odoo server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub struct Version {
     pub major: u32,
 }
 
-/// Asks the server its version; fails as [`super::Client::connect`] does where no Odoo answers.
+/// Asks the server its version. It fails as [`super::Client::connect`] does where no Odoo answers.
 pub async fn ask_version(settings: &Settings) -> Result<Version, Error> {
     #[derive(Deserialize)]
     struct Envelope {
@@ -26,12 +27,10 @@ pub async fn ask_version(settings: &Settings) -> Result<Version, Error> {
         server_version: String,
         server_version_info: Vec<Value>,
     }
-    let http = json2::http(settings, HeaderMap::new())?;
     // `GET /web/version` is there from 19 only.
-    let request = http
-        .post(settings.endpoint("/web/webclient/version_info"))
-        .json(&json!({ "jsonrpc": "2.0", "params": {} }));
-    let answer = json2::read(settings, request).await?;
+    let body = json!({ "jsonrpc": "2.0", "params": {} });
+    let transport = Transport::new(settings, HeaderMap::new())?;
+    let answer = transport.post(settings, "/web/webclient/version_info", &body).await?;
     let info = match serde_json::from_str::<Envelope>(&answer.body) {
         Ok(envelope) if answer.status == 200 => envelope.result,
         _ => return Err(answer.not_odoo(settings)),

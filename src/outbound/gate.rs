@@ -1,8 +1,8 @@
 //! The gate of a server: every request to it passes here.
 //!
 //! An outside server may be one small machine that an office works on. Its gate holds the promised
-//! rate in *any* window of one second, bounds what is in flight, pauses when the server asks for it,
-//! and keeps what became of the requests. All callers of the process share it.
+//! rate in *any* window of one second, bounds what is in flight, pauses when the server asks for
+//! it, and keeps what became of the requests. All callers of the process share it.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -63,8 +63,8 @@ pub struct Slot<'a> {
 }
 
 impl Slot<'_> {
-    /// Gives the slot back, and tells the gate what became of the request. A `Retry-After` pauses the
-    /// whole gate, up to [`LONGEST_RETRY_AFTER`].
+    /// Gives the slot back, and tells the gate what became of the request. A `Retry-After` pauses
+    /// the whole gate, up to [`LONGEST_RETRY_AFTER`].
     pub fn settle(mut self, outcome: RequestOutcome) {
         self.outcome = Some(outcome);
     }
@@ -100,7 +100,8 @@ impl Gate {
     ///
     /// # Panics
     ///
-    /// If the rate is not a positive number or nothing may be in flight. Settings are checked before.
+    /// If the rate is not a positive number or nothing may be in flight. Settings are checked
+    /// before.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         assert!(limits.max_in_flight > 0, "a gate that lets nothing through");
@@ -121,8 +122,8 @@ impl Gate {
     ///
     /// Cancel safe: dropping the future consumes no turn.
     pub async fn enter(&self, is_retry: bool) -> Slot<'_> {
-        // The place in flight comes before the turn: a turn must be used at once, or the server would
-        // see the request later than it was counted.
+        // The place in flight comes before the turn: a turn must be used at once, or the server
+        // would see the request later than it was counted.
         let permit = self.in_flight.acquire().await.expect("the semaphore is never closed");
         if let Some(pace) = &self.pace {
             loop {
@@ -181,8 +182,9 @@ impl Gate {
         *until = (*until).max(Some(Instant::now() + pause));
     }
 
-    /// Leaves one turn unused. Another process may have worked on the same server until now, and its
-    /// last request passed no gate of this one; one turn between the two keeps the rate over both.
+    /// Leaves one turn unused. Another process may have worked on the same server until now, and
+    /// its last request passed no gate of this one; one turn between the two keeps the rate over
+    /// both.
     pub fn skip_interval(&self) {
         if let Some(rate) = self.limits.rate {
             self.pause_for(Pace::new(rate).interval());

@@ -17,7 +17,8 @@ pub fn is_loopback(url: &Url) -> bool {
 /// The server that `url` names: its host in lower case and, unless it is 80 or 443, the port. A
 /// server that is reached by http and by https is one machine.
 ///
-/// Odoo's ledger keeps servers apart by the same names (`host` of the addon's `sicantik.connector`).
+/// Odoo's ledger keeps servers apart by the same names (`host` of the addon's
+/// `sicantik.connector`).
 #[must_use]
 pub fn server(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default().trim_end_matches('.');

@@ -61,8 +61,8 @@ pub enum Failure {
 
 /// An HTTP client with `options`.
 ///
-/// It follows no redirects and sends nothing again by itself: each request has to pass the gate, and
-/// a credential is not for whoever a redirect leads to.
+/// It follows no redirects and sends nothing again by itself: each request has to pass the gate,
+/// and a credential is not for whoever a redirect leads to.
 ///
 /// # Errors
 ///

@@ -68,7 +68,8 @@ impl Pace {
             self.taken.pop_front();
         }
         self.taken.push_back(now);
-        // A turn taken slightly late does not delay those behind it; an idle time is not made up for.
+        // A turn taken slightly late does not delay those behind it; an idle time is not made up
+        // for.
         self.next = Some(due.max(now - self.interval) + self.interval);
     }
 }

@@ -8,8 +8,8 @@ pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(120);
 
 /// When a service is asked again. Which errors deserve it is the service's own knowledge.
 ///
-/// Not `backon`: its jitter lengthens a pause instead of spreading it from zero, and its pauses know
-/// nothing of the answer that they follow.
+/// Not `backon`: its jitter lengthens a pause instead of spreading it from zero, and its pauses
+/// know nothing of the answer that they follow.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
     /// Tries in all; `None` where the caller ends them, by a time budget for example.

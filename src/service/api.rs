@@ -6,7 +6,8 @@ use jsonrpsee::core::{RpcResult, SubscriptionResult};
 use jsonrpsee::proc_macros::rpc;
 use serde::{Deserialize, Serialize};
 
-use crate::odoo::run::{Counts, Summary};
+use crate::odoo::run::{Kind, Run};
+use crate::sync::Counts;
 
 /// Odoo cannot be reached now; the same call may work later.
 pub(super) const ODOO_AWAY: i32 = 1001;
@@ -16,33 +17,6 @@ pub(super) const ODOO_REFUSED: i32 = 1002;
 pub(super) const NO_SUCH_RUN: i32 = 1003;
 /// SICANTIK gave no usable answer, or its address cannot be used.
 pub(super) const SICANTIK_UNUSABLE: i32 = 1004;
-
-/// What a run is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// The listing: permits made and changed.
-    Permits,
-    /// Expiry dates.
-    Expiry,
-    /// The listing first, then the expiry dates that are still missing.
-    All,
-    /// Marking permits whose date has passed.
-    Check,
-}
-
-impl Kind {
-    /// The ledger's word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Permits => "permits",
-            Self::Expiry => "expiry",
-            Self::All => "all",
-            Self::Check => "check",
-        }
-    }
-}
 
 /// Answer of `sidecar.version`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,7 +143,7 @@ pub trait Sidecar {
 
     /// One run, as the ledger has it.
     #[method(name = "sync.status", param_kind = map)]
-    async fn status(&self, run_id: i64) -> RpcResult<Summary>;
+    async fn status(&self, run_id: i64) -> RpcResult<Run>;
 
     /// Stops a run; what it has done is kept.
     #[method(name = "sync.cancel", param_kind = map)]
@@ -177,7 +151,7 @@ pub trait Sidecar {
 
     /// The newest runs, 20 if not said otherwise, 200 at most.
     #[method(name = "sync.list", param_kind = map)]
-    async fn list(&self, limit: Option<u32>) -> RpcResult<Vec<Summary>>;
+    async fn list(&self, limit: Option<u32>) -> RpcResult<Vec<Run>>;
 
     /// How many permits a run would ask for, and how long that takes.
     #[method(name = "sync.estimate", param_kind = map)]

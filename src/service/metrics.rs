@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-use crate::odoo::run::Counts;
+use crate::sync::Counts;
 
 /// Bounds of the latency's buckets, seconds: from a quick night to the time-out.
 const LATENCY: [f64; 9] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];

@@ -10,16 +10,14 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use super::api::{
-    CancelInfo, EstimateInfo, HealthInfo, Kind, NO_SUCH_RUN, ODOO_AWAY, ODOO_REFUSED,
-    SICANTIK_UNUSABLE, SidecarServer, StartInfo, TestInfo, VersionInfo, Woken,
+    CancelInfo, EstimateInfo, HealthInfo, NO_SUCH_RUN, ODOO_AWAY, ODOO_REFUSED, SICANTIK_UNUSABLE,
+    SidecarServer, StartInfo, TestInfo, VersionInfo, Woken,
 };
 use super::state::{Connected, Shared};
-use crate::odoo::run::{self, Selection, Summary};
+use crate::odoo::run::{self, Kind, Run, Selection, Trigger};
 use crate::odoo::{self, connector};
 use crate::sicantik::{self, Format};
 
-/// A lease is asked for by whoever claims; who only makes a run states none.
-const NO_LEASE: u32 = 30;
 const LISTED: u32 = 20;
 const MOST_LISTED: u32 = 200;
 
@@ -96,22 +94,15 @@ impl SidecarServer for Rpc {
                 run::plan(&connected.odoo, connector_id, &selection).await.map_err(of_odoo)?;
             return Ok(StartInfo { run_id: None, created: false, total: Some(plan.total) });
         }
-        let started = run::start(
-            &connected.odoo,
-            connector_id,
-            kind.as_str(),
-            "rpc",
-            None,
-            NO_LEASE,
-            &selection,
-        )
-        .await
-        .map_err(of_odoo)?;
+        let started =
+            run::start(&connected.odoo, connector_id, kind, Trigger::Rpc, None, &selection)
+                .await
+                .map_err(of_odoo)?;
         self.0.look_now();
         Ok(StartInfo { run_id: Some(started.run_id), created: started.created, total: None })
     }
 
-    async fn status(&self, run_id: i64) -> RpcResult<Summary> {
+    async fn status(&self, run_id: i64) -> RpcResult<Run> {
         let connected = self.odoo()?;
         run::read(&connected.odoo, run_id)
             .await
@@ -124,10 +115,10 @@ impl SidecarServer for Rpc {
         let connected = self.odoo()?;
         let state = run::cancel(&connected.odoo, run_id).await.map_err(of_odoo)?;
         self.0.look_now();
-        Ok(CancelInfo { run_id, state })
+        Ok(CancelInfo { run_id, state: state.to_string() })
     }
 
-    async fn list(&self, limit: Option<u32>) -> RpcResult<Vec<Summary>> {
+    async fn list(&self, limit: Option<u32>) -> RpcResult<Vec<Run>> {
         let connected = self.odoo()?;
         let limit = limit.unwrap_or(LISTED).clamp(1, MOST_LISTED);
         run::list(&connected.odoo, limit as usize).await.map_err(of_odoo)

@@ -35,8 +35,8 @@ pub struct Client {
     probe: Arc<Mutex<Option<WeakShared<Probe>>>>,
     /// Whether `cekperizinanizin` is unknown here, as on older deployments.
     lacks_izin: Arc<AtomicBool>,
-    /// Whether a page of the listing could be had as XML only. The value that is not UTF-8 is soon on
-    /// most pages, so asking for JSON first would double the requests.
+    /// Whether a page of the listing could be had as XML only. The value that is not UTF-8 is soon
+    /// on most pages, so asking for JSON first would double the requests.
     listing_in_xml: Arc<AtomicBool>,
 }
 
@@ -50,8 +50,8 @@ pub struct Pong {
 }
 
 impl Client {
-    /// A client of the API at `base` (as in `sicantik.connector.api_url`), which waits `timeout` for
-    /// each answer.
+    /// A client of the API at `base` (as in `sicantik.connector.api_url`), which waits `timeout`
+    /// for each answer.
     ///
     /// When `stop` is cancelled, requests that wait at the gate end with [`Error::Stopped`], and
     /// those in flight are waited for.
@@ -114,8 +114,8 @@ impl Client {
 
     /// Asks whether the server is there at all, with one ping for all who ask at the same time.
     ///
-    /// It is due when the gate says so ([`Gate::needs_probe`]). It needs a slot as any request does:
-    /// poll it beside the requests in flight, never instead of them.
+    /// It is due when the gate says so ([`Gate::needs_probe`]). It needs a slot as any request
+    /// does: poll it beside the requests in flight, never instead of them.
     ///
     /// # Errors
     ///
@@ -127,7 +127,8 @@ impl Client {
             let pending = current
                 .as_ref()
                 .and_then(WeakShared::upgrade)
-                // One that has ended, but is still held by a caller, is about a moment that is past.
+                // One that has ended, but is still held by a caller, is about a moment that is
+                // past.
                 .filter(|probe| probe.peek().is_none());
             pending.unwrap_or_else(|| {
                 self.gate().probe_began();
@@ -189,8 +190,8 @@ impl Client {
         self.details("cekperizinan", permit_number).await
     }
 
-    /// `cekperizinanizin`: as [`Client::permit`], but the server compares the number itself, so that
-    /// it finds permits whose encoded number was never stored.
+    /// `cekperizinanizin`: as [`Client::permit`], but the server compares the number itself, so
+    /// that it finds permits whose encoded number was never stored.
     ///
     /// None, without a request, once the server has said that it has no such endpoint.
     ///
@@ -220,8 +221,8 @@ impl Client {
 
     async fn details(&self, endpoint: &'static str, number: &str) -> Result<Vec<Row>, Error> {
         let mut url = self.endpoint(endpoint, &[]);
-        // Base64 holds `/`, which the form with path pairs would cut, and `+`, which is a space in a
-        // query unless it is percent-encoded, as `append_pair` does.
+        // Base64 holds `/`, which the form with path pairs would cut, and `+`, which is a space in
+        // a query unless it is percent-encoded, as `append_pair` does.
         url.query_pairs_mut().append_pair("no_izin", &STANDARD.encode(number));
         Ok(self.ask(endpoint, &url, Format::Json, MAX_TRIES).await?.0)
     }

@@ -46,7 +46,7 @@ pub struct BadDate {
 ///
 /// [`BadDate`] for anything else: a date is never guessed. An instant, which has a time zone, is no day
 /// before [`local_day`] has made it one.
-pub fn permit_date(text: Option<&str>) -> Result<Option<NaiveDate>, BadDate> {
+pub(super) fn permit_date(text: Option<&str>) -> Result<Option<NaiveDate>, BadDate> {
     let text = text.unwrap_or_default().trim();
     if matches!(text, "" | "-" | "0") || text.eq_ignore_ascii_case("null") {
         return Ok(None);

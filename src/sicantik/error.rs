@@ -139,8 +139,8 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Timeout { .. } | Self::Connection { .. } | Self::ServerBusy { .. } => true,
-            // A page, an empty or a broken body come and go with the server's load. A wrong field is
-            // in its data, and stays.
+            // A page, an empty or a broken body come and go with the server's load. A wrong field
+            // is in its data, and stays.
             Self::Unreadable(unreadable) => matches!(
                 unreadable,
                 Unreadable::Empty | Unreadable::Page { .. } | Unreadable::NotData
@@ -150,6 +150,29 @@ impl Error {
             | Self::UnknownMethod { .. }
             | Self::Message { .. }
             | Self::Stopped => false,
+        }
+    }
+
+    /// Whether the server took too long.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Self::Timeout { .. })
+    }
+
+    /// Whether an answer came that does not say what was asked.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Unreadable(_) | Self::Message { .. })
+    }
+
+    /// Whether the size of the answer, or a single row of it, is the cause, so that smaller pages
+    /// may be answered.
+    #[must_use]
+    pub fn is_about_size_or_row(&self) -> bool {
+        match self {
+            Self::Unreadable(Unreadable::TooLarge { .. }) => true,
+            Self::Unreadable(Unreadable::Field { path, .. }) => path.starts_with('['),
+            _ => false,
         }
     }
 
@@ -238,6 +261,23 @@ mod tests {
         for (said, expected) in cases {
             let expected = format!("the server refused with 403 Forbidden{expected}");
             assert_eq!(refused(Some(said)), expected);
+        }
+    }
+
+    #[test]
+    fn tells_a_bad_row_from_a_bad_answer() {
+        let field = |path: &str| {
+            Error::from(Unreadable::Field { path: path.into(), problem: String::new() })
+        };
+        let cases = [
+            (field("[3].pendaftaran_id"), true),
+            (field("error"), false),
+            (Unreadable::TooLarge { limit: 1 }.into(), true),
+            (Unreadable::NotData.into(), false),
+            (Error::Timeout { after: Duration::from_secs(10) }, false),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(error.is_about_size_or_row(), expected, "{error}");
         }
     }
 

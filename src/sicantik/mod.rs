@@ -6,13 +6,15 @@ mod client;
 mod date;
 mod decode;
 mod error;
+mod permit_expiry;
 mod retry;
 mod row;
 pub mod simulator;
 mod transport;
 
 pub use client::{Client, Pong};
-pub use date::{BadDate, permit_date};
+pub use date::BadDate;
 pub use decode::{Format, Reply, decode};
 pub use error::{Error, Said, Unreadable};
+pub use permit_expiry::PermitExpiry;
 pub use row::{Mismatch, Row, own_expiry};

@@ -38,8 +38,8 @@ pub struct Row {
 }
 
 impl Row {
-    /// Whether the row names no applicant but `0`, `-` or nothing, or has no registration. Many rows
-    /// of the listing were never an application.
+    /// Whether the row names no applicant but `0`, `-` or nothing, or has no registration. Many
+    /// rows of the listing were never an application.
     #[must_use]
     pub fn is_junk(&self) -> bool {
         let has_no_applicant = matches!(self.applicant_name.trim(), "" | "-" | "0");
@@ -53,6 +53,19 @@ impl Row {
                 *date = day.to_string();
             }
         }
+    }
+
+    /// The day on which the application was received, if the row has a readable one.
+    #[must_use]
+    pub fn received_date(&self) -> Option<NaiveDate> {
+        permit_date(self.received.as_deref()).ok().flatten()
+    }
+
+    /// The day on which the permit expires, if the row has a readable field for it; an inner `None`
+    /// says that there is no such day.
+    #[must_use]
+    pub fn expiry_date(&self) -> Option<Option<NaiveDate>> {
+        self.expiry.as_deref().and_then(|text| permit_date(Some(text)).ok())
     }
 }
 

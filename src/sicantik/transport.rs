@@ -14,7 +14,7 @@ use super::decode::Format;
 use super::error::{Error, Unreadable};
 use super::retry;
 use crate::outbound::headers::{redirect_target, retry_after};
-use crate::outbound::http::{self as outbound_http, Failure, Response};
+use crate::outbound::http::{Failure, Options, Response, client, exchange_partly};
 use crate::outbound::{Gate, RequestOutcome, Slot, is_loopback};
 
 /// How many redirects within the host are followed.
@@ -58,7 +58,7 @@ impl Transport {
         timeout: Duration,
         stop: CancellationToken,
     ) -> Result<Self, Error> {
-        let http = outbound_http::client(outbound_http::Options {
+        let http = client(Options {
             timeout,
             connect_timeout: None,
             pool_idle_timeout: Some(POOL_IDLE),
@@ -129,7 +129,7 @@ impl Transport {
                 metrics::counter!("sicantik_retries_total").increment(1);
             }
             let request = self.http.get(url.clone()).header(ACCEPT, media_type(accept));
-            let received = match outbound_http::exchange_partly(request, Body::LIMIT).await {
+            let received = match exchange_partly(request, Body::LIMIT).await {
                 Ok((response, cut_by)) => {
                     let cut_by = cut_by.map(|failure| error(failure, self.timeout));
                     receive(&url, response, cut_by, redirects < MAX_REDIRECTS)

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::listing::Imported;
-use crate::odoo::run::{self, Counts, Outcome};
+use super::outcome::Counts;
+use crate::odoo::run::ProgressReport;
 
-/// A run's state at one moment.
+/// A run's progress at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Progress {
     /// Permits that the run is about, as far as known.
@@ -16,7 +17,7 @@ pub struct Progress {
     pub earlier: u64,
     /// Since this attempt began.
     pub elapsed: Duration,
-    /// Requests sent to SICANTIK, retries counted.
+    /// Requests sent to the server, retries counted.
     pub requests: u64,
     /// Of these, retries.
     pub retries: u64,
@@ -33,7 +34,7 @@ impl Progress {
         if seconds > 0.0 { answered as f64 / seconds } else { 0.0 }
     }
 
-    /// How long the rest takes at the rate so far; `None` before there is one.
+    /// How long the rest takes at the rate so far; `None` before there is a rate.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
         let rate = self.rate();
@@ -41,7 +42,7 @@ impl Progress {
         (rate > 0.0).then(|| Duration::from_secs_f64(left as f64 / rate))
     }
 
-    /// The share that is answered, in percent; all of nothing.
+    /// The share that is answered, in percent; 100 if there is nothing to ask.
     #[must_use]
     pub fn percent(&self) -> f64 {
         if self.total == 0 {
@@ -51,7 +52,7 @@ impl Progress {
     }
 }
 
-impl From<&Progress> for run::Progress {
+impl From<&Progress> for ProgressReport {
     fn from(progress: &Progress) -> Self {
         Self {
             rate: Some(progress.rate()),
@@ -60,37 +61,6 @@ impl From<&Progress> for run::Progress {
             retries: Some(progress.retries),
             upgraded: progress.upgraded,
         }
-    }
-}
-
-/// Counts outcomes as they come.
-pub trait Tally {
-    /// Adds one outcome.
-    fn add(&mut self, outcome: &Outcome);
-    /// Moves `rejected` dates that Odoo refused from the found to the failed.
-    fn reject(&mut self, rejected: u64);
-    /// All permits with an outcome.
-    fn answered(&self) -> u64;
-}
-
-impl Tally for Counts {
-    fn add(&mut self, outcome: &Outcome) {
-        match outcome {
-            Outcome::Found { .. } => self.found += 1,
-            Outcome::NoDate => self.no_date += 1,
-            Outcome::NotRegistered => self.not_registered += 1,
-            Outcome::Failed { .. } => self.failed += 1,
-        }
-    }
-
-    fn reject(&mut self, rejected: u64) {
-        let rejected = rejected.min(self.found);
-        self.found -= rejected;
-        self.failed += rejected;
-    }
-
-    fn answered(&self) -> u64 {
-        self.found + self.no_date + self.not_registered + self.failed
     }
 }
 
@@ -126,12 +96,5 @@ mod tests {
         let progress = Progress { total: 5, ..Progress::default() };
         assert_eq!((progress.remaining(), progress.percent()), (None, 0.0));
         assert_eq!(Progress::default().percent(), 100.0);
-    }
-
-    #[test]
-    fn a_rejected_date_is_a_failure() {
-        let mut counts = Counts { found: 3, ..Counts::default() };
-        counts.reject(2);
-        assert_eq!((counts.found, counts.failed, counts.answered()), (1, 2, 3));
     }
 }

@@ -146,6 +146,32 @@ fn settings_are_shown_and_secrets_are_not_wherever_they_come_from() {
     assert!(nothing.contains("sidecar.listen = 127.0.0.1:8787"), "{nothing}");
 }
 
+#[test]
+fn the_origin_of_each_value_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("settings.toml").display().to_string();
+    std::fs::write(&file, "[sicantik]\ntimeout = 7.5\n").expect("written");
+    let variables =
+        [("SIDECAR_CONFIG", file.as_str()), ("ODOO_DB", "karo"), ("SIDECAR_TOKEN", SECRET)];
+    let shown = printed(&["config", "--origins", "--odoo-login", "rina"], &variables, 0);
+    for (value, origin) in [
+        ("# settings file: ", "variable SIDECAR_CONFIG"),
+        ("odoo.db = karo", "variable ODOO_DB"),
+        ("odoo.login = rina", "flag --odoo-login"),
+        ("odoo.protocol = auto", "default"),
+        ("sicantik.timeout = 7.5 s", &format!("file {file} (sicantik.timeout)")),
+        ("sicantik.max_in_flight = (the connector's, or 32)", "the connector's setting"),
+        ("sidecar.token = (set, hidden)", "variable SIDECAR_TOKEN"),
+    ] {
+        let line = shown.lines().find(|line| line.starts_with(value)).expect(value);
+        assert!(line.ends_with(&format!("  # {origin}")), "{line}");
+    }
+    assert!(!shown.contains(SECRET), "{shown}");
+    // Without the flag only the values are shown.
+    let shown = printed(&["config"], &variables, 0);
+    assert!(shown.lines().all(|line| line.starts_with('#') || !line.contains('#')), "{shown}");
+}
+
 fn check(shown: &str) {
     assert!(!shown.contains(SECRET), "{shown}");
     assert!(shown.contains("odoo.url = http://127.0.0.1:8069\n"), "{shown}");
@@ -155,15 +181,13 @@ fn check(shown: &str) {
 
 #[test]
 fn settings_in_a_log_hold_no_secret() {
-    let flags = Flags {
-        odoo_url: Some(format!("http://user:{SECRET}@127.0.0.1:8069")),
-        ..Flags::default()
-    };
+    let url = format!("http://user:{SECRET}@127.0.0.1:8069");
+    let flags = Flags::default().with("odoo-url", url.as_str());
     let secret =
         |name: &str| ["ODOO_API_KEY", "SIDECAR_TOKEN"].contains(&name).then(|| SECRET.to_owned());
     let config = Config::load(&flags, secret).expect("settings");
     let odoo = sicantik_sidecar::odoo::Settings::new(
-        flags.odoo_url.as_deref().expect("an address").parse().expect("an address"),
+        url.parse().expect("an address"),
         "db",
         "login",
         SecretString::from(SECRET),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 use sicantik_sidecar::odoo::Permit;
 
-use crate::support::ledger::Ledger;
+use crate::support::ledger::{Ledger, QueuedRun};
 use crate::support::odoo::{Answer, FakeOdoo, Seen};
 use crate::support::plain::Plain;
 use crate::support::program::{Finished, finished, program};
@@ -147,7 +147,7 @@ async fn a_run_whose_end_cannot_be_written_shows_what_it_stored() {
                 && seen.kwargs["outcomes"].as_array().is_some_and(|outcomes| !outcomes.is_empty());
             (batch && batches.fetch_add(1, Ordering::Relaxed) >= from_batch).then_some(REVOKED)
         });
-        let run_id = ledger.queue("expiry", web.base().as_str(), 200.0);
+        let run_id = ledger.add(QueuedRun::of("expiry", web.base().as_str()).rate(200.0));
         let said = sync(&odoo, &["--json"]).await;
         assert_eq!(said.code, Some(2), "{said:?}");
         let stored = ledger.run(run_id).outcomes.len();

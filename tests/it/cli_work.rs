@@ -9,7 +9,7 @@ use sicantik_sidecar::sicantik::simulator::Options;
 use tokio::process::Child;
 use tokio::time::{Duration, Instant};
 
-use crate::support::ledger::Ledger;
+use crate::support::ledger::{Ledger, QueuedRun};
 use crate::support::odoo::{Answer, FakeOdoo};
 use crate::support::plain::Plain;
 use crate::support::program::{ended, finished, interrupt, program};
@@ -135,7 +135,8 @@ async fn the_environments_proxy_is_for_other_machines() {
     }
 }
 
-/// Presses Ctrl-C, and then does `more`; the program has to end at once, with one sentence besides what it logged.
+/// Presses Ctrl-C, and then does `more`; the program has to end at once, with one sentence besides
+/// what it logged.
 async fn gives_up(child: Child, more: impl Future<Output = ()>) {
     interrupt(&child).await;
     let pressed = Instant::now();
@@ -189,10 +190,10 @@ async fn a_run_that_is_being_made_under_an_interrupt_is_taken_back() {
             .as_str()
         {
             "start" => away.then_some(Answer::Drop),
-            "abandon" => Some(Answer::Value(json!({ "answer": "ok" }))),
+            "abandon" => Some(Answer::Value(json!({ "answer": "go" }))),
             _ => None,
         });
-        ledger.queue("expiry", simulator.base.as_str(), 100.0);
+        ledger.add(QueuedRun::of("expiry", simulator.base.as_str()).rate(100.0));
         let release = if away { Arc::default() } else { odoo.hold("start") };
         let child = program(&odoo, &["sync", "expiry"]).spawn().expect("it runs");
         let asked = |method: &str| odoo.seen().iter().filter(|seen| seen.method == method).count();
@@ -208,4 +209,80 @@ async fn a_run_that_is_being_made_under_an_interrupt_is_taken_back() {
         assert_eq!(asked("abandon"), usize::from(!away));
         assert_eq!(simulator.requests().await, 0, "nothing was asked");
     }
+}
+
+#[tokio::test]
+async fn a_run_that_is_taken_over_in_the_middle_is_no_success() {
+    for method in ["record_listing", "listing_done", "remaining", "record", "finish"] {
+        let simulator = clean(3).await;
+        let odoo = FakeOdoo::start().await;
+        let ledger = Ledger::behind(&odoo, simulator.permits().await);
+        ledger.take_over_before(method);
+        let run_id = ledger.add(QueuedRun::of("all", simulator.base.as_str()).rate(100.0));
+        let said = finished(program(&odoo, &["sync", "all", "--json"])).await;
+        assert_eq!(said.code, Some(1), "{method}: {said:?}");
+        let summary = said.json();
+        assert_eq!(summary["success"], false, "{method}: {said:?}");
+        let error = summary["error"].as_str().expect("a sentence");
+        assert!(error.contains("another worker holds it now"), "{method}: {error}");
+        assert!(said.stderr.contains(error), "{said:?}");
+        assert_eq!(ledger.run(run_id).state, "running", "it is the other worker's to end");
+    }
+}
+
+#[tokio::test]
+async fn a_run_of_both_steps_comes_to_its_end() {
+    let simulator = clean(3).await;
+    let odoo = FakeOdoo::start().await;
+    let ledger = Ledger::behind(&odoo, simulator.permits().await);
+    let run_id = ledger.add(QueuedRun::of("all", simulator.base.as_str()).rate(100.0));
+    let said = finished(program(&odoo, &["sync", "all", "--json"])).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let summary = said.json();
+    assert_eq!((&summary["success"], &summary["found"]), (&json!(true), &json!(3)), "{summary}");
+    assert_eq!(summary["listing"]["listed"], 3);
+    assert_eq!(ledger.run(run_id).state, "done");
+}
+
+#[tokio::test]
+async fn a_connector_may_keep_its_address_in_a_configuration() {
+    let simulator = clean(3).await;
+    let odoo = FakeOdoo::start().await;
+    let permits = simulator.permits().await;
+    let base = simulator.base.to_string();
+    let config = json!([{ "id": 7, "api_url": base, "rate_limit_requests": 100 }]);
+    let plain = Plain::behind(&odoo, permits, "", move |seen| {
+        let value = match (seen.model.as_str(), seen.method.as_str()) {
+            ("sicantik.connector", "fields_get") => json!({
+                "name": {}, "config_id": { "type": "many2one", "relation": "sicantik.config" },
+            }),
+            ("sicantik.connector", "search_read") => {
+                json!([{ "id": 1, "name": "Karo", "config_id": [7, "Production"] }])
+            }
+            ("sicantik.config", "read") => config.clone(),
+            _ => return None,
+        };
+        Some(Answer::Value(value))
+    });
+    let finished = finished(program(&odoo, &["sync", "expiry", "--json"])).await;
+    assert_eq!(finished.json()["synced"], 3, "{}", finished.stderr);
+    assert_eq!(plain.dates().len(), 3);
+}
+
+#[tokio::test]
+async fn an_address_on_the_command_line_is_enough() {
+    let simulator = clean(3).await;
+    let odoo = FakeOdoo::start().await;
+    let permits = simulator.permits().await;
+    let plain = Plain::behind(&odoo, permits, "", move |seen| {
+        let is_question = seen.model == "sicantik.connector" && seen.method == "fields_get";
+        is_question.then(|| Answer::Value(json!({ "name": {} })))
+    });
+    let refused = finished(program(&odoo, &["sync", "expiry"])).await;
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("give it with --api-url"), "{}", refused.stderr);
+    let arguments = ["sync", "expiry", "--json", "--api-url", simulator.base.as_str()];
+    let finished = finished(program(&odoo, &arguments)).await;
+    assert_eq!(finished.json()["synced"], 3, "{}", finished.stderr);
+    assert_eq!(plain.dates().len(), 3);
 }

@@ -13,6 +13,7 @@
 //! - `service_wire`: each method of the JSON-RPC API, as a snapshot.
 //! - `service_work`: the service finds Odoo, claims runs, works on them and gives them back.
 //! - `sicantik_client`: what is sent to SICANTIK, what is sent again, and what is not read.
+//! - `sync_claimed_run`: a run of the ledger, from its claim to its end, also when it is taken over.
 //! - `sync_expiry`: the pipeline: batches, back-pressure, and every way to end before its end.
 //! - `sync_listing`: the listing, read whole although it moves, and no further than to its end.
 //! - `sync_listing_odd`: the listing of a server that answers oddly: caps, stray answers, pages that never come.
@@ -35,6 +36,7 @@ mod service_wire;
 mod service_work;
 mod sicantik_client;
 mod support;
+mod sync_claimed_run;
 mod sync_expiry;
 mod sync_listing;
 mod sync_listing_odd;

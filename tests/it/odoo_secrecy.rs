@@ -31,8 +31,8 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-// A process of its own: which of the log's lines are of interest is remembered for a whole process, and other tests, which
-// listen to none, would have a say in it.
+// In a process of its own: tracing caches for the whole process which lines anybody listens to, and
+// other tests listen to none.
 rusty_fork_test! {
     #![rusty_fork(timeout_ms = 60_000)]
 

@@ -1,4 +1,4 @@
-//! What goes over the wire, and what is sent again when an answer is lost.
+//! What goes over the wire, and what is retried when an answer is lost.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ async fn a_call_says_the_same_over_both_protocols() {
 }
 
 #[tokio::test]
-async fn odoo_may_live_below_a_path() {
+async fn odoo_may_be_served_below_a_path() {
     for protocol in BOTH {
         let odoo = FakeOdoo::start().await;
         let mut settings = odoo.settings(protocol);
@@ -86,17 +86,17 @@ async fn connections_are_kept() {
     }
 }
 
-async fn patient(odoo: &FakeOdoo, protocol: Protocol) -> Client {
+async fn with_retries(odoo: &FakeOdoo, protocol: Protocol) -> Client {
     let mut settings = odoo.settings(protocol);
     settings.retry_budget = Duration::from_secs(8);
     odoo.client_with(settings).await
 }
 
 #[tokio::test]
-async fn what_does_no_harm_twice_is_sent_again_until_it_is_answered() {
+async fn an_idempotent_call_is_retried_until_it_is_answered() {
     for protocol in BOTH {
         let odoo = FakeOdoo::start().await;
-        let client = patient(&odoo, protocol).await;
+        let client = with_retries(&odoo, protocol).await;
         odoo.answers([
             Answer::Drop,
             Answer::Raw(502, "text/html", "<html>"),
@@ -124,7 +124,7 @@ async fn other_calls_are_sent_once_whatever_happens() {
             Answer::Fault(500, "psycopg2.errors.SerializationFailure", "could not serialize"),
         ] {
             let odoo = FakeOdoo::start().await;
-            let client = patient(&odoo, protocol).await;
+            let client = with_retries(&odoo, protocol).await;
             odoo.answers([answer]);
             let error = within(client.call::<Value>("res.partner", "create", json!({})))
                 .await
@@ -136,10 +136,10 @@ async fn other_calls_are_sent_once_whatever_happens() {
 }
 
 #[tokio::test]
-async fn what_will_not_pass_is_not_sent_again_and_patience_ends() {
+async fn a_lasting_error_is_not_retried_and_the_budget_ends() {
     for protocol in BOTH {
         let odoo = FakeOdoo::start().await;
-        let client = patient(&odoo, protocol).await;
+        let client = with_retries(&odoo, protocol).await;
         odoo.answers([Answer::Fault(422, "odoo.exceptions.UserError", "no")]);
         let error = within(client.call_idempotent::<Value>("res.partner", "read", json!({}))).await;
         assert!(matches!(error, Err(Error::Rejected { .. })), "{error:?}");

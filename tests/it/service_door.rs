@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Duration, Instant};
 
-use crate::support::ledger::Ledger;
+use crate::support::ledger::{Ledger, QueuedRun};
 use crate::support::odoo::{Answer, FakeOdoo, KEY};
 use crate::support::service::{Service, TOKEN, until};
 use crate::support::sicantik::Simulator;
@@ -159,7 +159,7 @@ async fn metrics_are_figures_for_prometheus_without_a_permit_in_them() {
     let simulator = Simulator::start(Options { permits: 40, ..Options::default() }).await;
     let odoo = FakeOdoo::start().await;
     let ledger = Ledger::behind(&odoo, simulator.permits().await);
-    let run = ledger.queue("expiry", simulator.base.as_str(), 1_000.0);
+    let run = ledger.add(QueuedRun::of("expiry", simulator.base.as_str()).rate(1_000.0));
     let service = Service::start(odoo.settings(Protocol::Json2).url.as_str()).await;
     until("it is done", async || ledger.run(run).state == "done").await;
     let answer = within(service.known(Method::GET, "/metrics").send()).await.expect("an answer");

@@ -10,7 +10,7 @@ use soketto::handshake::{Client, ServerResponse};
 use tokio::net::TcpStream;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
-use crate::support::ledger::Ledger;
+use crate::support::ledger::{Ledger, QueuedRun};
 use crate::support::odoo::{Answer, FakeOdoo};
 use crate::support::service::{Service, TOKEN, until};
 use crate::support::sicantik::Simulator;
@@ -59,7 +59,7 @@ fn settled(value: &mut Value) {
 #[tokio::test(start_paused = true)]
 async fn every_method_keeps_its_shape() {
     let (simulator, _odoo, ledger, service) = office().await;
-    let run = ledger.queue("expiry", simulator.base.as_str(), 1_000.0);
+    let run = ledger.add(QueuedRun::of("expiry", simulator.base.as_str()).rate(1_000.0));
     until("it is done", async || ledger.run(run).state == "done").await;
     // Whoever adds a method adds it here too.
     let source = include_str!("../../src/service/api.rs");
@@ -100,7 +100,7 @@ async fn every_method_keeps_its_shape() {
 #[tokio::test(start_paused = true)]
 async fn every_refusal_has_its_code_a_sentence_and_an_id() {
     let (simulator, odoo, ledger, service) = office().await;
-    ledger.queue("expiry", "http://127.0.0.1:9/api", 10.0);
+    ledger.add(QueuedRun::of("expiry", "http://127.0.0.1:9/api"));
     until("it has failed", async || ledger.run(1).state == "failed").await;
     let mut codes = Vec::new();
     let mut refused = async |method: &str, params: Value| {
@@ -172,7 +172,7 @@ async fn progress_is_told_over_a_websocket_to_who_shows_the_token() {
     // Over a POST there is nowhere to tell it.
     assert!(service.say(&subscribe).await["error"]["code"].is_number());
 
-    let run = ledger.queue("expiry", simulator.base.as_str(), 1_000.0);
+    let run = ledger.add(QueuedRun::of("expiry", simulator.base.as_str()).rate(1_000.0));
     service.call("sync.wake", json!({})).await;
     let mut states = Vec::new();
     let last = loop {

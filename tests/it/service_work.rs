@@ -6,14 +6,14 @@ use sicantik_sidecar::sicantik::simulator::Options;
 use tokio::net::TcpListener;
 use tokio::time::Duration;
 
-use crate::support::ledger::Ledger;
+use crate::support::ledger::{Ledger, QueuedRun};
 use crate::support::odoo::{Answer, FakeOdoo, settings};
 use crate::support::service::{Service, until};
 use crate::support::sicantik::Simulator;
 use crate::support::web::{Reply, Web};
 
-/// An Odoo with a ledger about the permits of a simulator.
-async fn office(permits: u32, latency_ms: u64) -> (Simulator, FakeOdoo, Ledger) {
+/// A simulator, and an Odoo with a ledger about its permits.
+async fn neighbours(permits: u32, latency_ms: u64) -> (Simulator, FakeOdoo, Ledger) {
     let latency = Duration::from_millis(latency_ms);
     let options = Options { permits, latency, clean: true, ..Options::default() };
     let simulator = Simulator::start(options).await;
@@ -32,13 +32,16 @@ async fn until_in(ledger: &Ledger, run: i64, state: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_is_claimed_worked_on_and_finished() {
-    let (simulator, odoo, ledger) = office(120, 5).await;
-    let run = ledger.queue("expiry", simulator.base.as_str(), 1_000.0);
-    let check = ledger.queue("check", simulator.base.as_str(), 10.0);
-    let unknown = ledger.queue("paint", simulator.base.as_str(), 10.0);
+    let (simulator, odoo, ledger) = neighbours(120, 5).await;
+    let run = ledger.add(QueuedRun::of("expiry", simulator.base.as_str()).rate(1_000.0));
+    let check = ledger.add(QueuedRun::of("check", simulator.base.as_str()));
+    let refused = ledger.add(QueuedRun::of("check", simulator.base.as_str()).refused(1));
+    let unknown = ledger.add(QueuedRun::of("paint", simulator.base.as_str()));
     let service = serving(&odoo).await;
     until_in(&ledger, run, "done").await;
     until_in(&ledger, check, "done").await;
+    // The run's lines say why; the run itself is done.
+    until_in(&ledger, refused, "done").await;
     until_in(&ledger, unknown, "failed").await;
     let done = ledger.run(run);
     assert_eq!(done.outcomes.len(), 120);
@@ -53,7 +56,7 @@ async fn a_run_is_claimed_worked_on_and_finished() {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_sicantik_cannot_serve_fails_with_a_sentence() {
-    let (_simulator, odoo, ledger) = office(1, 0).await;
+    let (_simulator, odoo, ledger) = neighbours(1, 0).await;
     let free = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let nobody = format!("http://{}/api", free.local_addr().expect("its address"));
     drop(free);
@@ -64,7 +67,7 @@ async fn a_run_that_sicantik_cannot_serve_fails_with_a_sentence() {
     ];
     let _service = serving(&odoo).await;
     for (address, code, part) in cases {
-        let run = ledger.queue("expiry", address, 10.0);
+        let run = ledger.add(QueuedRun::of("expiry", address));
         until_in(&ledger, run, "failed").await;
         let failed = ledger.run(run);
         assert_eq!(failed.code, code);
@@ -87,7 +90,7 @@ async fn an_odoo_that_is_away_is_waited_for() {
         Simulator::start(Options { permits: 20, clean: true, ..Options::default() }).await;
     let odoo = FakeOdoo::start_at(&address).await;
     let ledger = Ledger::behind(&odoo, simulator.permits().await);
-    let run = ledger.queue("expiry", simulator.base.as_str(), 1_000.0);
+    let run = ledger.add(QueuedRun::of("expiry", simulator.base.as_str()).rate(1_000.0));
     until_in(&ledger, run, "done").await;
     let health = service.health().await;
     assert_eq!((health["status"].as_str(), health.get("trouble")), (Some("ok"), None));
@@ -95,7 +98,7 @@ async fn an_odoo_that_is_away_is_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_key_that_is_refused_is_said_and_tried_again() {
-    let (simulator, odoo, ledger) = office(5, 0).await;
+    let (simulator, odoo, ledger) = neighbours(5, 0).await;
     for _ in 0..3 {
         odoo.login(Answer::Fault(401, "odoo.exceptions.AccessDenied", "Access Denied"));
     }
@@ -103,17 +106,17 @@ async fn a_key_that_is_refused_is_said_and_tried_again() {
     until("it says so", async || service.health().await["trouble"].is_string()).await;
     let trouble = service.health().await["trouble"].clone();
     assert!(trouble.as_str().expect("text").contains("expired or revoked"), "{trouble}");
-    let run = ledger.queue("expiry", simulator.base.as_str(), 1_000.0);
+    let run = ledger.add(QueuedRun::of("expiry", simulator.base.as_str()).rate(1_000.0));
     until_in(&ledger, run, "done").await;
     assert_eq!(service.health().await.get("trouble"), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_wake_starts_a_run_at_once_and_a_stop_is_heard_at_once() {
-    let (simulator, odoo, ledger) = office(100, 100).await;
+    let (simulator, odoo, ledger) = neighbours(100, 100).await;
     let service = serving(&odoo).await;
     until("it is connected", async || service.health().await["last_look_at"].is_string()).await;
-    let run = ledger.queue("expiry", simulator.base.as_str(), 10.0);
+    let run = ledger.add(QueuedRun::of("expiry", simulator.base.as_str()));
     let start = tokio::time::Instant::now();
     service.call("sync.wake", json!({})).await;
     until("permits are recorded", async || !ledger.run(run).outcomes.is_empty()).await;
@@ -130,9 +133,9 @@ async fn a_wake_starts_a_run_at_once_and_a_stop_is_heard_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_is_worked_on_here_is_not_claimed_again() {
-    let (simulator, odoo, ledger) = office(200, 100).await;
+    let (simulator, odoo, ledger) = neighbours(200, 100).await;
     let service = serving(&odoo).await;
-    let run = ledger.queue("expiry", simulator.base.as_str(), 10.0);
+    let run = ledger.add(QueuedRun::of("expiry", simulator.base.as_str()));
     until("permits are recorded", async || !ledger.run(run).outcomes.is_empty()).await;
     // Odoo was away for longer than the lease; the service looks for work before the run reports.
     ledger.lapse(run);
@@ -144,10 +147,25 @@ async fn a_run_that_is_worked_on_here_is_not_claimed_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_another_worker_took_over_is_left_alone() {
+    for method in ["record_listing", "listing_done", "remaining", "record", "finish"] {
+        let (simulator, odoo, ledger) = neighbours(60, 0).await;
+        ledger.take_over_before(method);
+        let run = ledger.add(QueuedRun::of("all", simulator.base.as_str()).rate(1_000.0));
+        let service = serving(&odoo).await;
+        until("it has met it", async || odoo.seen().iter().any(|seen| seen.method == method)).await;
+        until("it has ended", async || service.health().await["running"] == json!([])).await;
+        assert_eq!(ledger.run(run).state, "running", "it is the other worker's to end");
+        let finished = odoo.seen().iter().any(|seen| seen.method == "finish");
+        assert_eq!(finished, method == "finish", "{method}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_test_of_the_connection_waits_behind_no_run() {
-    let (simulator, odoo, ledger) = office(200, 100).await;
+    let (simulator, odoo, ledger) = neighbours(200, 100).await;
     let service = serving(&odoo).await;
-    let run = ledger.queue("expiry", simulator.base.as_str(), 10.0);
+    let run = ledger.add(QueuedRun::of("expiry", simulator.base.as_str()));
     until("permits are recorded", async || !ledger.run(run).outcomes.is_empty()).await;
     let start = tokio::time::Instant::now();
     let answer = service.call("sicantik.test", json!({ "connector_id": 1 })).await;
@@ -158,8 +176,8 @@ async fn a_test_of_the_connection_waits_behind_no_run() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_being_worked_on_is_given_back_at_the_end() {
-    let (simulator, odoo, ledger) = office(500, 100).await;
-    let run = ledger.queue("expiry", simulator.base.as_str(), 10.0);
+    let (simulator, odoo, ledger) = neighbours(500, 100).await;
+    let run = ledger.add(QueuedRun::of("expiry", simulator.base.as_str()));
     let mut service = serving(&odoo).await;
     until("permits are recorded", async || !ledger.run(run).outcomes.is_empty()).await;
     service.stop().await;
@@ -170,10 +188,10 @@ async fn what_is_being_worked_on_is_given_back_at_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn two_runs_for_one_host_share_its_gate() {
-    let (_simulator, odoo, ledger) = office(60, 0).await;
+    let (_simulator, odoo, ledger) = neighbours(60, 0).await;
     let web = Web::start(|_| Some(Reply::status(404, r#"{"error":"Unknown method."}"#))).await;
     for _ in 0..2 {
-        ledger.queue("expiry", web.base().as_str(), 10.0);
+        ledger.add(QueuedRun::of("expiry", web.base().as_str()));
     }
     let _service = serving(&odoo).await;
     until_in(&ledger, 1, "done").await;
@@ -187,8 +205,8 @@ async fn two_runs_for_one_host_share_its_gate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_calls_while_odoo_goes_away_hears_it_soon() {
-    let (_simulator, odoo, _ledger) = office(1, 0).await;
+async fn a_caller_hears_soon_that_odoo_went_away() {
+    let (_simulator, odoo, _ledger) = neighbours(1, 0).await;
     let service = serving(&odoo).await;
     until("it is connected", async || service.health().await["last_look_at"].is_string()).await;
     drop(odoo);

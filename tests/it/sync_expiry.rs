@@ -5,30 +5,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::{StreamExt, stream};
-use sicantik_sidecar::odoo::run::{Counts, Next, Outcome};
+use sicantik_sidecar::odoo::run::{Recorded, Reply};
 use sicantik_sidecar::odoo::{Error, Permit};
 use sicantik_sidecar::outbound::Limits;
 use sicantik_sidecar::sicantik::simulator::Options;
-use sicantik_sidecar::sync::{Ended, Halt, Recorded, Tally, Work};
+use sicantik_sidecar::sync::{Counts, Ended, Halt, Outcome, Work};
 use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::sicantik::{Kept, Page, Simulator, from, unlimited, work, worked};
+use crate::support::pipeline::{MemorySink, Page, run_to_end, work, work_on_pages};
+use crate::support::sicantik::{Simulator, unlimited};
 
 async fn clean(permits: u32, latency: Duration) -> Simulator {
     Simulator::start(Options { permits, latency, clean: true, ..Options::default() }).await
 }
 
-fn saying(next: Next) -> Result<Recorded, Error> {
-    Ok(Recorded { next, rejected: 0 })
-}
+const GO: Reply<Recorded> = Reply::Go(Recorded { rejected: 0 });
+const STOP: Reply<Recorded> = Reply::Stop(Recorded { rejected: 0 });
 
 /// The numbers of the permits for which SICANTIK gave details, and of those that were stored.
 async fn answered_and_stored(
     simulator: &Simulator,
     permits: &[Permit],
-    kept: &Kept<'_>,
+    sink: &MemorySink<'_>,
 ) -> (BTreeSet<String>, BTreeSet<String>) {
     let log = simulator.get("log").await;
     let requests = log["requests"].as_array().expect("a list").clone();
@@ -36,8 +36,8 @@ async fn answered_and_stored(
         let target = one["target"].as_str()?.split("no_izin=").nth(1)?;
         Some(target.to_owned())
     });
-    let stored = kept.answers().map(|answer| {
-        let number = &permits[answer.permit_id as usize - 1].permit_number;
+    let stored = sink.recorded().map(|recorded| {
+        let number = &permits[recorded.permit_id as usize - 1].permit_number;
         let encoded = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, number);
         url::form_urlencoded::byte_serialize(encoded.as_bytes()).collect()
     });
@@ -49,15 +49,15 @@ async fn answers_leave_in_batches_of_a_hundred() {
     let simulator = clean(1_050, Duration::from_millis(20)).await;
     let stop = CancellationToken::new();
     let client = simulator.client(unlimited(32), &stop);
-    let mut kept = Kept::all();
-    let ended = worked(work(&simulator.permits().await), &client, &mut kept, &stop).await;
+    let mut sink = MemorySink::accepting();
+    let ended = run_to_end(work(&simulator.permits().await), &client, &mut sink, &stop).await;
     assert!(ended.halt.is_none(), "{:?}", ended.halt);
     assert_eq!((ended.progress.total, ended.progress.counts.found), (1_050, 1_050));
-    let sizes: Vec<usize> = kept.batches.iter().map(|batch| batch.answers.len()).collect();
+    let sizes: Vec<usize> = sink.batches.iter().map(|batch| batch.outcomes.len()).collect();
     let (last, full) = sizes.split_last().expect("batches");
     assert!(full.iter().all(|size| (100..=400).contains(size)), "{sizes:?}");
     assert!((1..=400).contains(last), "{sizes:?}");
-    let last = kept.batches.last().expect("batches");
+    let last = sink.batches.last().expect("batches");
     assert_eq!(last.progress.counts.answered(), 1_050, "the last batch tells the whole");
 }
 
@@ -68,36 +68,36 @@ async fn answers_do_not_wait_for_a_batch_to_fill() {
     let client = simulator.client(Limits { rate: Some(1.0), max_in_flight: 4 }, &stop);
     let permits = simulator.permits().await;
     let start = Instant::now();
-    let mut kept = Kept::all();
-    worked(work(&permits), &client, &mut kept, &stop).await;
+    let mut sink = MemorySink::accepting();
+    run_to_end(work(&permits), &client, &mut sink, &stop).await;
     let mut silent_since = start;
-    for (place, batch) in kept.batches.iter().enumerate() {
+    for (place, batch) in sink.batches.iter().enumerate() {
         let silence = (batch.at - silent_since).as_secs_f64();
         assert!(silence <= if place == 0 { 0.9 } else { 4.1 }, "{place}: {silence}");
         silent_since = batch.at;
     }
-    assert!(kept.batches.len() >= 5);
+    assert!(sink.batches.len() >= 5);
 }
 
 #[tokio::test(start_paused = true)]
-async fn odoo_hears_that_the_work_goes_on_and_at_once_when_it_is_nudged() {
+async fn odoo_gets_heartbeats_and_one_at_once_on_a_wake() {
     let simulator = clean(1, Duration::from_secs(9)).await;
     let stop = CancellationToken::new();
     let client = simulator.client(unlimited(4), &stop);
     let permits = simulator.permits().await;
     let wake = Arc::new(Notify::new());
-    let nudged = Work { wake: Arc::clone(&wake), ..work(&permits) };
+    let woken = Work { wake: Arc::clone(&wake), ..work(&permits) };
     let start = Instant::now();
-    let mut kept = Kept::all();
-    let nudging = async {
+    let mut sink = MemorySink::accepting();
+    let waking = async {
         tokio::time::sleep(Duration::from_millis(2_500)).await;
         wake.notify_one();
     };
-    tokio::join!(worked(nudged, &client, &mut kept, &stop), nudging);
-    let heard: Vec<(u64, usize)> = kept
+    tokio::join!(run_to_end(woken, &client, &mut sink, &stop), waking);
+    let heard: Vec<(u64, usize)> = sink
         .batches
         .iter()
-        .map(|batch| ((batch.at - start).as_millis() as u64 / 100, batch.answers.len()))
+        .map(|batch| ((batch.at - start).as_millis() as u64 / 100, batch.outcomes.len()))
         .collect();
     assert_eq!(heard, [(8, 0), (25, 0), (65, 0), (90, 1)]);
 }
@@ -117,22 +117,22 @@ async fn a_source_is_read_only_as_far_as_odoo_takes_what_comes_of_it() {
             Page::Ok(page.collect())
         })
     };
-    let work = from(pages, 100_000);
+    let work = work_on_pages(pages, 100_000);
     let stop = CancellationToken::new();
     let client = simulator.client(unlimited(32), &stop);
     let most_held = AtomicUsize::new(0);
     let recorded = AtomicUsize::new(0);
-    let mut kept = Kept::by(|batch| {
+    let mut sink = MemorySink::replying(|batch| {
         // All that had been read when this batch was taken, and was not stored before it.
         let held = pulled.load(Ordering::Relaxed) - recorded.load(Ordering::Relaxed);
         most_held.fetch_max(held, Ordering::Relaxed);
         recorded.fetch_add(100, Ordering::Relaxed);
-        saying(if batch < 5 { Next::Continue } else { Next::Stop })
+        Ok(if batch < 5 { GO } else { STOP })
     })
-    .slowly(Duration::from_secs(60));
-    let ended = worked(work, &client, &mut kept, &stop).await;
+    .with_delay(Duration::from_secs(60));
+    let ended = run_to_end(work, &client, &mut sink, &stop).await;
     assert!(matches!(ended.halt, Some(Halt::Cancelled)), "{:?}", ended.halt);
-    drop(kept);
+    drop(sink);
     let most = most_held.load(Ordering::Relaxed);
     assert!((400..3_000).contains(&most), "{most} permits held at once");
     assert!(pulled.load(Ordering::Relaxed) < 6_000);
@@ -147,20 +147,21 @@ async fn a_server_that_goes_down_ends_the_run_and_costs_no_answer() {
         let stop = CancellationToken::new();
         let client = simulator.client(unlimited(4), &stop);
         let down = Notify::new();
-        let mut kept = Kept::by(|batch| {
+        let mut sink = MemorySink::replying(|batch| {
             if batch == 2 {
                 down.notify_one();
             }
-            saying(Next::Continue)
+            Ok(GO)
         });
         let breaking = async {
             down.notified().await;
             simulator.set(&format!("fault={fault}=1")).await;
         };
-        let (ended, ()) = tokio::join!(worked(work(&permits), &client, &mut kept, &stop), breaking);
+        let (ended, ()) =
+            tokio::join!(run_to_end(work(&permits), &client, &mut sink, &stop), breaking);
         assert!(matches!(ended.halt, Some(Halt::Sicantik(_))), "{:?}", ended.halt);
         assert!(!stop.is_cancelled(), "the caller's token is the caller's");
-        let (answered, stored) = answered_and_stored(&simulator, &permits, &kept).await;
+        let (answered, stored) = answered_and_stored(&simulator, &permits, &sink).await;
         assert!((200..900).contains(&stored.len()), "{}", stored.len());
         assert_eq!(answered, stored);
         assert_eq!(ended.progress.counts.answered(), stored.len() as u64);
@@ -170,15 +171,15 @@ async fn a_server_that_goes_down_ends_the_run_and_costs_no_answer() {
     }
 }
 
-/// A run that `kept` stops, and how it ended.
+/// A run that `sink` stops, and how it ended.
 async fn stopped(
     simulator: &Simulator,
     stop: &CancellationToken,
-    kept: &mut Kept<'_>,
+    sink: &mut MemorySink<'_>,
     permits: &[Permit],
 ) -> Ended {
     let client = simulator.client(unlimited(8), stop);
-    worked(work(permits), &client, kept, stop).await
+    run_to_end(work(permits), &client, sink, stop).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -188,17 +189,17 @@ async fn a_stop_keeps_what_was_answered_and_asks_nothing_more() {
         let permits = simulator.permits().await;
         let stop = CancellationToken::new();
         let halt = stop.clone();
-        let mut kept = Kept::by(|batch| {
+        let mut sink = MemorySink::replying(|batch| {
             if batch == 2 && !by_odoo {
                 halt.cancel();
             }
-            saying(if batch == 2 && by_odoo { Next::Stop } else { Next::Continue })
+            Ok(if batch == 2 && by_odoo { STOP } else { GO })
         });
         let at_stop = async {
             stop.cancelled().await;
             simulator.requests().await
         };
-        let ended = stopped(&simulator, &stop, &mut kept, &permits);
+        let ended = stopped(&simulator, &stop, &mut sink, &permits);
         let (ended, asked) = tokio::join!(ended, at_stop);
         match ended.halt {
             Some(Halt::Cancelled) => assert!(by_odoo),
@@ -206,7 +207,7 @@ async fn a_stop_keeps_what_was_answered_and_asks_nothing_more() {
             other => panic!("{other:?}"),
         }
         assert_eq!(simulator.requests().await, asked, "nothing was asked after the stop");
-        let (answered, stored) = answered_and_stored(&simulator, &permits, &kept).await;
+        let (answered, stored) = answered_and_stored(&simulator, &permits, &sink).await;
         assert!(!stored.is_empty());
         assert_eq!(answered, stored);
         assert_eq!(ended.progress.counts.answered(), stored.len() as u64);
@@ -219,13 +220,13 @@ async fn a_lost_run_and_an_odoo_that_fails_end_the_work_at_once() {
         let simulator = clean(900, Duration::from_millis(100)).await;
         let permits = simulator.permits().await;
         let stop = CancellationToken::new();
-        let mut kept = Kept::by(|batch| match (batch, lost) {
-            (0, _) => saying(Next::Continue),
-            (1, true) => saying(Next::Lost),
+        let mut sink = MemorySink::replying(|batch| match (batch, lost) {
+            (0, _) => Ok(GO),
+            (1, true) => Ok(Reply::Lost),
             (1, false) => Err(Error::Rejected { sentence: "No.".to_owned() }),
             _ => panic!("nothing is recorded any more"),
         });
-        let ended = stopped(&simulator, &stop, &mut kept, &permits).await;
+        let ended = stopped(&simulator, &stop, &mut sink, &permits).await;
         match ended.halt {
             Some(Halt::Lost) => assert!(lost),
             Some(Halt::Odoo(Error::Rejected { .. })) => assert!(!lost),
@@ -234,8 +235,8 @@ async fn a_lost_run_and_an_odoo_that_fails_end_the_work_at_once() {
         assert!(stop.is_cancelled());
         let asked = simulator.requests().await;
         assert!(asked < 800, "{asked}");
-        let stored = kept.batches[0].answers.len() as u64;
-        assert!(!kept.batches[1].answers.is_empty(), "there was something to lose");
+        let stored = sink.batches[0].outcomes.len() as u64;
+        assert!(!sink.batches[1].outcomes.is_empty(), "there was something to lose");
         assert_eq!(ended.progress.counts.answered(), stored, "only what was stored counts");
     }
 }
@@ -252,11 +253,11 @@ async fn permits_that_cannot_be_read_end_the_run_after_those_that_could() {
     };
     let stop = CancellationToken::new();
     let client = simulator.client(unlimited(4), &stop);
-    let mut kept = Kept::all();
-    let work = from(pages, 150);
-    let ended = worked(work, &client, &mut kept, &stop).await;
+    let mut sink = MemorySink::accepting();
+    let work = work_on_pages(pages, 150);
+    let ended = run_to_end(work, &client, &mut sink, &stop).await;
     assert!(matches!(ended.halt, Some(Halt::Odoo(_))), "{:?}", ended.halt);
-    let (answered, stored) = answered_and_stored(&simulator, &permits, &kept).await;
+    let (answered, stored) = answered_and_stored(&simulator, &permits, &sink).await;
     assert_eq!(answered, stored);
 }
 
@@ -268,17 +269,17 @@ async fn a_date_that_odoo_refuses_is_a_failure_and_an_earlier_attempt_counts() {
     let client = simulator.client(unlimited(4), &stop);
     let earlier = Counts { found: 40, no_date: 8, not_registered: 1, failed: 1 };
     let work = Work { total: 300, earlier, ..work(&permits) };
-    let mut kept = Kept::by(|batch| {
-        Ok(Recorded { next: Next::Continue, rejected: if batch == 0 { 3 } else { 0 } })
+    let mut sink = MemorySink::replying(|batch| {
+        Ok(Reply::Go(Recorded { rejected: if batch == 0 { 3 } else { 0 } }))
     });
-    let ended = worked(work, &client, &mut kept, &stop).await;
+    let ended = run_to_end(work, &client, &mut sink, &stop).await;
     assert!(ended.halt.is_none(), "{:?}", ended.halt);
     let expected = Counts { found: 287, no_date: 8, not_registered: 1, failed: 4 };
     assert_eq!(ended.progress.counts, expected);
     assert_eq!((ended.progress.earlier, ended.progress.total), (50, 300));
     assert_eq!(
-        kept.answers().filter(|one| matches!(one.outcome, Outcome::Found { .. })).count(),
+        sink.recorded().filter(|one| matches!(one.outcome, Outcome::Found { .. })).count(),
         250
     );
-    assert_eq!(kept.batches[1].progress.counts.failed, 4, "the next batch says it already");
+    assert_eq!(sink.batches[1].progress.counts.failed, 4, "the next batch says it already");
 }

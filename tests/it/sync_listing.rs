@@ -1,23 +1,26 @@
-//! The listing: read to its end and no further, in parts where a page hangs, and whole although it moves.
+//! The listing: read to its end and no further, in parts where a page hangs, and whole although it
+//! moves.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::json;
 use sicantik_sidecar::odoo::Permit;
-use sicantik_sidecar::odoo::run::Outcome;
 use sicantik_sidecar::sicantik::simulator::Options;
-use sicantik_sidecar::sync::listing::{Import, ImportEnded, PageRead, Sweep, Swept, import, sweep};
-use sicantik_sidecar::sync::{Halt, ListingUse, Work};
+use sicantik_sidecar::sync::listing::{
+    Import, ImportEnded, PageRead, Paging, Swept, import, sweep,
+};
+use sicantik_sidecar::sync::{Halt, ListingUse, Outcome, Work};
 use tokio::sync::mpsc;
 use tokio::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::sicantik::{Kept, Simulator, client, unlimited, work, worked};
+use crate::support::pipeline::{MemorySink, run_to_end, work};
+use crate::support::sicantik::{Simulator, client, unlimited};
 use crate::support::web::{Reply, Web};
 use crate::support::within;
 
-const HOW: Sweep = Sweep { step: 100, overlap: 10, shift: 0 };
+const PAGING: Paging = Paging { step: 100, overlap: 10, shift: 0 };
 
 async fn listing(options: Options) -> Simulator {
     Simulator::start(options).await
@@ -26,12 +29,12 @@ async fn listing(options: Options) -> Simulator {
 /// Sweeps once; answers how it ended, and the registrations that were seen.
 async fn swept(
     simulator: &Simulator,
-    how: Sweep,
+    paging: Paging,
     expected_end: Option<u32>,
 ) -> (Swept, BTreeSet<String>) {
     let client = simulator.client(unlimited(4), &CancellationToken::new());
     let (sender, mut pages) = mpsc::channel::<PageRead>(2);
-    let sweeping = async move { sweep(&client, how, expected_end, &sender).await };
+    let sweeping = async move { sweep(&client, paging, expected_end, &sender).await };
     let receiving = async {
         let mut seen = BTreeSet::new();
         while let Some(page) = pages.recv().await {
@@ -44,12 +47,12 @@ async fn swept(
 }
 
 async fn imported(simulator: &Simulator) -> ImportEnded {
-    imported_as(simulator, HOW).await
+    imported_as(simulator, PAGING).await
 }
 
-async fn imported_as(simulator: &Simulator, how: Sweep) -> ImportEnded {
+async fn imported_as(simulator: &Simulator, paging: Paging) -> ImportEnded {
     let client = simulator.client(unlimited(8), &CancellationToken::new());
-    let job = Import { sicantik: &client, how, ledger: None, wake: Arc::default() };
+    let job = Import { server: &client, paging, ledger: None, wake: Arc::default() };
     // Of paused time there is plenty.
     tokio::time::timeout(Duration::from_secs(7_200), import(job, &mut |_| {}))
         .await
@@ -62,7 +65,7 @@ async fn a_sweep_ends_at_the_end_whatever_was_expected() {
     let all: BTreeSet<String> =
         simulator.truth().await.into_iter().map(|truth| truth.pendaftaran_id).collect();
     for expected_end in [None, Some(450), Some(200), Some(0), Some(4_000)] {
-        let (end, seen) = swept(&simulator, HOW, expected_end).await;
+        let (end, seen) = swept(&simulator, PAGING, expected_end).await;
         assert_eq!(end, Swept::Whole { end: 450 }, "{expected_end:?}");
         assert_eq!(seen, all, "{expected_end:?}");
     }
@@ -73,7 +76,7 @@ async fn a_known_end_costs_no_request_behind_it() {
     let latency = Duration::from_secs(2);
     let simulator =
         listing(Options { permits: 450, clean: true, latency, ..Options::default() }).await;
-    swept(&simulator, HOW, Some(450)).await;
+    swept(&simulator, PAGING, Some(450)).await;
     assert_eq!(simulator.requests().await, 6);
 }
 
@@ -97,19 +100,20 @@ async fn nothing_is_missing_although_it_moves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_falls_between_two_pages_falls_between_no_others() {
-    // Rows stand further off their places than pages overlap, in the same way each time the same page is asked for.
-    let how = Sweep { step: 30, overlap: 2, shift: 0 };
+async fn a_row_between_two_pages_is_found_by_the_next_sweep() {
+    // Rows stand further off their places than pages overlap, in the same way each time the same
+    // page is asked for.
+    let paging = Paging { step: 30, overlap: 2, shift: 0 };
     let mut fell = 0;
     for seed in 1..=6 {
         let simulator =
             listing(Options { permits: 700, seed, shuffle: 8, ..Options::default() }).await;
-        let (_, once) = swept(&simulator, how, None).await;
-        let (_, again) = swept(&simulator, how, None).await;
+        let (_, once) = swept(&simulator, paging, None).await;
+        let (_, again) = swept(&simulator, paging, None).await;
         assert_eq!(once, again, "seed {seed}");
         let summary = simulator.get("truth/summary").await;
         fell += summary["listed"].as_u64().expect("a number") - once.len() as u64;
-        let imported = imported_as(&simulator, how).await.imported;
+        let imported = imported_as(&simulator, paging).await.imported;
         let junk = summary["junk"].as_u64().expect("a number");
         assert_eq!(imported.listing.listed + junk, summary["listed"], "seed {seed}");
         assert!(imported.complete);
@@ -118,14 +122,14 @@ async fn what_falls_between_two_pages_falls_between_no_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_takes_pages_slowly_makes_no_time_outs() {
+async fn a_slow_receiver_causes_no_time_outs() {
     let latency = Duration::from_secs(1);
     let simulator =
         listing(Options { permits: 900, clean: true, latency, ..Options::default() }).await;
     let client = simulator.client(unlimited(6), &CancellationToken::new());
     let (sender, mut pages) = mpsc::channel::<PageRead>(1);
     let gate = client.clone();
-    let sweeping = async move { sweep(&client, HOW, None, &sender).await };
+    let sweeping = async move { sweep(&client, PAGING, None, &sender).await };
     let receiving = async {
         let mut rows = 0;
         // Longer than an answer may take, each time.
@@ -193,12 +197,12 @@ async fn permits_that_share_a_registration_share_its_date() {
         })
         .collect();
     let listing = ListingUse::Look { page_size: 10, ask_undated: false };
-    let mut kept = Kept::all();
+    let mut sink = MemorySink::accepting();
     let work = Work { listing, ..work(&permits) };
-    let ended = worked(work, &client, &mut kept, &stop).await;
+    let ended = run_to_end(work, &client, &mut sink, &stop).await;
     assert!(ended.halt.is_none(), "{:?}", ended.halt);
     assert_eq!(ended.progress.upgraded, Some(true));
-    let dates: BTreeSet<(i64, String)> = kept
+    let dates: BTreeSet<(i64, String)> = sink
         .outcomes()
         .into_iter()
         .map(|(id, outcome)| match outcome {

@@ -1,29 +1,31 @@
-//! What of the listing goes to Odoo, and when: batches, signs of life, and what is kept when it stops.
+//! What of the listing goes to Odoo, and when: batches, heartbeats, and what is kept when it stops.
 
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use sicantik_sidecar::odoo::run::Kind;
 use sicantik_sidecar::odoo::{Client, Mode, Protocol, Schema};
-use sicantik_sidecar::sync::listing::{Import, ImportEnded, Ledger, Sweep, import};
-use sicantik_sidecar::sync::{Halt, Held, Progress, Reporter};
+use sicantik_sidecar::sync::listing::{Import, ImportEnded, Ledger, Paging, import};
+use sicantik_sidecar::sync::{ClaimedRun, Halt};
 use tokio::sync::Notify;
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
+use crate::support::listing::{page, place, row, rows, serve_listing};
 use crate::support::odoo::{Answer, FakeOdoo};
-use crate::support::office::{office, page, place, row, rows};
+use crate::support::pipeline::Silent;
 use crate::support::sicantik::{client, unlimited};
 use crate::support::web::{Reply, Web};
 
 /// An Odoo that takes rows, and has permits without a registration that bear these numbers.
-struct Books {
+struct ListingLedger {
     odoo: FakeOdoo,
     client: Client,
     stop: Arc<Mutex<bool>>,
 }
 
-impl Books {
-    async fn open(numbers: &[&str]) -> Self {
+impl ListingLedger {
+    async fn start(numbers: &[&str]) -> Self {
         let odoo = FakeOdoo::start().await;
         let stop = Arc::new(Mutex::new(false));
         let numbers: Vec<Value> = (1..)
@@ -35,10 +37,10 @@ impl Books {
             Some(Answer::Value(match seen.method.as_str() {
                 "record_listing" => {
                     let answer =
-                        if *is_stopped.lock().expect("not poisoned") { "stop" } else { "continue" };
+                        if *is_stopped.lock().expect("not poisoned") { "stop" } else { "go" };
                     json!({ "answer": answer, "created": seen.kwargs["rows"].as_array()?.len() })
                 }
-                "listing_done" => json!({ "answer": "continue" }),
+                "listing_done" => json!({ "answer": "go" }),
                 "search_read" => {
                     let domain = seen.kwargs["domain"].to_string();
                     let is_first = domain.contains(r#"["id",">",0]"#);
@@ -54,7 +56,7 @@ impl Books {
         Self { odoo, client, stop }
     }
 
-    /// The rows of each call, signs of life left out.
+    /// The rows of each call, mere heartbeats left out.
     fn calls(&self) -> Vec<Vec<Value>> {
         let seen = self.odoo.seen();
         let recorded = seen.iter().filter(|seen| seen.method == "record_listing");
@@ -62,7 +64,7 @@ impl Books {
         rows.filter(|rows| !rows.is_empty()).collect()
     }
 
-    fn signs_of_life(&self) -> Vec<Value> {
+    fn heartbeats(&self) -> Vec<Value> {
         let seen = self.odoo.seen();
         let recorded = seen.iter().filter(|seen| seen.method == "record_listing");
         recorded.filter(|seen| seen.kwargs["batch"] == 0).map(|seen| seen.kwargs.clone()).collect()
@@ -76,15 +78,15 @@ impl Books {
         wake: &Arc<Notify>,
     ) -> ImportEnded {
         let client = client(&web.base(), unlimited(4), stop);
-        let ledger = Ledger {
+        let run = Ledger {
             odoo: &self.client,
             run_id: 1,
             worker: "worker",
             connector_id: 1,
             last_batch: 0,
         };
-        let how = Sweep::of(page_size);
-        let job = Import { sicantik: &client, how, ledger: Some(ledger), wake: Arc::clone(wake) };
+        let paging = Paging::of(page_size);
+        let job = Import { server: &client, paging, ledger: Some(run), wake: Arc::clone(wake) };
         import(job, &mut |_| {}).await
     }
 
@@ -101,9 +103,9 @@ fn late() -> Reply {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_look_back_does_not_cost_the_lease() {
-    let books = Books::open(&[]).await;
+    let ledger = ListingLedger::start(&[]).await;
     let all = rows(50);
-    let web = office(move |limit, offset, times| {
+    let web = serve_listing(move |limit, offset, times| {
         if times == 0 {
             return page(&all, limit, offset);
         }
@@ -111,9 +113,9 @@ async fn a_slow_look_back_does_not_cost_the_lease() {
         Reply::Late(Duration::from_secs(9), body)
     })
     .await;
-    let ended = books.import_all(&web, 100).await;
+    let ended = ledger.import_all(&web, 100).await;
     assert!(ended.imported.complete);
-    assert!(books.signs_of_life().len() >= 2, "{:?}", books.signs_of_life());
+    assert!(ledger.heartbeats().len() >= 2, "{:?}", ledger.heartbeats());
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,9 +123,9 @@ async fn a_stop_is_heard_while_nothing_answers() {
     // By a press in Odoo, or by a signal; in a sweep, or in the look back.
     for is_signal in [false, true] {
         for (count, hangs_at) in [(300, 200), (50, 0)] {
-            let books = Books::open(&[]).await;
+            let ledger = ListingLedger::start(&[]).await;
             let all = rows(count);
-            let web = office(move |limit, offset, times| {
+            let web = serve_listing(move |limit, offset, times| {
                 let is_look = hangs_at == 0 && times > 0;
                 if (hangs_at > 0 && offset >= hangs_at) || is_look {
                     late()
@@ -138,13 +140,13 @@ async fn a_stop_is_heard_while_nothing_answers() {
                 if is_signal {
                     stop.cancel();
                 } else {
-                    *books.stop.lock().expect("not poisoned") = true;
+                    *ledger.stop.lock().expect("not poisoned") = true;
                     wake.notify_one();
                 }
                 Instant::now()
             };
             let importing = async {
-                let ended = books.import(&web, 100, &stop, &wake).await;
+                let ended = ledger.import(&web, 100, &stop, &wake).await;
                 (ended, Instant::now())
             };
             let ((ended, over), asked) = tokio::join!(importing, stopping);
@@ -156,7 +158,7 @@ async fn a_stop_is_heard_while_nothing_answers() {
             assert!(is_right, "{:?}", ended.halt);
             let took = over - asked;
             assert!(took <= Duration::from_millis(1_500), "{took:?}");
-            let stored: usize = books.calls().iter().map(Vec::len).sum();
+            let stored: usize = ledger.calls().iter().map(Vec::len).sum();
             assert_eq!(stored as u64, ended.imported.listing.listed);
             assert!(stored >= 50, "what was received is stored");
         }
@@ -164,56 +166,59 @@ async fn a_stop_is_heard_while_nothing_answers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_known_is_not_said() {
-    let books = Books::open(&[]).await;
-    let web = office(|_, _, _| late()).await;
-    let ended = books.import(&web, 100, &CancellationToken::new(), &Arc::default()).await;
+async fn an_unknown_way_is_not_reported() {
+    let ledger = ListingLedger::start(&[]).await;
+    let web = serve_listing(|_, _, _| late()).await;
+    let ended = ledger.import(&web, 100, &CancellationToken::new(), &Arc::default()).await;
     assert!(!ended.imported.complete, "{ended:?}");
-    let signs = books.signs_of_life();
-    assert!(!signs.is_empty());
-    assert!(signs.iter().all(|sign| sign["progress"].get("upgraded").is_none()), "{signs:?}");
+    let heartbeats = ledger.heartbeats();
+    assert!(!heartbeats.is_empty());
+    assert!(
+        heartbeats.iter().all(|heartbeat| heartbeat["progress"].get("upgraded").is_none()),
+        "{heartbeats:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn large_pages_leave_no_heap_behind() {
-    let books = Books::open(&[]).await;
+async fn large_pages_do_not_pile_up() {
+    let ledger = ListingLedger::start(&[]).await;
     let all = rows(4_000);
-    let web = office(move |limit, offset, _| page(&all, limit, offset)).await;
-    let ended = books.import_all(&web, 1_000).await;
+    let web = serve_listing(move |limit, offset, _| page(&all, limit, offset)).await;
+    let ended = ledger.import_all(&web, 1_000).await;
     assert!(ended.imported.complete);
-    let calls: Vec<usize> = books.calls().iter().map(Vec::len).collect();
+    let calls: Vec<usize> = ledger.calls().iter().map(Vec::len).collect();
     assert_eq!(calls.iter().sum::<usize>(), 4_000);
     assert!(calls.iter().all(|rows| *rows <= 600), "{calls:?}");
     // Less than a batch is left of each page: three calls and not two for a thousand rows.
-    let signs = books.signs_of_life().len();
-    assert!(calls.len() <= 8 && signs <= 2, "{calls:?} {signs}");
+    let heartbeats = ledger.heartbeats().len();
+    assert!(calls.len() <= 8 && heartbeats <= 2, "{calls:?} {heartbeats}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn stop_keeps_all_that_waits() {
-    let books = Books::open(&[]).await;
-    *books.stop.lock().expect("not poisoned") = true;
+    let ledger = ListingLedger::start(&[]).await;
+    *ledger.stop.lock().expect("not poisoned") = true;
     let all = rows(1_100);
-    let web = office(move |limit, offset, _| page(&all, limit, offset)).await;
-    let ended = books.import(&web, 1_000, &CancellationToken::new(), &Arc::default()).await;
+    let web = serve_listing(move |limit, offset, _| page(&all, limit, offset)).await;
+    let ended = ledger.import(&web, 1_000, &CancellationToken::new(), &Arc::default()).await;
     assert!(matches!(ended.halt, Some(Halt::Cancelled)), "{:?}", ended.halt);
-    let stored: usize = books.calls().iter().map(Vec::len).sum();
+    let stored: usize = ledger.calls().iter().map(Vec::len).sum();
     assert_eq!(stored as u64, ended.imported.listing.listed);
     assert!(stored >= 1_100, "{stored}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn dates_that_contradict_each_other_far_apart_are_said() {
-    let books = Books::open(&[]).await;
+    let ledger = ListingLedger::start(&[]).await;
     let mut all = rows(1_500);
     all.iter_mut().for_each(|row| row["d_berlaku_izin"] = json!("2030-01-02"));
     all[1_400] = all[10].clone();
     all[1_400]["d_berlaku_izin"] = json!("0000-00-00");
     all[1_401] = all[11].clone();
     all[1_401]["n_pemohon"] = json!("Barus");
-    let web = office(move |limit, offset, _| page(&all, limit, offset)).await;
-    books.import_all(&web, 100).await;
-    let sent: Vec<Value> = books.calls().concat();
+    let web = serve_listing(move |limit, offset, _| page(&all, limit, offset)).await;
+    ledger.import_all(&web, 100).await;
+    let sent: Vec<Value> = ledger.calls().concat();
     let of = |number: u32| -> Vec<&Value> {
         sent.iter()
             .filter(|sent| sent["registration_id"] == row(number)["pendaftaran_id"])
@@ -230,15 +235,15 @@ async fn dates_that_contradict_each_other_far_apart_are_said() {
 
 #[tokio::test(start_paused = true)]
 async fn rows_with_the_number_of_a_permit_without_registration_come_in_one_call() {
-    let books = Books::open(&["503/A ", "503/7"]).await;
+    let ledger = ListingLedger::start(&["503/A ", "503/7"]).await;
     let mut all = rows(2_000);
     for place in [5, 1_900] {
         all[place]["no_surat"] = json!(" 503/A");
     }
-    let web = office(move |limit, offset, _| page(&all, limit, offset)).await;
-    let ended = books.import_all(&web, 100).await;
+    let web = serve_listing(move |limit, offset, _| page(&all, limit, offset)).await;
+    let ended = ledger.import_all(&web, 100).await;
     assert_eq!(ended.imported.stored.created, 2_000);
-    let calls = books.calls();
+    let calls = ledger.calls();
     let with = |number: &str| -> Vec<usize> {
         let has = |rows: &Vec<Value>| {
             rows.iter()
@@ -256,7 +261,7 @@ async fn rows_with_the_number_of_a_permit_without_registration_come_in_one_call(
 
 #[tokio::test(start_paused = true)]
 async fn a_permit_that_lost_its_applicant_is_listed_all_the_same() {
-    let books = Books::open(&[]).await;
+    let ledger = ListingLedger::start(&[]).await;
     let registration = |number: u32| row(number)["pendaftaran_id"].clone();
     let known = json!([
         { "id": 1, "registration_id": registration(3), "listed": true },
@@ -264,7 +269,7 @@ async fn a_permit_that_lost_its_applicant_is_listed_all_the_same() {
         { "id": 3, "registration_id": registration(98), "listed": false },
         { "id": 4, "registration_id": registration(4), "listed": false },
     ]);
-    books.odoo.handle(move |seen| {
+    ledger.odoo.handle(move |seen| {
         let domain = seen.kwargs["domain"].to_string();
         Some(Answer::Value(match seen.method.as_str() {
             "search_read"
@@ -275,15 +280,15 @@ async fn a_permit_that_lost_its_applicant_is_listed_all_the_same() {
                 known.clone()
             }
             "search_read" => json!([]),
-            _ => json!({ "answer": "continue" }),
+            _ => json!({ "answer": "go" }),
         }))
     });
     let mut all = rows(20);
     all[3]["n_pemohon"] = json!("0");
-    let web = office(move |limit, offset, _| page(&all, limit, offset)).await;
-    let ended = books.import_all(&web, 100).await;
+    let web = serve_listing(move |limit, offset, _| page(&all, limit, offset)).await;
+    let ended = ledger.import_all(&web, 100).await;
     assert_eq!((ended.imported.listing.junk, ended.imported.unlisted), (1, Some(1)));
-    let seen = books.odoo.seen();
+    let seen = ledger.odoo.seen();
     let done = seen.iter().find(|seen| seen.method == "listing_done").expect("it was said");
     assert_eq!(done.kwargs["listed_ids_missing"], json!([2]));
     assert_eq!(done.kwargs["listed_again"], json!([4]));
@@ -292,12 +297,8 @@ async fn a_permit_that_lost_its_applicant_is_listed_all_the_same() {
 
 #[tokio::test(start_paused = true)]
 async fn the_figures_of_a_run_never_fall() {
-    struct Silent;
-    impl Reporter for Silent {
-        fn report(&mut self, _: &Progress) {}
-    }
-    let books = Books::open(&[]).await;
-    books.odoo.handle(|seen| {
+    let ledger = ListingLedger::start(&[]).await;
+    ledger.odoo.handle(|seen| {
         let domain = seen.kwargs["domain"].to_string();
         Some(Answer::Value(match seen.method.as_str() {
             "fields_get" => json!({
@@ -310,32 +311,35 @@ async fn the_figures_of_a_run_never_fall() {
             ]),
             "search_read" => json!([]),
             "remaining" => {
-                json!({ "domains": [[["status", "=", "active"]]], "total": 2, "limit": 0 })
+                json!({
+                    "answer": "go", "domains": [[["status", "=", "active"]]], "total": 2, "limit": 0,
+                })
             }
-            "finish" => json!({ "answer": "ok", "counts": {} }),
-            _ => json!({ "answer": "continue", "applied": true }),
+            "finish" => json!({ "answer": "go", "counts": {} }),
+            _ => json!({ "answer": "go" }),
         }))
     });
     let all = rows(300);
-    let web = office(move |limit, offset, _| page(&all, limit, offset)).await;
-    let payload = json!({
+    let web = serve_listing(move |limit, offset, _| page(&all, limit, offset)).await;
+    let claim = json!({
         "run_id": 1, "kind": "all", "domains": [],
         "connector": { "id": 1, "name": "Karo", "api_url": web.base(), "page_size": 100 },
     });
-    let held = Held {
-        odoo: &books.client,
-        schema: &Schema::read(&books.client).await.expect("a schema"),
+    let claimed = ClaimedRun {
+        odoo: &ledger.client,
+        schema: &Schema::read(&ledger.client).await.expect("a schema"),
         worker: "worker",
-        payload: serde_json::from_value(payload).expect("a payload"),
+        kind: Kind::All,
+        claim: serde_json::from_value(claim).expect("a claim"),
         wake: Arc::default(),
     };
-    assert_eq!(held.schema.mode, Mode::Ledger);
+    assert_eq!(claimed.schema.mode, Mode::Ledger);
     let stop = CancellationToken::new();
     let client = client(&web.base(), unlimited(4), &stop);
-    let mut ended = held.work(&client, &stop, &mut Silent).await;
+    let mut ended = claimed.work(&client, &stop, &mut Silent).await;
     assert!(ended.halt.is_none(), "{:?}", ended.halt);
-    held.finish(&mut ended).await.expect("its end");
-    let seen = books.odoo.seen();
+    claimed.finish(&mut ended).await.expect("its end");
+    let seen = ledger.odoo.seen();
     let progress = |name: &str| -> Vec<u64> {
         let said = seen.iter().filter_map(|seen| seen.kwargs["progress"][name].as_u64());
         said.collect()

@@ -1,13 +1,13 @@
 //! The pipeline against the simulator's truth, with all its quirks and all its troubles.
 
 use sicantik_sidecar::odoo::Permit;
-use sicantik_sidecar::odoo::run::{Answer, Outcome, Reason};
 use sicantik_sidecar::outbound::Limits;
 use sicantik_sidecar::sicantik::simulator::Options;
-use sicantik_sidecar::sync::{self, Ended, Halt, Tally};
+use sicantik_sidecar::sync::{self, Ended, Halt, Outcome, PermitOutcome, Reason};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::sicantik::{Kept, Simulator, Truth, client, unlimited, work, worked};
+use crate::support::pipeline::{MemorySink, run_to_end, work};
+use crate::support::sicantik::{Simulator, Truth, client, unlimited};
 use crate::support::web::{Reply, Web};
 
 /// All kinds of trouble that pass, and those that do not.
@@ -35,12 +35,12 @@ async fn run(
     permits: Vec<Permit>,
     simulator: &Simulator,
     limits: Limits,
-) -> (Ended, Kept<'static>) {
+) -> (Ended, MemorySink<'static>) {
     let stop = CancellationToken::new();
     let client = simulator.client(limits, &stop);
-    let mut kept = Kept::all();
-    let ended = worked(work(&permits), &client, &mut kept, &stop).await;
-    (ended, kept)
+    let mut sink = MemorySink::accepting();
+    let ended = run_to_end(work(&permits), &client, &mut sink, &stop).await;
+    (ended, sink)
 }
 
 /// What the truth expects, as `outcome` or `failed/reason`.
@@ -63,8 +63,8 @@ fn shown(outcome: &Outcome) -> String {
 }
 
 /// The permits whose outcome is not what the truth expects.
-fn wrong(truth: &[Truth], kept: &Kept<'_>) -> Vec<(String, String)> {
-    let outcomes = kept.outcomes();
+fn wrong(truth: &[Truth], sink: &MemorySink<'_>) -> Vec<(String, String)> {
+    let outcomes = sink.outcomes();
     assert_eq!(outcomes.len(), truth.len(), "each permit has an outcome");
     (1..)
         .zip(truth)
@@ -78,10 +78,10 @@ async fn every_quirk_ends_as_the_truth_has_it() {
     for old in [false, true] {
         let simulator =
             Simulator::start(Options { permits: 600, seed: 7, old, ..Options::default() }).await;
-        let (ended, kept) = run(simulator.permits().await, &simulator, unlimited(32)).await;
+        let (ended, sink) = run(simulator.permits().await, &simulator, unlimited(32)).await;
         assert!(ended.halt.is_none(), "{:?}", ended.halt);
         let truth = simulator.truth().await;
-        assert_eq!(wrong(&truth, &kept), [], "old: {old}");
+        assert_eq!(wrong(&truth, &sink), [], "old: {old}");
         let kinds: std::collections::BTreeSet<_> =
             truth.iter().map(|truth| truth.expected.as_str()).collect();
         assert_eq!(kinds.len(), 4, "the permits are not of every kind: {kinds:?}");
@@ -94,36 +94,36 @@ async fn every_quirk_ends_as_the_truth_has_it() {
     }
 }
 
-async fn with_faults(kinds: &[&str], share: f64) -> (Vec<Truth>, Kept<'static>, Ended) {
+async fn with_faults(kinds: &[&str], share: f64) -> (Vec<Truth>, MemorySink<'static>, Ended) {
     let faults = kinds.iter().map(|kind| format!("{kind}={share}").parse().expect("a fault"));
     let options = Options { permits: 300, seed: 3, faults: faults.collect(), ..Options::default() };
     let simulator = Simulator::start(options).await;
-    let (ended, kept) = run(simulator.permits().await, &simulator, unlimited(32)).await;
+    let (ended, sink) = run(simulator.permits().await, &simulator, unlimited(32)).await;
     let log = simulator.get("log/summary").await;
     for kind in kinds {
         assert!(log["faults"][kind].as_u64() > Some(0), "{kind} was not met: {log}");
     }
-    (simulator.truth().await, kept, ended)
+    (simulator.truth().await, sink, ended)
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_passing_trouble_costs_a_date() {
-    let (truth, kept, ended) = with_faults(&PASSING, 0.02).await;
+    let (truth, sink, ended) = with_faults(&PASSING, 0.02).await;
     assert!(ended.halt.is_none(), "{:?}", ended.halt);
-    assert_eq!(wrong(&truth, &kept), []);
+    assert_eq!(wrong(&truth, &sink), []);
     assert!(ended.progress.retries > 50, "{:?}", ended.progress);
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_trouble_at_all_writes_a_wrong_date() {
     let kinds: Vec<&str> = PASSING.into_iter().chain(FINAL).collect();
-    let (truth, kept, ended) = with_faults(&kinds, 0.03).await;
+    let (truth, sink, ended) = with_faults(&kinds, 0.03).await;
     assert!(ended.halt.is_none(), "{:?}", ended.halt);
-    for (expected, got) in wrong(&truth, &kept) {
+    for (expected, got) in wrong(&truth, &sink) {
         let trouble = ["failed/timeout", "failed/unavailable", "failed/unreadable"];
         assert!(trouble.contains(&got.as_str()), "{got} instead of {expected}");
     }
-    let wrong = wrong(&truth, &kept).len();
+    let wrong = wrong(&truth, &sink).len();
     assert!((1..150).contains(&wrong), "{wrong} of 300 failed");
 }
 
@@ -142,8 +142,8 @@ fn two(number: &str) -> Vec<Permit> {
 
 #[tokio::test(start_paused = true)]
 async fn what_met_a_passing_trouble_is_asked_once_more_at_the_end() {
-    // `0001` in base64 is MDAwMQ==. It fails for the tries of the first pass, or of both; between them the server is
-    // asked whether it is there.
+    // `0001` in base64 is MDAwMQ==. It fails for the tries of the first pass, or of both; between
+    // them the server is asked whether it is there.
     for (troubles, requests, outcome) in
         [(3, 6, "2031-01-02"), (5, 8, "2031-01-02"), (99, 8, "failed/unavailable")]
     {
@@ -159,10 +159,10 @@ async fn what_met_a_passing_trouble_is_asked_once_more_at_the_end() {
         .await;
         let stop = CancellationToken::new();
         let client = client(&web.base(), unlimited(4), &stop);
-        let mut kept = Kept::all();
-        let ended = worked(work(&two("0002")), &client, &mut kept, &stop).await;
+        let mut sink = MemorySink::accepting();
+        let ended = run_to_end(work(&two("0002")), &client, &mut sink, &stop).await;
         assert!(ended.halt.is_none(), "{:?}", ended.halt);
-        let answers: Vec<&Answer> = kept.answers().collect();
+        let answers: Vec<&PermitOutcome> = sink.recorded().collect();
         assert_eq!((answers[0].permit_id, answers[1].permit_id), (2, 1), "the other comes first");
         assert_eq!(shown(&answers[1].outcome), outcome);
         assert_eq!(web.asked().len(), requests);
@@ -184,20 +184,20 @@ async fn a_number_that_cannot_be_asked_for_costs_no_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_refuses_everybody_is_left_alone() {
+async fn a_server_that_refuses_everything_is_left_alone() {
     let web = Web::start(|_| Some(Reply::status(403, "<html>Forbidden</html>"))).await;
     let stop = CancellationToken::new();
     let client = client(&web.base(), unlimited(4), &stop);
     let permits: Vec<Permit> = (1..=100).map(|id| Permit { id, ..two("0002").remove(0) }).collect();
-    let mut kept = Kept::all();
-    let ended = worked(work(&permits), &client, &mut kept, &stop).await;
+    let mut sink = MemorySink::accepting();
+    let ended = run_to_end(work(&permits), &client, &mut sink, &stop).await;
     assert!(matches!(ended.halt, Some(Halt::Sicantik(_))), "{:?}", ended.halt);
     let asked = web.asked().len();
     assert!((20..40).contains(&asked), "{asked} requests");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_talks_nonsense_to_everybody_is_left_alone() {
+async fn a_server_that_answers_only_nonsense_is_left_alone() {
     const PAGE: &str = "<html><body>Perbaikan</body></html>";
     for (ping, gone) in [(PAGE, true), (r#"[{"jumlah":"89"}]"#, false)] {
         let web = Web::start(move |asked| {
@@ -211,8 +211,8 @@ async fn who_talks_nonsense_to_everybody_is_left_alone() {
         // Every other has a number for which nobody is asked, which says nothing of the server.
         let permits: Vec<Permit> =
             (1..=1_000).map(|id| Permit { id, ..two("").remove((id % 2) as usize) }).collect();
-        let mut kept = Kept::all();
-        let ended = worked(work(&permits), &client, &mut kept, &stop).await;
+        let mut sink = MemorySink::accepting();
+        let ended = run_to_end(work(&permits), &client, &mut sink, &stop).await;
         let asked = web.asked().len();
         if gone {
             assert!(matches!(ended.halt, Some(Halt::Sicantik(_))), "{:?}", ended.halt);

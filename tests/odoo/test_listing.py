@@ -236,6 +236,6 @@ def test_an_odoo_without_the_addon(plain, simulate, kind):
     plain.odoo.connector(simulator.api_url)
     result = plain.run("sync", kind)
     assert result.code == 2
-    assert "needs the addon `sicantik_connector`" in result.stderr
+    assert "needs the addon `sicantik_sidecar`" in result.stderr
     assert not simulator.traffic()["endpoints"].get("listpermohonanterbit")
     assert not plain.odoo.permits(["id"])

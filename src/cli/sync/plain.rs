@@ -1,18 +1,51 @@
-//! An Odoo without the addon: what the user has to be allowed there, and the notes on the connector at the end.
+//! `sync` on an Odoo without the ledger.
 
-use super::work::unnoted;
+use super::job::Job;
+use super::worked::{Worked, unnoted};
 use crate::cli::exit::Failure;
-use crate::cli::setup::Setup;
-use crate::odoo::{connector, permit, schema};
-use crate::sync::{Ended, Halt};
+use crate::cli::host_lock::HostLock;
+use crate::cli::setup::{Interrupt, Setup};
+use crate::odoo::{connector, model, permit, schema};
+use crate::outbound;
+use crate::sync::{Due, Ended, Halt, PlainSink};
 
-/// Without these, what SICANTIK is asked for could not be stored.
+/// Without these rights no answer could be stored.
 const NEEDED: [(&str, &str); 3] =
-    [(permit::MODEL, "read"), (permit::MODEL, "write"), (connector::MODEL, "read")];
+    [(model::PERMIT, "read"), (model::PERMIT, "write"), (model::CONNECTOR, "read")];
 
-/// Makes sure that the user may write dates. Answers whether it may write the connector's statistics, too, where there
-/// are any.
-pub(super) async fn rights(setup: &Setup) -> Result<bool, Failure> {
+/// Fetches dates and writes them to the permits.
+pub(super) async fn work(
+    setup: &Setup,
+    job: &Job,
+    interrupt: &Interrupt,
+) -> Result<Worked, Failure> {
+    let _lock = HostLock::acquire(&outbound::server(&setup.settings.api_url))?;
+    let may_note = interrupt.before_work(rights(setup)).await?;
+    let due = interrupt.before_work(due(setup, job)).await?;
+    let mut sink = PlainSink::new(&setup.odoo, &setup.schema);
+    let ended = job.fetch(due, setup, &mut sink, interrupt).await;
+    let unnoted = if may_note { note(setup, &ended).await } else { None };
+    if let (Some(_), Some(unnoted)) = (&ended.halt, &unnoted) {
+        tracing::warn!("{unnoted}");
+    }
+    Ok(Worked { ended, run_id: None, unnoted })
+}
+
+/// The permits that are due.
+pub(super) async fn due(setup: &Setup, job: &Job) -> Result<Due, Failure> {
+    let domains = permit::plain_domains(
+        &setup.schema,
+        setup.connector.id,
+        job.selection.refresh_older_than,
+        chrono::Utc::now(),
+    );
+    let total = permit::count(&setup.odoo, &domains).await?;
+    Ok(Due { domains, total, limit: None })
+}
+
+/// Makes sure that the user may write dates. Answers whether it may also write the connector's
+/// statistics, where there are any.
+async fn rights(setup: &Setup) -> Result<bool, Failure> {
     let odoo = &setup.odoo;
     let login = &odoo.settings().login;
     let mut missing = Vec::new();
@@ -23,26 +56,27 @@ pub(super) async fn rights(setup: &Setup) -> Result<bool, Failure> {
     }
     if !missing.is_empty() {
         return Err(Failure::wrong(format!(
-            "Odoo does not let `{login}` {}: give the user a group of the module that brings the model. Nothing was \
-             asked.",
+            "Odoo does not let `{login}` {}: give the user a group of the module that brings the \
+             model. Nothing was asked.",
             missing.join(" or ")
         )));
     }
     if !connector::keeps_statistics(&setup.schema) {
         return Ok(false);
     }
-    let may = schema::may(odoo, connector::MODEL, "write").await?;
+    let may = schema::may(odoo, model::CONNECTOR, "write").await?;
     if !may {
         tracing::warn!(
             "Odoo does not let `{login}` write `{}`: the connector's statistics stay as they are",
-            connector::MODEL
+            model::CONNECTOR
         );
     }
     Ok(may)
 }
 
-/// Notes on the connector that the run has ended; answers why it could not, if it should have.
-pub(super) async fn note(setup: &Setup, ended: &Ended) -> Option<Failure> {
+/// Notes the run's end on the connector; answers why that failed, where there was something to
+/// note.
+async fn note(setup: &Setup, ended: &Ended) -> Option<Failure> {
     if !is_worth_a_note(ended.halt.as_ref()) {
         return None;
     }
@@ -62,7 +96,7 @@ fn is_worth_a_note(halt: Option<&Halt>) -> bool {
     match halt {
         // Nothing was done.
         Some(Halt::Away(_)) => false,
-        // It has just been waited for in vain.
+        // Odoo has just been waited for in vain.
         Some(Halt::Odoo(error)) => !error.is_transient(),
         _ => true,
     }

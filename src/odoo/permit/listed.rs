@@ -1,115 +1,69 @@
-//! The permits of a connector as the listing needs to know them: by registration, or by number where they have none.
+//! A connector's permits as the listing needs to know them: by registration, or by number where
+//! they have none.
 
 use serde::Deserialize;
 use serde_json::json;
 
-use super::MODEL;
-use crate::odoo::{Client, Error, value};
+use crate::odoo::pages::{Pages, Record};
+use crate::odoo::{Client, model, value};
 
-/// A permit that SICANTIK's listing may have.
+/// Permits in one page: they are small.
+const PAGE_SIZE: usize = 5_000;
+
+/// A permit that the server's listing may have.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Registered {
     /// Its id in Odoo.
     pub id: i64,
-    /// SICANTIK's identity of it.
+    /// The server's identity of it.
     #[serde(deserialize_with = "value::text")]
     pub registration_id: String,
-    /// Whether the listing had it when last read whole.
+    /// Whether it was in the listing when that was last read completely.
     #[serde(default, deserialize_with = "value::truth")]
     pub listed: bool,
 }
 
-/// All permits of a connector that have a registration, a page at a time.
-#[derive(Debug)]
-pub struct RegisteredPages {
-    client: Client,
-    connector_id: i64,
-    after: i64,
-}
+impl Record for Registered {
+    const MODEL: &'static str = model::PERMIT;
+    const PAGE_SIZE: usize = PAGE_SIZE;
 
-impl RegisteredPages {
-    /// Permits in one page: they are small.
-    const SIZE: usize = 5_000;
-
-    /// Permits of this connector.
-    pub fn new(client: &Client, connector_id: i64) -> Self {
-        Self { client: client.clone(), connector_id, after: 0 }
-    }
-
-    /// The next page, or `None` at the end.
-    ///
-    /// # Errors
-    /// What Odoo answers; then the same page is asked for again.
-    pub async fn next_page(&mut self) -> Result<Option<Vec<Registered>>, Error> {
-        let domain = json!([
-            ["connector_id", "=", self.connector_id],
-            ["registration_id", "!=", false],
-            ["id", ">", self.after],
-        ]);
-        let page: Vec<Registered> = self
-            .client
-            .call_idempotent(
-                MODEL,
-                "search_read",
-                json!({
-                    "domain": domain, "fields": ["registration_id", "listed"],
-                    "limit": Self::SIZE, "order": "id",
-                }),
-            )
-            .await?;
-        if let Some(last) = page.last() {
-            self.after = last.id;
-        }
-        Ok((!page.is_empty()).then_some(page))
+    fn id(&self) -> i64 {
+        self.id
     }
 }
 
-/// The numbers of a connector's permits that have none but a number, a page at a time.
-#[derive(Debug)]
-pub struct UnregisteredPages {
-    client: Client,
-    connector_id: i64,
-    after: i64,
+/// The connector's permits that have a registration.
+pub fn registered(client: &Client, connector_id: i64) -> Pages<Registered> {
+    let domain =
+        vec![json!(["connector_id", "=", connector_id]), json!(["registration_id", "!=", false])];
+    Pages::new(client, vec!["registration_id", "listed"], vec![domain], None)
 }
 
-impl UnregisteredPages {
-    /// Permits of this connector.
-    pub fn new(client: &Client, connector_id: i64) -> Self {
-        Self { client: client.clone(), connector_id, after: 0 }
-    }
+/// A permit that Odoo knows by its number alone.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Unregistered {
+    /// Its id in Odoo.
+    pub id: i64,
+    /// The number as printed.
+    #[serde(deserialize_with = "value::text")]
+    pub permit_number: String,
+}
 
-    /// The next page, or `None` at the end.
-    ///
-    /// # Errors
-    /// What Odoo answers; then the same page is asked for again.
-    pub async fn next_page(&mut self) -> Result<Option<Vec<String>>, Error> {
-        #[derive(Deserialize)]
-        struct Numbered {
-            id: i64,
-            #[serde(deserialize_with = "value::text")]
-            permit_number: String,
-        }
-        let domain = json!([
-            ["connector_id", "=", self.connector_id],
-            ["registration_id", "=", false],
-            ["permit_number", "!=", false],
-            ["id", ">", self.after],
-        ]);
-        let page: Vec<Numbered> = self
-            .client
-            .call_idempotent(
-                MODEL,
-                "search_read",
-                json!({
-                    "domain": domain, "fields": ["permit_number"],
-                    "limit": RegisteredPages::SIZE, "order": "id",
-                }),
-            )
-            .await?;
-        if let Some(last) = page.last() {
-            self.after = last.id;
-        }
-        let numbers: Vec<String> = page.into_iter().map(|permit| permit.permit_number).collect();
-        Ok((!numbers.is_empty()).then_some(numbers))
+impl Record for Unregistered {
+    const MODEL: &'static str = model::PERMIT;
+    const PAGE_SIZE: usize = PAGE_SIZE;
+
+    fn id(&self) -> i64 {
+        self.id
     }
+}
+
+/// The connector's permits that have a number but no registration.
+pub fn unregistered(client: &Client, connector_id: i64) -> Pages<Unregistered> {
+    let domain = vec![
+        json!(["connector_id", "=", connector_id]),
+        json!(["registration_id", "=", false]),
+        json!(["permit_number", "!=", false]),
+    ];
+    Pages::new(client, vec!["permit_number"], vec![domain], None)
 }

@@ -1,32 +1,30 @@
-//! What became of runs, for `runs list` and `runs show`.
+//! The runs there have been, for `runs list` and `runs show`.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::MODEL;
-use crate::odoo::{Client, Domain, Error, value};
+use super::{Kind, Label, State, Trigger};
+use crate::odoo::{Client, Domain, Error, model, value};
 
-const LINE: &str = "sicantik.sync.run.line";
-
-/// A line of the list of runs.
+/// A run as the ledger has it.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-pub struct Summary {
+pub struct Run {
     /// Its id.
     pub id: i64,
     /// The connector's name.
     #[serde(default, rename(deserialize = "connector_id"))]
     #[serde(deserialize_with = "value::display_name")]
     pub connector: Option<String>,
-    /// `permits`, `expiry`, `all` or `check`.
-    #[serde(default, deserialize_with = "value::text")]
-    pub kind: String,
-    /// `queued`, `running`, `done`, `failed` or `cancelled`.
-    #[serde(default, deserialize_with = "value::text")]
-    pub state: String,
-    /// `button`, `cron`, `cli` or `rpc`.
-    #[serde(default, deserialize_with = "value::text")]
-    pub trigger: String,
+    /// What it is about.
+    #[serde(default)]
+    pub kind: Label<Kind>,
+    /// Where it stands.
+    #[serde(default)]
+    pub state: Label<State>,
+    /// What started it.
+    #[serde(default)]
+    pub trigger: Label<Trigger>,
     /// Who asked for it.
     #[serde(default, rename(deserialize = "user_id"))]
     #[serde(deserialize_with = "value::display_name")]
@@ -40,7 +38,7 @@ pub struct Summary {
     /// Whose row has none.
     #[serde(default, rename(deserialize = "no_date_count"))]
     pub no_date: u64,
-    /// That SICANTIK does not know.
+    /// That the server does not know.
     #[serde(default, rename(deserialize = "not_registered_count"))]
     pub not_registered: u64,
     /// That could not be settled.
@@ -52,13 +50,13 @@ pub struct Summary {
     /// Permits per second.
     #[serde(default)]
     pub rate: f64,
-    /// Seconds to the end, as last reported; 0 when not known.
+    /// Seconds to the end, as last reported; 0 if unknown.
     #[serde(default)]
     pub eta_seconds: u64,
     /// Seconds it took; 0 until it has ended.
     #[serde(default)]
     pub duration: f64,
-    /// Whether somebody pressed Stop.
+    /// Whether somebody asked it to stop.
     #[serde(default, deserialize_with = "value::truth")]
     pub cancel_requested: bool,
     /// How often it was claimed.
@@ -78,7 +76,7 @@ pub struct Summary {
     pub message: String,
 }
 
-const SUMMARY: &[&str] = &[
+const FIELDS: &[&str] = &[
     "id",
     "connector_id",
     "kind",
@@ -111,7 +109,7 @@ pub struct Failure {
     #[serde(default, rename(deserialize = "permit_name"))]
     #[serde(deserialize_with = "value::text")]
     pub permit_number: String,
-    /// Why: the names of [`super::Reason`], and any a later addon has.
+    /// Why: the label of the reason.
     #[serde(default, deserialize_with = "value::text")]
     pub reason: String,
     /// What the server said.
@@ -120,39 +118,40 @@ pub struct Failure {
 }
 
 /// The latest runs, newest first.
-pub async fn list(client: &Client, limit: usize) -> Result<Vec<Summary>, Error> {
-    summaries(client, Vec::new(), limit).await
+pub async fn list(client: &Client, limit: usize) -> Result<Vec<Run>, Error> {
+    search(client, Vec::new(), limit).await
 }
 
 /// One run, or `None` if there is none of this id.
-pub async fn read(client: &Client, run_id: i64) -> Result<Option<Summary>, Error> {
-    Ok(summaries(client, vec![json!(["id", "=", run_id])], 1).await?.pop())
+pub async fn read(client: &Client, run_id: i64) -> Result<Option<Run>, Error> {
+    Ok(search(client, vec![json!(["id", "=", run_id])], 1).await?.pop())
 }
 
-/// The run that works now on the SICANTIK server `host`, written as the addon does (see [`crate::outbound::server`]).
+/// The run that is asking the server `host` now. The name is written as the addon does: see
+/// [`crate::outbound::server`].
 ///
 /// # Errors
 ///
 /// What Odoo answers.
-pub async fn working_on(client: &Client, host: &str) -> Result<Option<Summary>, Error> {
+pub async fn working_on(client: &Client, host: &str) -> Result<Option<Run>, Error> {
     let now = value::datetime(Utc::now());
     let domain = vec![
         json!(["state", "=", "running"]),
         json!(["host", "=", host]),
         json!(["lease_until", ">=", now]),
     ];
-    Ok(summaries(client, domain, 1).await?.pop())
+    Ok(search(client, domain, 1).await?.pop())
 }
 
-async fn summaries(client: &Client, domain: Domain, limit: usize) -> Result<Vec<Summary>, Error> {
+async fn search(client: &Client, domain: Domain, limit: usize) -> Result<Vec<Run>, Error> {
     let kwargs = json!({
-        "domain": domain, "fields": SUMMARY, "limit": limit, "order": "id desc",
+        "domain": domain, "fields": FIELDS, "limit": limit, "order": "id desc",
     });
-    client.call_idempotent(MODEL, "search_read", kwargs).await
+    client.call_idempotent(model::RUN, "search_read", kwargs).await
 }
 
-/// Failures of a run in the order they happened, at most `limit`, after the line `after` (0: from
-/// the first).
+/// Failures of a run in the order in which they happened, at most `limit`, after the line `after`
+/// (0: from the first).
 pub async fn failures(
     client: &Client,
     run_id: i64,
@@ -163,5 +162,5 @@ pub async fn failures(
         "domain": [["run_id", "=", run_id], ["id", ">", after]],
         "fields": ["id", "permit_name", "reason", "detail"], "limit": limit, "order": "id",
     });
-    client.call_idempotent(LINE, "search_read", kwargs).await
+    client.call_idempotent(model::RUN_LINE, "search_read", kwargs).await
 }

@@ -1,9 +1,9 @@
-//! What is remembered of one registration, and what a further row of it says that is new.
+//! What is remembered of one registration, and what a further row adds to it.
 
 use chrono::NaiveDate;
 
 use crate::odoo::run::ListedPermit;
-use crate::sicantik::{Row, permit_date};
+use crate::sicantik::Row;
 
 /// A registration, held small: 16 digits nearly always.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -26,7 +26,7 @@ impl Registration {
     }
 }
 
-/// No page of a sweep.
+/// Not a page of a sweep.
 pub(super) const NOWHERE: u32 = u32::MAX;
 
 /// What is remembered of a registration; there may be a hundred thousand.
@@ -43,14 +43,16 @@ pub(super) struct Entry {
     pub(super) page: u32,
     /// Whether only rows without an applicant have been seen of it.
     pub(super) is_junk: bool,
-    /// Whether rows of one moment say different things of it, or name different dates. Which of them is met first changes
-    /// with the order of the answers; it must not change what Odoo has every night.
+    /// Whether rows of one moment say different things of it, or have different dates. Which of
+    /// them comes first depends on the order of the answers, and must not change Odoo's permit
+    /// every night.
     pub(super) has_other_texts: bool,
     pub(super) has_other_date: bool,
 }
 
 impl Entry {
-    /// Whether a further row of the permit says something that has to be passed on; leaves just that in `permit`.
+    /// Whether a further row of the permit says something that has to be passed on; leaves only
+    /// that in `permit`.
     pub(super) fn compare(
         &mut self,
         permit: &mut ListedPermit,
@@ -66,7 +68,7 @@ impl Entry {
             return false;
         }
         if has_other_texts && self.has_other_texts {
-            // The row that was met first speaks for the permit. Odoo keeps what is not said.
+            // The row that came first speaks for the permit. Odoo keeps what is not said.
             permit.permit_number.clear();
             permit.applicant_name.clear();
             permit.permit_type_name.clear();
@@ -91,17 +93,18 @@ impl Entry {
     }
 }
 
-/// A row in the form that Odoo takes. A date that cannot be read is not said: the permit is asked for by itself.
+/// A row in the form that Odoo takes. A date that cannot be read is not said: the permit is then
+/// asked about by itself.
 pub(super) fn listed(row: &Row) -> ListedPermit {
     let tidy = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     ListedPermit {
         registration_id: row.registration_id.trim().to_owned(),
-        // To the letter: SICANTIK compares it so.
+        // To the letter: the server compares it so.
         permit_number: row.permit_number.clone(),
         applicant_name: tidy(&row.applicant_name),
         permit_type_name: tidy(&row.permit_type_name),
-        received_date: permit_date(row.received.as_deref()).ok().flatten(),
-        expiry_date: row.expiry.as_deref().and_then(|text| permit_date(Some(text)).ok()),
+        received_date: row.received_date(),
+        expiry_date: row.expiry_date(),
         other_expiry_date: None,
         again: false,
     }

@@ -3,24 +3,24 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
+use super::imported::Imported;
 use super::page::{self, PageRead};
-use super::plan::Sweep;
+use super::paging::Paging;
 use super::seen::Seen;
 use super::store::{Ledger, Store};
 use super::sweep::{Swept, sweep_in};
-use crate::odoo::permit::RegisteredPages;
-use crate::odoo::run::{self, ListedPermit, ListingProgress, RecordedListing, Unlisted};
-use crate::sync::batch::fenced;
-use crate::sync::expiry::Halt;
-use crate::{outbound, sicantik};
-
-/// How long pages on their way are waited for when the work has to stop.
-const GRACE: Duration = Duration::from_secs(1);
+use crate::odoo::permit;
+use crate::odoo::run::{self, ListedPermit, Reply, Unlisted};
+use crate::outbound::Traffic;
+use crate::sicantik::Error;
+use crate::sync::end::Halt;
+use crate::sync::heartbeat::{self, fenced};
+use crate::sync::server::LicensingServer;
 
 /// A listing that still shows new permits after so many sweeps moves faster than it can be read.
 const MOST_SWEEPS: u32 = 6;
@@ -33,30 +33,15 @@ const WAITING_PAGES: usize = 2;
 
 /// What to import, and where to.
 #[derive(Debug)]
-pub struct Import<'a> {
-    /// SICANTIK. When its client has to stop, the import does.
-    pub sicantik: &'a sicantik::Client,
-    /// How to read the listing.
-    pub how: Sweep,
-    /// Odoo, and the run that `worker` holds there; none for a dry run.
+pub struct Import<'a, L> {
+    /// The server. The import stops with it.
+    pub server: &'a L,
+    /// In which pages to read the listing.
+    pub paging: Paging,
+    /// The run in Odoo; none for a dry run.
     pub ledger: Option<Ledger<'a>>,
     /// See [`crate::sync::Work::wake`].
     pub wake: Arc<Notify>,
-}
-
-/// What came of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Imported {
-    /// Pages, rows, requests.
-    pub listing: ListingProgress,
-    /// Permits made, changed, and left as they were.
-    pub stored: RecordedListing,
-    /// Permits of Odoo that have left the listing since it was last read whole; not known unless it was now.
-    pub unlisted: Option<u64>,
-    /// Whether nothing can have been missed.
-    pub complete: bool,
-    /// How long it took.
-    pub elapsed: Duration,
 }
 
 /// How the import ended.
@@ -70,17 +55,21 @@ pub struct ImportEnded {
     pub halt: Option<Halt>,
 }
 
-/// Reads the listing until nothing can have been missed, and has it stored page by page. `report` hears of each page.
-pub async fn import(job: Import<'_>, report: &mut (dyn FnMut(&Imported) + Send)) -> ImportEnded {
-    let before = job.sicantik.gate().traffic();
-    let stop = job.sicantik.stop().clone();
+/// Reads the listing until nothing can have been missed, and has it stored page by page. `report`
+/// is called after each page.
+pub async fn import<L: LicensingServer>(
+    job: Import<'_, L>,
+    report: &mut (dyn FnMut(&Imported) + Send),
+) -> ImportEnded {
+    let before = job.server.gate().traffic();
+    let stop = job.server.stop().clone();
     let mut importer = Importer {
         store: Store::new(job.ledger),
         stopping: Box::pin(async move {
             stop.cancelled().await;
-            tokio::time::sleep(GRACE).await;
+            tokio::time::sleep(heartbeat::GRACE).await;
         }),
-        how: job.how,
+        paging: job.paging,
         job,
         report,
         before,
@@ -94,15 +83,16 @@ pub async fn import(job: Import<'_>, report: &mut (dyn FnMut(&Imported) + Send))
     ImportEnded { imported: importer.imported, last_batch: importer.store.last_batch(), halt }
 }
 
-struct Importer<'a, 'r> {
-    job: Import<'a>,
+struct Importer<'a, 'r, L> {
+    job: Import<'a, L>,
     report: &'r mut (dyn FnMut(&Imported) + Send),
-    before: outbound::Traffic,
+    before: Traffic,
     started: Instant,
-    /// Ready when the work has been told to stop and no more is waited for.
+    /// Ready when the work has to stop and its grace period is over.
     stopping: Pin<Box<dyn Future<Output = ()> + Send>>,
-    /// How the listing is read: as was asked for, or in smaller pages where SICANTIK gives no larger ones.
-    how: Sweep,
+    /// In which pages the listing is read: smaller than was asked for where the server gives no
+    /// larger ones.
+    paging: Paging,
     seen: Seen,
     store: Store<'a>,
     /// How many rows the last sweep found.
@@ -110,13 +100,13 @@ struct Importer<'a, 'r> {
     imported: Imported,
 }
 
-impl Importer<'_, '_> {
+impl<L: LicensingServer> Importer<'_, '_, L> {
     async fn run(&mut self) -> Result<(), Halt> {
         let result = self.read().await;
         if !matches!(result, Err(Halt::Odoo(_) | Halt::Lost)) {
             self.note();
             if result.is_ok() {
-                // Otherwise more rows may belong with these, unread: they wait for the next run.
+                // Otherwise rows that belong with these may be unread: they wait for the next run.
                 self.store.release();
             }
             // What has been read is stored, however the reading ended.
@@ -126,24 +116,24 @@ impl Importer<'_, '_> {
         self.compare().await
     }
 
-    /// Whether the listing was read whole.
+    /// Reads the listing; answers whether it was read completely.
     async fn read(&mut self) -> Result<bool, Halt> {
-        self.store.learn_numbers().await?;
+        self.store.read_numbers().await?;
         let mut is_first = true;
         for sweep in 0..MOST_SWEEPS {
             let known = self.seen.registrations();
             self.seen.begin();
-            match self.sweep_once(self.how.phase(sweep)).await? {
+            match self.sweep_once(self.paging.phase(sweep)).await? {
                 Swept::Whole { end } => self.end = Some(end),
                 Swept::Capped { rows } => {
-                    self.how = Sweep::within(rows);
+                    self.paging = Paging::within(rows);
                     continue;
                 }
-                // Behind what is not answered nothing is known.
-                Swept::CutShort | Swept::Unheard => return Ok(false),
+                // Nothing is known of what follows unanswered pages.
+                Swept::CutShort | Swept::ReceiverClosed => return Ok(false),
             }
             self.seen.end();
-            // A second sweep is complete when it shows nothing that the first has not shown; the first, when nothing moved.
+            // The first sweep is complete if nothing moved; a later one, if it shows nothing new.
             let is_settled =
                 if is_first { !self.seen.has_moved() } else { self.seen.registrations() == known };
             is_first = false;
@@ -156,66 +146,67 @@ impl Importer<'_, '_> {
         Ok(false)
     }
 
-    async fn sweep_once(&mut self, how: Sweep) -> Result<Swept, Halt> {
+    async fn sweep_once(&mut self, paging: Paging) -> Result<Swept, Halt> {
         let (sender, mut pages) = mpsc::channel(WAITING_PAGES);
-        let (sicantik, expected) = (self.job.sicantik.clone(), self.end);
-        // A task of its own: answers come in while Odoo is waited for. It ends when it is dropped.
+        let (server, expected) = (self.job.server.clone(), self.end);
+        // A task of its own, so that answers are taken while Odoo is waited for. Dropping it ends
+        // it.
         let mut sweeping = JoinSet::new();
-        sweeping.spawn(async move { sweep_in(&sicantik, how, expected, &sender).await });
+        sweeping.spawn(async move { sweep_in(&server, paging, expected, &sender).await });
         while let Some(page) = self.next(&mut pages).await? {
-            let news = self.seen.take(&page, how);
-            self.passed_on(news).await?;
+            let news = self.seen.take(&page, paging);
+            self.pass_on(news).await?;
         }
-        self.joined(sweeping).await
+        self.join(sweeping).await
     }
 
-    /// Looks at the front again, and at what stands behind it as long as nothing there is known, until the front shows
-    /// nothing new. Whether that came to pass.
+    /// Looks at the front again, and at the pages behind it as long as they hold nothing known,
+    /// until the front shows nothing new. Answers whether it got that far.
     async fn look_back(&mut self) -> Result<bool, Halt> {
         let began = self.seen.now();
         let mut offset = 0;
         for _ in 0..MOST_LOOKS {
             let page = self.look_at(offset).await?;
             let glance = self.seen.glance(&page, began);
-            self.passed_on(glance.news).await?;
+            self.pass_on(glance.news).await?;
             if page.rows.is_empty() && offset == 0 && self.seen.registrations() > 0 {
-                // A stray answer: a moment ago there were rows.
+                // A stray answer: there were rows a moment ago.
                 continue;
             }
-            if glance.is_stale && offset == 0 {
+            if !glance.has_new && offset == 0 {
                 return Ok(true);
             }
-            offset = if glance.may_go_on { offset + self.how.step } else { 0 };
+            offset = if glance.may_go_on { offset + self.paging.step } else { 0 };
         }
         Ok(false)
     }
 
     async fn look_at(&mut self, offset: u32) -> Result<PageRead, Halt> {
         let (sender, mut pages) = mpsc::channel(1);
-        let (sicantik, limit) = (self.job.sicantik.clone(), self.how.limit());
+        let (server, limit) = (self.job.server.clone(), self.paging.limit());
         let mut looking = JoinSet::new();
         looking.spawn(async move {
-            let reading = page::read(&sicantik, offset, limit).await?;
-            // Who does not receive has stopped the import.
+            let reading = page::read(&server, offset, limit).await?;
+            // Nobody receives once the import has stopped.
             let _ = sender.send(reading.page).await;
             Ok(())
         });
         match self.next(&mut pages).await? {
             Some(page) => Ok(page),
-            None => self.joined(looking).await.map(|()| PageRead::default()),
+            None => self.join(looking).await.map(|()| PageRead::default()),
         }
     }
 
-    /// What a task that reads has come to.
-    async fn joined<T: 'static>(
+    /// The result of a task that reads.
+    async fn join<T: 'static>(
         &mut self,
-        mut reading: JoinSet<Result<T, sicantik::Error>>,
+        mut reading: JoinSet<Result<T, Error>>,
     ) -> Result<T, Halt> {
         let read = reading.join_next().await.expect("a task was spawned");
         read.expect("reading does not panic").map_err(|error| self.halt(error))
     }
 
-    /// The next page that is read. Meanwhile Odoo hears that the work goes on.
+    /// The next page that is read. Meanwhile heartbeats are sent.
     async fn next(
         &mut self,
         pages: &mut mpsc::Receiver<PageRead>,
@@ -226,37 +217,37 @@ impl Importer<'_, '_> {
                 biased;
                 () = &mut self.stopping => return Err(Halt::Interrupted),
                 () = wake.notified() => {}
-                () = self.store.silence() => {}
+                () = self.store.heartbeat_due() => {}
                 page = pages.recv() => return Ok(page),
             }
-            self.tell().await?;
+            self.send().await?;
         }
     }
 
-    async fn passed_on(&mut self, news: Vec<ListedPermit>) -> Result<(), Halt> {
+    async fn pass_on(&mut self, news: Vec<ListedPermit>) -> Result<(), Halt> {
         self.imported.listing.pages += 1;
         self.store.keep(news);
         self.note();
         (self.report)(&self.imported);
         while self.store.is_due() {
-            self.tell().await?;
+            self.send().await?;
         }
         Ok(())
     }
 
-    /// Stores what waits, or only says that the work goes on.
-    async fn tell(&mut self) -> Result<(), Halt> {
+    /// Stores what waits, or sends a mere heartbeat.
+    async fn send(&mut self) -> Result<(), Halt> {
         self.note();
-        let gate = self.job.sicantik.gate();
+        let gate = self.job.server.gate();
         fenced(self.store.some(self.imported.listing), &|length| gate.pause_for(length)).await
     }
 
-    /// Finds the permits of Odoo that the listing has no longer, or again, and says so.
+    /// Tells Odoo which of its permits the listing has no longer, and which it has again.
     async fn compare(&mut self) -> Result<(), Halt> {
         let Some(ledger) = self.job.ledger else { return Ok(()) };
         let mut unlisted = Unlisted::default();
         if self.imported.complete {
-            let mut pages = RegisteredPages::new(ledger.odoo, ledger.connector_id);
+            let mut pages = permit::registered(ledger.odoo, ledger.connector_id);
             while let Some(page) = pages.next_page().await? {
                 for permit in page {
                     match (self.seen.contains(&permit.registration_id), permit.listed) {
@@ -266,21 +257,23 @@ impl Importer<'_, '_> {
                     }
                 }
                 if self.store.is_due() {
-                    self.tell().await?;
+                    self.send().await?;
                 }
             }
             self.imported.unlisted = Some(unlisted.missing.len() as u64);
         }
         let complete = self.imported.complete;
-        let held =
-            run::listing_done(ledger.odoo, ledger.run_id, ledger.worker, complete, &unlisted)
-                .await?;
-        if held { Ok(()) } else { Err(Halt::Lost) }
+        let Ledger { odoo, run_id, worker, .. } = ledger;
+        match run::listing_done(odoo, run_id, worker, complete, &unlisted).await? {
+            // Step one is over: a stop is for the next step to hear.
+            Reply::Go(_) | Reply::Stop(_) => Ok(()),
+            Reply::Lost => Err(Halt::Lost),
+        }
     }
 
-    /// Brings the numbers up to date.
+    /// Brings the figures up to date.
     fn note(&mut self) {
-        let traffic = self.job.sicantik.gate().traffic();
+        let traffic = self.job.server.gate().traffic();
         let listing = &mut self.imported.listing;
         listing.requests = traffic.requests - self.before.requests;
         listing.retries = traffic.retries - self.before.retries;
@@ -291,9 +284,9 @@ impl Importer<'_, '_> {
         self.imported.elapsed = self.started.elapsed();
     }
 
-    fn halt(&self, error: sicantik::Error) -> Halt {
+    fn halt(&self, error: Error) -> Halt {
         match error {
-            sicantik::Error::Stopped => Halt::Interrupted,
+            Error::Stopped => Halt::Interrupted,
             error if self.imported.listing.pages == 0 => Halt::Away(error),
             error => Halt::Sicantik(error),
         }

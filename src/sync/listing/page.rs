@@ -2,18 +2,19 @@
 
 use std::ops::Range;
 
-use crate::sicantik::{Client, Error, Row, Unreadable};
+use crate::sicantik::{Error, Row};
+use crate::sync::server::LicensingServer;
 
 /// A part of a page that was in trouble is asked for once; the smallest, a single row, once more.
 const TRIES_OF_A_PART: u32 = 1;
 const TRIES_OF_A_ROW: u32 = 2;
 
-/// After so many single rows in a row without an answer the rest of the page is given up: each of them has taken two
-/// time-outs, and behind some offsets the server never answers.
-const SILENT_ROWS: u32 = 3;
+/// After so many single rows in a row without an answer the rest of the page is given up: each of
+/// them has taken two time-outs, and behind some offsets the server never answers.
+const UNANSWERED_ROWS: u32 = 3;
 
-/// The same for rows that are answered at once, but not so that they can be read.
-const ODD_ROWS: u32 = 20;
+/// The same for rows that are answered promptly, but unparsable.
+const UNREADABLE_ROWS: u32 = 20;
 
 /// A page as it was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,86 +66,84 @@ impl PageRead {
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     pub(super) page: PageRead,
-    /// Whether the server said that nothing stands where the page stops.
+    /// Whether the server said that there are no rows where the page stops.
     pub(super) is_empty_behind: bool,
-    /// Whether its rest was given up.
+    /// Whether the rest of it was given up.
     pub(super) is_given_up: bool,
 }
 
-/// Reads up to `limit` rows from `offset` on. A page that cannot be had whole is read in halves, and these in halves, down
-/// to single rows; a row that cannot be had alone is left out.
+/// Reads up to `limit` rows from `offset` on. A page that cannot be had whole is read in halves,
+/// and these in halves, down to single rows; a row that cannot be had alone is left out.
 ///
 /// # Errors
 ///
-/// What smaller pages do not help against; and any error while the server does not answer its cheapest question either.
-pub(super) async fn read(client: &Client, offset: u32, limit: u32) -> Result<Reading, Error> {
-    match client.listing(limit, offset).await {
+/// An error that smaller pages do not avoid, and any error while the server is away.
+pub(super) async fn read(
+    server: &impl LicensingServer,
+    offset: u32,
+    limit: u32,
+) -> Result<Reading, Error> {
+    match server.page(limit, offset).await {
         Ok(rows) => {
             let is_empty_behind = rows.is_empty();
             let page = PageRead { offset, rows, ..PageRead::default() };
             Ok(Reading { page, is_empty_behind, is_given_up: false })
         }
-        Err(error) if may_be_a_row(&error) => {
-            is_there(client, &error).await?;
+        Err(error) if may_be_one_row(&error) => {
+            check_presence(server, &error).await?;
             tracing::warn!(offset, limit, %error, "A page of the listing is read in smaller parts");
-            parts(client, offset, limit).await
+            parts(server, offset, limit).await
         }
         Err(error) => Err(error),
     }
 }
 
-/// Whether a smaller page may be answered: large or slow ones are not, and a single odd row spoils its whole page.
-fn may_be_a_row(error: &Error) -> bool {
-    match error {
-        Error::Unreadable(Unreadable::TooLarge { .. }) => true,
-        Error::Unreadable(Unreadable::Field { path, .. }) => path.starts_with('['),
-        error => error.is_transient(),
-    }
+/// Whether a smaller page may succeed: a large or slow page may not be answered, and a single bad
+/// row spoils its whole page.
+fn may_be_one_row(error: &Error) -> bool {
+    error.is_transient() || error.is_about_size_or_row()
 }
 
-/// Is it the page, or the server? One that has sent an odd row is there.
-async fn is_there(client: &Client, error: &Error) -> Result<(), Error> {
-    if error.is_transient() {
-        client.ping().await?;
-    }
-    Ok(())
+/// Is it the page, or the server? A server that has sent a bad row is there.
+async fn check_presence(server: &impl LicensingServer, error: &Error) -> Result<(), Error> {
+    if error.is_transient() { server.probe().await } else { Ok(()) }
 }
 
-async fn parts(client: &Client, offset: u32, limit: u32) -> Result<Reading, Error> {
+async fn parts(server: &impl LicensingServer, offset: u32, limit: u32) -> Result<Reading, Error> {
     let end = offset.saturating_add(limit);
     let mut reading = Reading::default();
     let page = &mut reading.page;
     (page.offset, page.in_parts) = (offset, true);
-    let (mut silent, mut odd) = (0, 0);
+    let (mut unanswered, mut unreadable) = (0, 0);
     let mut ranges = Vec::new();
     split(offset..end, &mut ranges);
     while let Some(range) = ranges.pop() {
         let length = range.end - range.start;
         let tries = if length == 1 { TRIES_OF_A_ROW } else { TRIES_OF_A_PART };
-        match client.listing_in(length, range.start, tries).await {
+        match server.page_with_tries(length, range.start, tries).await {
             Ok(rows) if rows.is_empty() => {
                 reading.is_empty_behind = true;
                 break;
             }
             Ok(rows) => {
-                (silent, odd) = (0, 0);
-                // A server that gives fewer than were asked for is asked for the rest.
+                (unanswered, unreadable) = (0, 0);
+                // A server that gives fewer rows than it was asked for is asked for the rest.
                 let behind = range.start + (rows.len() as u32).min(length);
                 page.rows.extend(rows.into_iter().take(length as usize));
                 if behind < range.end {
                     ranges.push(behind..range.end);
                 }
             }
-            Err(error) if may_be_a_row(&error) && length == 1 => {
-                is_there(client, &error).await?;
+            Err(error) if may_be_one_row(&error) && length == 1 => {
+                check_presence(server, &error).await?;
                 let offset = range.start;
                 tracing::warn!(offset, %error, "A row of the listing cannot be read and is left out");
                 if error.is_transient() {
-                    silent += 1;
+                    unanswered += 1;
                 } else {
-                    odd += 1;
+                    unreadable += 1;
                 }
-                if silent == SILENT_ROWS || odd == ODD_ROWS {
+                if unanswered == UNANSWERED_ROWS || unreadable == UNREADABLE_ROWS {
                     tracing::warn!(offset, end, "The rest of the page is left out");
                     page.gaps.push(range.start..end);
                     reading.is_given_up = true;
@@ -152,14 +151,14 @@ async fn parts(client: &Client, offset: u32, limit: u32) -> Result<Reading, Erro
                 }
                 page.gaps.push(range);
             }
-            Err(error) if may_be_a_row(&error) => split(range, &mut ranges),
+            Err(error) if may_be_one_row(&error) => split(range, &mut ranges),
             Err(error) => return Err(error),
         }
     }
     Ok(reading)
 }
 
-/// Puts the two halves of `range` upon `ranges`, the first on top.
+/// Pushes the two halves of `range` onto `ranges`, the first on top.
 fn split(range: Range<u32>, ranges: &mut Vec<Range<u32>>) {
     let middle = range.start + (range.end - range.start).div_ceil(2);
     if middle < range.end {

@@ -5,11 +5,11 @@ use std::hash::{BuildHasher, RandomState};
 
 use super::entry::{Entry, NOWHERE, Registration, listed};
 use super::page::PageRead;
-use super::plan::Sweep;
+use super::paging::Paging;
 use crate::odoo::run::ListedPermit;
 use crate::sicantik::Row;
 
-/// The rows at a page's ends, by which it is fitted to its neighbours.
+/// The rows at a page's ends, which are compared with its neighbours'.
 #[derive(Debug, Default)]
 struct Edges {
     first: Vec<Registration>,
@@ -26,24 +26,25 @@ pub(super) struct Seen {
     moment: u32,
     edges: HashMap<u32, Edges>,
     moved: bool,
-    /// Rows that are left out for want of an applicant, and rows that could not be read, of the current sweep.
+    /// Rows of the current sweep that have no applicant, and those that could not be read.
     junk: u64,
     skipped: u64,
-    /// The same of the sweep before, until the current one is over.
+    /// The same of the sweep before, until the current one has ended.
     before: (u64, u64),
-    /// Whether the rows carry an expiry date's field, once one has been seen.
+    /// Whether rows have a field for the expiry date, once one has been seen.
     pub(super) upgraded: Option<bool>,
 }
 
-/// A look at a page beside the sweeps.
+/// A look at a page outside of the sweeps.
 #[derive(Debug)]
 pub(super) struct Glance {
-    /// The permits in it that are new, or other than they were.
+    /// The permits in it that are new or have changed.
     pub(super) news: Vec<ListedPermit>,
-    /// Whether something there is new, and no permit was known before the looks began: more may have come in behind it.
+    /// Whether a registration there is new and no permit there was known before the looks began:
+    /// more may have come in behind it.
     pub(super) may_go_on: bool,
-    /// Whether nothing there is new.
-    pub(super) is_stale: bool,
+    /// Whether a registration there is new.
+    pub(super) has_new: bool,
 }
 
 impl Seen {
@@ -57,13 +58,13 @@ impl Seen {
         self.skipped = 0;
     }
 
-    /// Says that the sweep is over.
+    /// Ends the sweep.
     pub(super) fn end(&mut self) {
         self.before = (0, 0);
     }
 
-    /// Rows left out: those without an applicant, and those that could not be read. While the listing is swept again, they
-    /// do not begin from nothing again.
+    /// Rows left out: those without an applicant, and those that could not be read. During another
+    /// sweep they do not start from zero again.
     pub(super) fn counts(&self) -> (u64, u64) {
         (self.junk.max(self.before.0), self.skipped.max(self.before.1))
     }
@@ -83,28 +84,28 @@ impl Seen {
         self.rows.contains_key(&Registration::new(registration_id.trim()))
     }
 
-    /// Takes in a page of a sweep; returns the permits in it that are new, or other than they were.
-    pub(super) fn take(&mut self, page: &PageRead, how: Sweep) -> Vec<ListedPermit> {
-        let next = how.start(page.index.saturating_add(1)).unwrap_or(u32::MAX);
+    /// Takes in a page of a sweep; returns the permits in it that are new or have changed.
+    pub(super) fn take(&mut self, page: &PageRead, paging: Paging) -> Vec<ListedPermit> {
+        let next = paging.start(page.index.saturating_add(1)).unwrap_or(u32::MAX);
         let mut news = Vec::new();
         let mut edges = Edges::default();
         for (place, row) in page.placed() {
             let registration = Registration::new(row.registration_id.trim());
             let is_own = place < next;
-            if place < page.offset + how.overlap {
+            if place < page.offset + paging.overlap {
                 edges.first.push(registration.clone());
             }
             if !is_own {
                 edges.beyond.push(registration.clone());
             }
-            // What is the next page's own is counted there.
+            // The next page's own rows are counted there.
             self.junk += u64::from(is_own && row.is_junk());
             news.extend(self.take_row(row, registration, is_own.then_some(page.index)));
         }
         for gap in &page.gaps {
             self.skipped += u64::from(gap.end.min(next).saturating_sub(gap.start));
         }
-        // Parts are not of one moment: a row may have gone from one to the other.
+        // Parts are not of one moment: a row may have moved from one to the other.
         self.moved |= page.in_parts;
         if !page.in_parts {
             self.edges.insert(page.index, edges);
@@ -112,15 +113,16 @@ impl Seen {
         news
     }
 
-    /// The moment from which on what is seen is new to those who look.
+    /// The moment from which on anything seen is new to a look that begins now.
     pub(super) fn now(&self) -> u32 {
         self.moment + 1
     }
 
-    /// Takes in a page that is looked at beside a sweep, in looks that began at `began`: where it stands says nothing.
+    /// Takes in a page that is looked at outside of a sweep, in looks that began at `began`. Its
+    /// position says nothing.
     pub(super) fn glance(&mut self, page: &PageRead, began: u32) -> Glance {
         self.moment += 1;
-        // Most likely the sweep has left out the same rows.
+        // Most likely the sweep left out the same rows.
         self.skipped = self.skipped.max(u64::from(page.skipped()));
         let before = self.rows.len();
         let mut news = Vec::new();
@@ -131,8 +133,8 @@ impl Seen {
             has_known |= entry.is_some_and(|entry| entry.since < began && !entry.is_junk);
             news.extend(self.take_row(row, registration, None));
         }
-        let is_stale = self.rows.len() == before;
-        Glance { news, may_go_on: !is_stale && !has_known, is_stale }
+        let has_new = self.rows.len() > before;
+        Glance { news, may_go_on: has_new && !has_known, has_new }
     }
 
     fn take_row(
@@ -171,8 +173,9 @@ impl Seen {
             (entry.moment, entry.page) = (self.moment, NOWHERE);
         }
         if let Some(page) = own_page {
-            // Within one page, which is of one moment, a registration is repeated by the server; on two pages, its
-            // row has moved from one to the other, and another row the opposite way, perhaps unseen.
+            // Within one page, which is of one moment, the server repeats a registration. On two
+            // pages, its row has moved from one to the other, and another row the opposite way,
+            // perhaps unseen.
             self.moved |= entry.page != NOWHERE && entry.page != page;
             entry.page = page;
         }
@@ -204,7 +207,7 @@ mod tests {
 
     use super::*;
 
-    const HOW: Sweep = Sweep { step: 3, overlap: 2, shift: 0 };
+    const PAGING: Paging = Paging { step: 3, overlap: 2, shift: 0 };
 
     fn page(offset: u32, names: &str) -> PageRead {
         let rows = names.chars().map(|name| Row {
@@ -212,7 +215,7 @@ mod tests {
             applicant_name: "Ginting".into(),
             ..Row::default()
         });
-        let index = offset / HOW.step;
+        let index = offset / PAGING.step;
         PageRead { index, offset, rows: rows.collect(), ..PageRead::default() }
     }
 
@@ -236,8 +239,8 @@ mod tests {
     fn a_listing_that_stands_still_has_not_moved() {
         let mut seen = begun();
         // The server repeats `b` by itself.
-        assert_eq!(news(&seen.take(&page(3, "defg"), HOW)), "defg");
-        assert_eq!(news(&seen.take(&page(0, "abbde"), HOW)), "ab");
+        assert_eq!(news(&seen.take(&page(3, "defg"), PAGING)), "defg");
+        assert_eq!(news(&seen.take(&page(0, "abbde"), PAGING)), "ab");
         assert!(!seen.has_moved());
         assert_eq!(seen.len(), 6);
     }
@@ -246,8 +249,8 @@ mod tests {
     fn an_edge_that_does_not_fit_shows_a_movement() {
         for (second, has_moved) in [("ed", true), ("de", false), ("d", true), ("dfe", true)] {
             let mut seen = begun();
-            seen.take(&page(0, "abcde"), HOW);
-            seen.take(&page(3, second), HOW);
+            seen.take(&page(0, "abcde"), PAGING);
+            seen.take(&page(3, second), PAGING);
             assert_eq!(seen.has_moved(), has_moved, "{second}");
         }
     }
@@ -255,8 +258,8 @@ mod tests {
     #[test]
     fn a_row_on_two_pages_shows_a_movement() {
         let mut seen = begun();
-        seen.take(&page(0, "abcde"), HOW);
-        seen.take(&page(6, "ghb"), HOW);
+        seen.take(&page(0, "abcde"), PAGING);
+        seen.take(&page(6, "ghb"), PAGING);
         assert!(seen.has_moved());
     }
 
@@ -267,11 +270,11 @@ mod tests {
             page.rows[place].applicant_name = "-".into();
             page
         };
-        assert_eq!(news(&seen.take(&junk(page(0, "xbcde"), 0), HOW)), "bcde");
-        seen.take(&page(3, "defgh"), HOW);
+        assert_eq!(news(&seen.take(&junk(page(0, "xbcde"), 0), PAGING)), "bcde");
+        seen.take(&page(3, "defgh"), PAGING);
         assert!(!seen.has_moved());
         // Another permit has gone to its place, unseen.
-        seen.take(&junk(page(6, "ghx"), 2), HOW);
+        seen.take(&junk(page(6, "ghx"), 2), PAGING);
         assert!(seen.has_moved());
         assert!(seen.contains("x"), "it is listed all the same");
         assert_eq!((seen.counts(), seen.len()), ((2, 0), 7));
@@ -280,12 +283,12 @@ mod tests {
     #[test]
     fn only_what_is_new_or_other_is_passed_on() {
         let mut seen = begun();
-        seen.take(&page(0, "ab"), HOW);
+        seen.take(&page(0, "ab"), PAGING);
         assert_eq!(seen.upgraded, Some(false));
         let mut again = page(0, "abc");
         again.rows[1].expiry = Some("2030-01-02".into());
         seen.begin();
-        let passed_on = seen.take(&again, HOW);
+        let passed_on = seen.take(&again, PAGING);
         assert_eq!(news(&passed_on), "bc");
         assert_eq!(
             passed_on[0].expiry_date.flatten().map(|date| date.to_string()).as_deref(),
@@ -298,29 +301,32 @@ mod tests {
     #[test]
     fn another_date_in_the_same_sweep_is_said_once() {
         let mut seen = begun();
-        seen.take(&dated(0, "abc", "2030-01-02"), HOW);
-        let passed_on = seen.take(&dated(6, "b", "2031-01-02"), HOW);
+        seen.take(&dated(0, "abc", "2030-01-02"), PAGING);
+        let passed_on = seen.take(&dated(6, "b", "2031-01-02"), PAGING);
         assert_eq!(news(&passed_on), "b");
         let said = (passed_on[0].expiry_date, passed_on[0].other_expiry_date);
         let day = |year| Some(NaiveDate::from_ymd_opt(year, 1, 2));
         assert_eq!(said, (day(2030), day(2031)));
-        assert!(seen.take(&dated(9, "b", ""), HOW).is_empty());
+        assert!(seen.take(&dated(9, "b", ""), PAGING).is_empty());
         seen.begin();
-        assert!(seen.take(&dated(0, "b", "2031-01-02"), HOW).is_empty());
-        assert!(seen.take(&dated(6, "b", "2030-01-02"), HOW).is_empty());
+        assert!(seen.take(&dated(0, "b", "2031-01-02"), PAGING).is_empty());
+        assert!(seen.take(&dated(6, "b", "2030-01-02"), PAGING).is_empty());
     }
 
     #[test]
     fn another_date_later_is_a_change() {
         let mut seen = begun();
-        seen.take(&dated(0, "a", "2030-01-02"), HOW);
+        seen.take(&dated(0, "a", "2030-01-02"), PAGING);
         let began = seen.now();
         let looked = seen.glance(&dated(0, "a", "2031-01-02"), began);
-        assert_eq!((news(&looked.news).as_str(), looked.is_stale), ("a", true));
+        assert_eq!((news(&looked.news).as_str(), looked.has_new), ("a", false));
         assert_eq!(looked.news[0].other_expiry_date, None);
         seen.begin();
-        assert!(seen.take(&dated(0, "a", "2031-01-02"), HOW).is_empty());
-        assert!(seen.take(&page(0, "a"), HOW).is_empty(), "who says nothing contradicts nobody");
+        assert!(seen.take(&dated(0, "a", "2031-01-02"), PAGING).is_empty());
+        assert!(
+            seen.take(&page(0, "a"), PAGING).is_empty(),
+            "a row without a date contradicts none"
+        );
     }
 
     #[test]
@@ -331,17 +337,17 @@ mod tests {
             page
         };
         let mut seen = begun();
-        seen.take(&named(0, "Ginting", ""), HOW);
-        assert!(seen.take(&named(6, "Barus", ""), HOW).is_empty());
+        seen.take(&named(0, "Ginting", ""), PAGING);
+        assert!(seen.take(&named(6, "Barus", ""), PAGING).is_empty());
         seen.begin();
-        assert!(seen.take(&named(6, "Barus", ""), HOW).is_empty(), "whatever comes first then");
-        let passed_on = seen.take(&named(0, "Barus", "2030-01-02"), HOW);
+        assert!(seen.take(&named(6, "Barus", ""), PAGING).is_empty(), "whatever comes first then");
+        let passed_on = seen.take(&named(0, "Barus", "2030-01-02"), PAGING);
         assert_eq!((news(&passed_on).as_str(), passed_on[0].applicant_name.as_str()), ("a", ""));
         // A change in between is one.
         let mut seen = begun();
-        seen.take(&named(0, "Ginting", ""), HOW);
+        seen.take(&named(0, "Ginting", ""), PAGING);
         seen.begin();
-        assert_eq!(seen.take(&named(0, "Barus", ""), HOW)[0].applicant_name, "Barus");
+        assert_eq!(seen.take(&named(0, "Barus", ""), PAGING)[0].applicant_name, "Barus");
     }
 
     #[test]
@@ -353,8 +359,8 @@ mod tests {
         let mut second = page(3, "df");
         second.rows[0].applicant_name = "0".into();
         second.gaps.push(4..5);
-        seen.take(&first, HOW);
-        seen.take(&second, HOW);
+        seen.take(&first, PAGING);
+        seen.take(&second, PAGING);
         assert_eq!(seen.counts(), (1, 1));
         seen.begin();
         assert_eq!(seen.counts(), (1, 1), "they do not fall");
@@ -365,19 +371,19 @@ mod tests {
     #[test]
     fn a_look_tells_pages_of_news() {
         let mut seen = begun();
-        seen.take(&page(0, "ab"), HOW);
+        seen.take(&page(0, "ab"), PAGING);
         let began = seen.now();
         let mut told = |names: &str| {
             let glance = seen.glance(&page(0, names), began);
-            (news(&glance.news), glance.may_go_on, glance.is_stale)
+            (news(&glance.news), glance.may_go_on, glance.has_new)
         };
-        assert_eq!(told("xbc"), ("xc".to_owned(), false, false));
+        assert_eq!(told("xbc"), ("xc".to_owned(), false, true));
         assert_eq!(
             told("cyy"),
-            ("y".to_owned(), true, false),
+            ("y".to_owned(), true, true),
             "what the last look has shown is new"
         );
-        assert_eq!(told("cy"), (String::new(), false, true));
+        assert_eq!(told("cy"), (String::new(), false, false));
         let mut junk = page(0, "az");
         junk.rows[0].registration_id = "j".into();
         junk.rows[0].applicant_name = "-".into();

@@ -6,10 +6,10 @@ use std::hash::{BuildHasher, RandomState};
 use tokio::time::Instant;
 
 use crate::odoo::Client;
-use crate::odoo::permit::UnregisteredPages;
-use crate::odoo::run::{self, ListedPermit, ListingProgress, Next, RecordedListing};
-use crate::sync::batch::LONGEST_SILENCE;
-use crate::sync::expiry::Halt;
+use crate::odoo::permit;
+use crate::odoo::run::{self, ListedPermit, ListingProgress, RecordedListing, Reply};
+use crate::sync::end::Halt;
+use crate::sync::heartbeat;
 
 /// Rows that go to Odoo in one call, at least, while more are coming; twice as many at most.
 const BATCH: usize = 300;
@@ -36,8 +36,9 @@ pub(super) struct Store<'a> {
     last_batch: u64,
     last_call: Instant,
     waiting: VecDeque<ListedPermit>,
-    /// Hashes of the numbers of Odoo's permits without a registration. Odoo gives such a permit the registration of the only
-    /// row with its number, and can tell that it is the only one only if all rows with the number come in one call.
+    /// Hashes of the numbers of Odoo's permits without a registration. Odoo gives such a permit the
+    /// registration of the only row with its number, which it can only tell if all rows with that
+    /// number come in one call.
     numbers: HashSet<u64>,
     hasher: RandomState,
     /// Rows with one of these numbers, by registration, until the listing has been read.
@@ -71,15 +72,15 @@ impl<'a> Store<'a> {
         self.stored
     }
 
-    /// Learns the numbers whose rows are to be held back.
-    pub(super) async fn learn_numbers(&mut self) -> Result<(), Halt> {
+    /// Reads the numbers whose rows are to be held back.
+    pub(super) async fn read_numbers(&mut self) -> Result<(), Halt> {
         let Some(ledger) = self.ledger else { return Ok(()) };
-        let mut pages = UnregisteredPages::new(ledger.odoo, ledger.connector_id);
+        let mut pages = permit::unregistered(ledger.odoo, ledger.connector_id);
         while let Some(page) = pages.next_page().await? {
-            for number in page {
-                self.numbers.insert(self.hasher.hash_one(number.trim()));
+            for permit in page {
+                self.numbers.insert(self.hasher.hash_one(permit.permit_number.trim()));
             }
-            if self.is_silent() {
+            if self.is_heartbeat_due() {
                 self.some(ListingProgress::default()).await?;
             }
         }
@@ -105,19 +106,19 @@ impl<'a> Store<'a> {
 
     /// Whether Odoo is to be called now.
     pub(super) fn is_due(&self) -> bool {
-        self.waiting.len() >= BATCH || self.is_silent()
+        self.waiting.len() >= BATCH || self.is_heartbeat_due()
     }
 
-    fn is_silent(&self) -> bool {
-        self.last_call.elapsed() >= LONGEST_SILENCE
+    fn is_heartbeat_due(&self) -> bool {
+        self.last_call.elapsed() >= heartbeat::INTERVAL
     }
 
-    /// Ready when Odoo has heard nothing for too long.
-    pub(super) fn silence(&self) -> impl Future<Output = ()> + Send + use<> {
-        tokio::time::sleep_until(self.last_call + LONGEST_SILENCE)
+    /// Ready when a heartbeat is due.
+    pub(super) fn heartbeat_due(&self) -> impl Future<Output = ()> + Send + use<> {
+        tokio::time::sleep_until(self.last_call + heartbeat::INTERVAL)
     }
 
-    /// Stores a batch of what waits, or only says that the work goes on.
+    /// Stores a batch of what waits; without any it is a mere heartbeat.
     pub(super) async fn some(&mut self, progress: ListingProgress) -> Result<(), Halt> {
         let rows = match self.released.pop() {
             Some(rows) => rows,
@@ -129,12 +130,12 @@ impl<'a> Store<'a> {
         self.send(&rows, progress).await
     }
 
-    /// Stores all that waits and tells Odoo the numbers as they are in the end, even where nothing waits.
+    /// Stores all that waits and tells Odoo the final numbers, even where nothing waits.
     pub(super) async fn all(&mut self, progress: ListingProgress) -> Result<(), Halt> {
         let mut stopped = Ok(());
         loop {
             match self.some(progress).await {
-                // Stopped or not, what waits would have been read for nothing.
+                // What waits has been read: it is stored although the run is to stop.
                 Err(Halt::Cancelled) => stopped = Err(Halt::Cancelled),
                 sent => sent?,
             }
@@ -144,7 +145,7 @@ impl<'a> Store<'a> {
         }
     }
 
-    /// Lets go what was held back: all rows of one number go in the same call.
+    /// Releases what was held back: all rows of one number go in the same call.
     pub(super) fn release(&mut self) {
         let mut groups: BTreeMap<String, Vec<ListedPermit>> = BTreeMap::new();
         for (_, permit) in self.held.drain() {
@@ -152,7 +153,7 @@ impl<'a> Store<'a> {
         }
         let mut call: Vec<ListedPermit> = Vec::new();
         for (_, mut group) in groups {
-            // Always in the same order, whatever the order in which they were read.
+            // Always in the same order, whatever order they were read in.
             group.sort_by(|one, other| one.registration_id.cmp(&other.registration_id));
             if !call.is_empty() && call.len() + group.len() > 2 * BATCH {
                 self.released.push(std::mem::take(&mut call));
@@ -169,13 +170,13 @@ impl<'a> Store<'a> {
         let Some(ledger) = self.ledger else { return Ok(()) };
         let batch = if rows.is_empty() { 0 } else { self.last_batch + 1 };
         let Ledger { odoo, run_id, worker, .. } = ledger;
-        let stored = run::record_listing(odoo, run_id, worker, batch, rows, progress).await;
-        // What it took Odoo to answer is not its silence.
+        let reply = run::record_listing(odoo, run_id, worker, batch, rows, progress).await;
         self.last_call = Instant::now();
-        let stored = stored?;
-        if stored.answer == Next::Lost {
-            return Err(Halt::Lost);
-        }
+        let (stored, end) = match reply? {
+            Reply::Go(stored) => (stored, Ok(())),
+            Reply::Stop(stored) => (stored, Err(Halt::Cancelled)),
+            Reply::Lost => return Err(Halt::Lost),
+        };
         self.last_batch = self.last_batch.max(batch);
         let sum = &mut self.stored;
         sum.rejected += stored.rejected;
@@ -183,11 +184,11 @@ impl<'a> Store<'a> {
         sum.updated += stored.updated;
         sum.unchanged = (sum.unchanged + stored.unchanged).saturating_sub(stored.recounted);
         sum.dated += stored.dated;
-        if stored.answer == Next::Stop { Err(Halt::Cancelled) } else { Ok(()) }
+        end
     }
 }
 
-/// Has `held`, which has not been sent, say what `later` says besides; what that does not say stays.
+/// Adds to `held`, which has not been sent, what `later` says. What that does not say stays.
 fn update(held: &mut ListedPermit, later: ListedPermit) {
     for (text, later) in [
         (&mut held.permit_number, later.permit_number),

@@ -1,8 +1,9 @@
 //! All pages of the listing, once, several at a time.
 //!
-//! Nothing tells where the listing ends but its end. An empty answer alone may be a stray one, and a page that is not full
-//! may come from a server that gives fewer rows than it is asked for. So a place where rows stopped is the end only if the
-//! server says twice that nothing stands there (a page that stops there counts as once), and nothing stands behind it.
+//! Only the end itself tells where the listing ends. An empty answer alone may be a stray one, and
+//! a page that is not full may come from a server that gives fewer rows than it is asked for. So
+//! the place where rows stopped is the end only if the server says twice that there are no rows
+//! (a page that stops there counts as once), and no rows have been seen behind it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -12,16 +13,19 @@ use futures::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
 
 use super::page::{self, PageRead, Reading};
-use super::plan::Sweep;
-use crate::sicantik::{Client, Error};
+use super::paging::Paging;
+use crate::sicantik::Error;
+use crate::sync::server::LicensingServer;
 
-/// A place that answers nothing although rows stand behind it is asked for so often.
+/// How often a place without rows is asked for although there are rows behind it.
 const TRIES_OF_A_STRAY: u32 = 3;
 
-/// A server that has stopped so often after the same number of rows, and not at the end, gives no more at once.
+/// A server that has stopped so often after the same number of rows, not at the end, gives no more
+/// rows at once.
 const SIGNS_OF_A_CAP: u32 = 2;
 
-/// After so many pages in a row whose rest was given up the server will not answer behind them either.
+/// After so many pages in a row whose rest was given up, the server will not answer for the pages
+/// behind them either.
 const GIVEN_UP_IN_A_ROW: usize = 3;
 
 /// How a sweep ended.
@@ -29,36 +33,37 @@ const GIVEN_UP_IN_A_ROW: usize = 3;
 pub enum Swept {
     /// At the listing's end.
     Whole {
-        /// How many rows stand before it.
+        /// How many rows there are before it.
         end: u32,
     },
-    /// Before it, since the server gives fewer rows at once than it was asked for.
+    /// Before it: the server gives fewer rows at once than it was asked for.
     Capped {
-        /// So many it gives.
+        /// How many it gives.
         rows: u32,
     },
-    /// Before it, since the server answers for no more pages.
+    /// Before it: the server answers for no more pages.
     CutShort,
-    /// Nobody received any more.
-    Unheard,
+    /// The receiver was closed.
+    ReceiverClosed,
 }
 
-/// Reads all pages from the front to the end, and sends them on as they come, in any order. Where the server gives fewer
-/// rows at once than it is asked for, begins anew with smaller pages. Pages behind `expected_end`, where an earlier sweep
-/// found the end, are asked for only when the listing turns out to be longer.
+/// Reads all pages from the front to the end, and sends them on as they come, in any order. Where
+/// the server gives fewer rows at once than it is asked for, begins anew with smaller pages. Pages
+/// behind `expected_end`, where an earlier sweep found the end, are asked for only when the
+/// listing turns out to be longer.
 ///
 /// # Errors
 ///
-/// The first [`Error`] that smaller pages do not help against.
+/// The first [`Error`] that smaller pages do not avoid.
 pub async fn sweep(
-    client: &Client,
-    mut how: Sweep,
+    server: &impl LicensingServer,
+    mut paging: Paging,
     expected_end: Option<u32>,
     pages: &mpsc::Sender<PageRead>,
 ) -> Result<Swept, Error> {
     loop {
-        match sweep_in(client, how, expected_end, pages).await? {
-            Swept::Capped { rows } => how = Sweep::within(rows),
+        match sweep_in(server, paging, expected_end, pages).await? {
+            Swept::Capped { rows } => paging = Paging::within(rows),
             swept => return Ok(swept),
         }
     }
@@ -66,14 +71,14 @@ pub async fn sweep(
 
 /// As [`sweep`], but only with pages of this length.
 pub(super) async fn sweep_in(
-    client: &Client,
-    how: Sweep,
+    server: &impl LicensingServer,
+    paging: Paging,
     expected_end: Option<u32>,
     pages: &mpsc::Sender<PageRead>,
 ) -> Result<Swept, Error> {
     let sweeping = Sweeping {
-        client,
-        how,
+        server,
+        paging,
         expected_end: expected_end.unwrap_or(u32::MAX),
         next: 0,
         reading: FuturesUnordered::new(),
@@ -96,7 +101,7 @@ struct Ask {
     limit: u32,
 }
 
-type Answer = (Ask, Result<Reading, Error>);
+type Asked = (Ask, Result<Reading, Error>);
 
 /// A place where rows stopped before the page was full.
 #[derive(Debug, Clone, Copy, Default)]
@@ -104,9 +109,9 @@ struct Place {
     /// The page that is not full, and where it would be.
     index: u32,
     until: u32,
-    /// Whether rows stand right before it.
+    /// Whether there are rows right before it.
     is_stop: bool,
-    /// How often the server said that nothing stands there.
+    /// How often the server said that there are no rows.
     empties: u32,
     /// How many rows came at once, where that may be all that the server gives.
     came: u32,
@@ -118,16 +123,17 @@ impl Place {
     }
 }
 
-struct Sweeping<'a> {
-    client: &'a Client,
-    how: Sweep,
+struct Sweeping<'a, L> {
+    server: &'a L,
+    paging: Paging,
     expected_end: u32,
     /// The next page to ask for.
     next: u32,
-    reading: FuturesUnordered<Abortable<BoxFuture<'static, Answer>>>,
+    reading: FuturesUnordered<Abortable<BoxFuture<'static, Asked>>>,
     /// What is being read, by offset.
     asked: BTreeMap<u32, (Ask, AbortHandle)>,
-    /// Pages that the receiver has no room for yet. They are in the way of further ones, so that it does not grow.
+    /// Pages that the receiver has no room for yet. They count as pages being read, so that it
+    /// does not grow.
     outbox: VecDeque<PageRead>,
     places: BTreeMap<u32, Place>,
     /// The first place behind all rows seen.
@@ -138,7 +144,7 @@ struct Sweeping<'a> {
     given_up: BTreeSet<u32>,
 }
 
-impl Sweeping<'_> {
+impl<L: LicensingServer> Sweeping<'_, L> {
     async fn run(mut self, pages: &mpsc::Sender<PageRead>) -> Result<Swept, Error> {
         let mut ended = None;
         loop {
@@ -146,17 +152,18 @@ impl Sweeping<'_> {
                 ended = self.ask_on().map(Ok);
             }
             if let Some(end) = &ended {
-                // What is still being read is given up on its way.
+                // What is still being read is given up.
                 self.reading.clear();
                 if self.outbox.is_empty() {
                     return end.clone();
                 }
             }
-            // Answers are taken even while the receiver has no time: an answer that waits too long is a time-out.
+            // Answers are taken even while the receiver is busy: one that waits too long is a
+            // time-out.
             tokio::select! {
-                () = pages.closed() => return Ok(Swept::Unheard),
+                () = pages.closed() => return Ok(Swept::ReceiverClosed),
                 room = pages.reserve(), if !self.outbox.is_empty() => {
-                    let Ok(room) = room else { return Ok(Swept::Unheard) };
+                    let Ok(room) = room else { return Ok(Swept::ReceiverClosed) };
                     room.send(self.outbox.pop_front().expect("it is not empty"));
                 }
                 Some(read) = self.reading.next(), if ended.is_none() => {
@@ -174,7 +181,7 @@ impl Sweeping<'_> {
     fn arrived(&mut self, ask: Ask, reading: Reading) {
         let Reading { mut page, is_empty_behind, is_given_up } = reading;
         page.index = ask.index;
-        page.in_parts |= self.how.start(ask.index) != Some(ask.offset);
+        page.in_parts |= self.paging.start(ask.index) != Some(ask.offset);
         let (stop, until) = (page.stop(), ask.offset.saturating_add(ask.limit));
         let earlier = self.places.remove(&ask.offset);
         if let Some((place, _)) = page.placed().last() {
@@ -226,7 +233,7 @@ impl Sweeping<'_> {
         if let Some((at, place)) = presumed {
             let is_all_before = self.asked.range(..at).next().is_none()
                 && self.places.range(..at).next().is_none()
-                && self.how.start(self.next).is_none_or(|start| start >= at);
+                && self.paging.start(self.next).is_none_or(|start| start >= at);
             if is_all_before && place.is_confirmed() {
                 return Some(Swept::Whole { end: at });
             }
@@ -239,8 +246,8 @@ impl Sweeping<'_> {
             .then_some(Swept::Whole { end: self.furthest })
     }
 
-    /// Goes on at places behind which rows have been seen: a page there is not full, or a stray answer said that there is
-    /// nothing.
+    /// Goes on at places behind which rows have been seen: a page there is not full, or a stray
+    /// answer said that there is nothing.
     fn ask_where_rows_stopped(&mut self) {
         let open: Vec<u32> = self.places.range(..self.furthest).map(|(at, _)| *at).collect();
         for at in open {
@@ -276,21 +283,21 @@ impl Sweeping<'_> {
         }
     }
 
-    /// Gives up what is being read behind the place where the listing seems to end. Should it not end there, it is asked
-    /// for again.
+    /// Gives up what is being read behind the place where the listing seems to end. If it does not
+    /// end there, it is asked for again.
     fn forget_behind(&mut self, at: u32) {
         for (offset, (ask, handle)) in self.asked.split_off(&at.saturating_add(1)) {
             handle.abort();
-            if self.how.start(ask.index) == Some(offset) {
+            if self.paging.start(ask.index) == Some(offset) {
                 self.next = self.next.min(ask.index);
             }
         }
     }
 
     fn ask_for_pages(&mut self, presumed_end: Option<u32>) {
-        let most = self.client.gate().limits().max_in_flight;
+        let most = self.server.gate().limits().max_in_flight;
         while self.asked.len() + self.outbox.len() < most {
-            let Some(offset) = self.how.start(self.next) else { return };
+            let Some(offset) = self.paging.start(self.next) else { return };
             if presumed_end.is_some_and(|end| offset > end) {
                 return;
             }
@@ -301,7 +308,7 @@ impl Sweeping<'_> {
                 // It has grown.
                 self.expected_end = u32::MAX;
             }
-            let limit = self.how.limit_of(self.next);
+            let limit = self.paging.limit_of(self.next);
             self.ask(Ask { index: self.next, offset, limit });
             self.next += 1;
         }
@@ -311,9 +318,9 @@ impl Sweeping<'_> {
         if self.asked.contains_key(&ask.offset) {
             return;
         }
-        let client = self.client.clone();
+        let server = self.server.clone();
         let reading =
-            async move { (ask, page::read(&client, ask.offset, ask.limit).await) }.boxed();
+            async move { (ask, page::read(&server, ask.offset, ask.limit).await) }.boxed();
         let (handle, registration) = AbortHandle::new_pair();
         self.asked.insert(ask.offset, (ask, handle));
         self.reading.push(Abortable::new(reading, registration));

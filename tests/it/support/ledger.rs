@@ -25,14 +25,42 @@ pub(crate) struct Run {
     pub(crate) cancel_requested: bool,
     pub(crate) released: u32,
     pub(crate) attempts: u32,
-    /// Its worker has not been heard of for too long.
+    /// Its lease is over.
     pub(crate) lapsed: bool,
+    /// How many permits Odoo refuses to mark in its check.
+    refused: u64,
+}
+
+/// A run to be queued.
+pub(crate) struct QueuedRun {
+    kind: &'static str,
+    api_url: String,
+    rate: f64,
+    refused: u64,
+}
+
+impl QueuedRun {
+    /// A run of `kind` for the server at `api_url`, at ten requests per second.
+    pub(crate) fn of(kind: &'static str, api_url: &str) -> Self {
+        Self { kind, api_url: api_url.to_owned(), rate: 10.0, refused: 0 }
+    }
+
+    /// Requests per second.
+    pub(crate) fn rate(self, rate: f64) -> Self {
+        Self { rate, ..self }
+    }
+
+    /// How many permits Odoo refuses to mark in its check.
+    pub(crate) fn refused(self, refused: u64) -> Self {
+        Self { refused, ..self }
+    }
 }
 
 #[derive(Default)]
 struct Tables {
     runs: Vec<Run>,
     permits: Vec<Permit>,
+    takeover: Option<&'static str>,
 }
 
 /// Cheap to clone; clones are the same ledger.
@@ -58,14 +86,15 @@ impl Ledger {
         ledger
     }
 
-    /// A run that waits.
-    pub(crate) fn queue(&self, kind: &'static str, api_url: &str, rate: f64) -> i64 {
+    /// Queues a run; returns its id.
+    pub(crate) fn add(&self, run: QueuedRun) -> i64 {
+        let QueuedRun { kind, api_url, rate, refused } = run;
         let mut tables = self.tables();
         let id = tables.runs.len() as i64 + 1;
         tables.runs.push(Run {
             id,
             kind,
-            api_url: api_url.to_owned(),
+            api_url,
             rate,
             state: "queued".to_owned(),
             worker: None,
@@ -77,6 +106,7 @@ impl Ledger {
             released: 0,
             attempts: 0,
             lapsed: false,
+            refused,
         });
         id
     }
@@ -87,6 +117,11 @@ impl Ledger {
 
     pub(crate) fn cancel(&self, id: i64) {
         self.tables().runs[id as usize - 1].cancel_requested = true;
+    }
+
+    /// Another worker claims the run that is worked on, just before the next call of `method`.
+    pub(crate) fn take_over_before(&self, method: &'static str) {
+        self.tables().takeover = Some(method);
     }
 
     /// The lease of a run runs out, as while Odoo is away.
@@ -108,6 +143,11 @@ impl Ledger {
             }),
             ("res.users", "read") => json!([{ "id": 7, "login": super::odoo::LOGIN }]),
             ("res.users.apikeys", _) => json!([]),
+            ("sicantik.permit", "search_read")
+                if kwargs["domain"].to_string().contains(r#"["registration_id","=",false]"#) =>
+            {
+                json!([])
+            }
             ("sicantik.permit", "search_read") => page(&tables.permits, kwargs),
             ("sicantik.sync.run", method) => tables.ledger(method, kwargs)?,
             ("sicantik.connector", "search_read") => json!([
@@ -136,13 +176,15 @@ impl Tables {
             run.worker = worker;
             run.attempts += 1;
             run.lapsed = false;
-            return Some(payload(run, total));
+            return Some(claim(run, total));
         }
         if method == "search_read" {
             return Some(self.runs.iter().rev().map(summary).collect());
         }
         if method == "plan" {
-            return Some(json!({ "domains": [], "total": total, "estimated_seconds": 50.0 }));
+            return Some(json!({
+                "domains": [], "total": total, "estimated_seconds": 50.0, "may_work": true,
+            }));
         }
         if method == "start" && worker.is_some() {
             let run = self.runs.iter_mut().find(|run| run.state == "queued")?;
@@ -150,7 +192,7 @@ impl Tables {
             run.worker = worker;
             return Some(json!({
                 "run_id": run.id, "created": true, "state": "running", "trigger": "cli",
-                "worker": run.worker, "requested_by": "Rina", "run": payload(run, total),
+                "worker": run.worker, "requested_by": "Rina", "run": claim(run, total),
             }));
         }
         if method == "start" {
@@ -164,32 +206,43 @@ impl Tables {
             run.cancel_requested = true;
             return Some(json!({ "state": run.state }));
         }
-        if run.worker != worker || run.state != "running" {
-            return Some(json!({ "answer": "lost", "applied": false }));
+        if self.takeover == Some(method) {
+            run.worker = Some("another:1:00000000".to_owned());
         }
+        if run.worker != worker || run.state != "running" {
+            return Some(json!({ "answer": "lost" }));
+        }
+        let answer = if run.cancel_requested { "stop" } else { "go" };
         Some(match method {
             "record" => {
                 let batch = kwargs["batch"].as_u64().expect("a number");
-                let applied = batch > run.last_batch;
-                if applied {
+                if batch > run.last_batch {
                     run.last_batch = batch;
                     run.outcomes.extend(kwargs["outcomes"].as_array().expect("a list").clone());
                 }
-                let answer = if run.cancel_requested { "stop" } else { "continue" };
-                json!({ "answer": answer, "applied": applied })
+                json!({ "answer": answer, "rejected": 0 })
             }
-            "check" => json!({ "expired": 2 }),
+            "record_listing" => {
+                run.last_batch = run.last_batch.max(kwargs["batch"].as_u64().expect("a number"));
+                json!({ "answer": answer, "created": kwargs["rows"].as_array()?.len() })
+            }
+            "listing_done" => json!({ "answer": answer }),
+            "remaining" => json!({
+                "answer": answer, "domains": [[["status", "=", "active"]]], "total": total,
+                "limit": 0,
+            }),
+            "check" => json!({ "answer": "go", "expired": 2, "refused": run.refused }),
             "finish" => {
                 run.state = kwargs["state"].as_str().expect("a state").to_owned();
                 run.code = kwargs["code"].as_str().unwrap_or_default().to_owned();
                 run.message = kwargs["message"].as_str().expect("a message").to_owned();
-                json!({ "answer": "ok", "counts": counts(run) })
+                json!({ "answer": "go", "counts": counts(run) })
             }
             "release" => {
                 // Not queued again: the test looks at what was given back.
                 run.state = "released".to_owned();
                 run.released += 1;
-                json!({ "answer": "ok" })
+                json!({ "answer": "go" })
             }
             _ => return None,
         })
@@ -201,11 +254,12 @@ fn counts(run: &Run) -> Value {
     let of = |word: &str| run.outcomes.iter().filter(|one| one["outcome"] == word).count();
     json!({
         "found": of("found"), "no_date": of("no_date"), "not_registered": of("not_registered"),
-        "failed": of("failed"),
+        "failed": of("failed") + run.refused as usize,
     })
 }
 
-fn payload(run: &Run, total: usize) -> Value {
+/// What a worker is told of the run that it claims.
+fn claim(run: &Run, total: usize) -> Value {
     json!({
         "run_id": run.id, "kind": run.kind, "trigger": "button", "attempt": 1, "max_permits": 0,
         "include_not_due": false, "refresh_older_than": 0, "total": total,

@@ -2,8 +2,9 @@
 
 mod answer;
 pub(crate) mod ledger;
+pub(crate) mod listing;
 pub(crate) mod odoo;
-pub(crate) mod office;
+pub(crate) mod pipeline;
 pub(crate) mod plain;
 pub(crate) mod program;
 pub(crate) mod service;

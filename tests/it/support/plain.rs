@@ -1,4 +1,5 @@
-//! An Odoo without the addon, in memory: another module's permits and one connector, behind the fake Odoo.
+//! An Odoo without the addon, in memory: another module's permits and one connector, behind the
+//! fake Odoo.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -35,7 +36,8 @@ struct Tables {
 pub(crate) struct Plain(Arc<Mutex<Tables>>);
 
 impl Plain {
-    /// Answers the calls of `odoo` about `permits`, of which the SICANTIK at `api_url` is asked, unless `rule` does.
+    /// Answers the calls of `odoo` about `permits`, of which the SICANTIK at `api_url` is asked,
+    /// unless `rule` does.
     pub(crate) fn behind(
         odoo: &FakeOdoo,
         permits: Vec<Permit>,

@@ -1,19 +1,16 @@
-//! The simulator in this process, what is true of it, and places for answers.
+//! The simulator in this process, and what is true of it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures::{Stream, stream};
 use serde::Deserialize;
 use serde_json::Value;
-use sicantik_sidecar::odoo::{Error, Permit, run};
+use sicantik_sidecar::odoo::Permit;
 use sicantik_sidecar::outbound::{Gate, Limits};
 use sicantik_sidecar::sicantik::Client;
 use sicantik_sidecar::sicantik::simulator::{self, Options};
-use sicantik_sidecar::sync::{self, Ended, ListingUse, Progress, Recorded, Reporter, Sink, Work};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio::time::{Duration, Instant};
+use tokio::time::Duration;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -103,112 +100,4 @@ pub(crate) fn permit(id: i64, truth: &Truth) -> Permit {
         registration_id: Some(truth.pendaftaran_id.clone()),
         expiry_date: None,
     }
-}
-
-/// One batch as it was recorded.
-#[derive(Debug, Clone)]
-pub(crate) struct Batch {
-    pub(crate) answers: Vec<run::Answer>,
-    pub(crate) progress: Progress,
-    pub(crate) at: Instant,
-}
-
-type Rule<'a> = Box<dyn FnMut(usize) -> Result<Recorded, Error> + Send + 'a>;
-
-/// A place for answers that keeps them, and says of batch 0, 1, 2 … what the test wants it to.
-pub(crate) struct Kept<'a> {
-    pub(crate) batches: Vec<Batch>,
-    rule: Rule<'a>,
-    pause: Duration,
-}
-
-impl<'a> Kept<'a> {
-    /// It takes everything.
-    pub(crate) fn all() -> Self {
-        Self::by(|_| Ok(Recorded::default()))
-    }
-
-    pub(crate) fn by(rule: impl FnMut(usize) -> Result<Recorded, Error> + Send + 'a) -> Self {
-        Self { batches: Vec::new(), rule: Box::new(rule), pause: Duration::ZERO }
-    }
-
-    /// Each batch takes so long.
-    pub(crate) fn slowly(mut self, pause: Duration) -> Self {
-        self.pause = pause;
-        self
-    }
-
-    pub(crate) fn answers(&self) -> impl Iterator<Item = &run::Answer> {
-        self.batches.iter().flat_map(|batch| &batch.answers)
-    }
-
-    /// The outcomes by permit; each permit has one.
-    pub(crate) fn outcomes(&self) -> HashMap<i64, run::Outcome> {
-        let mut outcomes = HashMap::new();
-        for answer in self.answers() {
-            let twice = outcomes.insert(answer.permit_id, answer.outcome.clone());
-            assert!(twice.is_none(), "permit {} was answered twice", answer.permit_id);
-        }
-        outcomes
-    }
-}
-
-impl Sink for Kept<'_> {
-    async fn record(
-        &mut self,
-        answers: &[run::Answer],
-        progress: &Progress,
-    ) -> Result<Recorded, Error> {
-        if !self.pause.is_zero() {
-            tokio::time::sleep(self.pause).await;
-        }
-        let said = (self.rule)(self.batches.len());
-        let at = Instant::now();
-        self.batches.push(Batch { answers: answers.to_vec(), progress: *progress, at });
-        said
-    }
-}
-
-/// Pages of at most a hundred, to be asked for one by one.
-pub(crate) fn work(
-    permits: &[Permit],
-) -> Work<impl Fn() -> stream::Iter<std::vec::IntoIter<Page>> + Send + use<>> {
-    let permits = permits.to_vec();
-    let total = permits.len() as u64;
-    let pages = move || {
-        let pages: Vec<Page> = permits.chunks(100).map(|page| Ok(page.to_vec())).collect();
-        stream::iter(pages)
-    };
-    from(pages, total)
-}
-
-/// Permits of `pages`, to be asked for one by one.
-pub(crate) fn from<F>(pages: F, total: u64) -> Work<F> {
-    Work {
-        pages,
-        total,
-        earlier: run::Counts::default(),
-        listing: ListingUse::Done,
-        wake: Arc::default(),
-    }
-}
-
-pub(crate) type Page = Result<Vec<Permit>, Error>;
-
-/// Works with nobody watching, and not for ever.
-pub(crate) async fn worked<P: Stream<Item = Page> + Send + Unpin>(
-    work: Work<impl Fn() -> P + Send>,
-    client: &Client,
-    sink: &mut impl Sink,
-    stop: &CancellationToken,
-) -> Ended {
-    struct Silent;
-    impl Reporter for Silent {
-        fn report(&mut self, _: &Progress) {}
-    }
-    // Of paused time there is plenty.
-    let deadline = Duration::from_secs(7_200);
-    let mut nobody = Silent;
-    let running = sync::run(work, client, sink, stop, &mut nobody);
-    tokio::time::timeout(deadline, running).await.expect("an end")
 }

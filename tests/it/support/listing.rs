@@ -1,4 +1,4 @@
-//! A SICANTIK whose listing a test makes up.
+//! A licensing server whose listing a test makes up.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -26,13 +26,15 @@ pub(crate) fn page(rows: &[Value], limit: u32, offset: u32) -> Reply {
     if rows.is_empty() { empty() } else { Reply::ok(json!(rows).to_string()) }
 }
 
-/// The answer behind the end.
+/// The answer past the end.
 pub(crate) fn empty() -> Reply {
     Reply::status(404, r#"{"error":"Tidak ada data.."}"#)
 }
 
-/// Answers pages by `rule`, which is told limit, offset, and how often the same has been asked before.
-pub(crate) async fn office(rule: impl Fn(u32, u32, u32) -> Reply + Send + Sync + 'static) -> Web {
+/// Answers pages by `rule`, which is given limit, offset, and how often the same was asked before.
+pub(crate) async fn serve_listing(
+    rule: impl Fn(u32, u32, u32) -> Reply + Send + Sync + 'static,
+) -> Web {
     let asked_before = Mutex::new(HashMap::new());
     Web::start(move |asked| {
         let Some((limit, offset)) = place(asked) else {

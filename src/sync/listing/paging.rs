@@ -2,7 +2,7 @@
 
 /// How the listing is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sweep {
+pub struct Paging {
     /// Rows from one page's beginning to the next's.
     pub step: u32,
     /// Rows of the next page that are asked for with each.
@@ -11,7 +11,7 @@ pub struct Sweep {
     pub shift: u32,
 }
 
-impl Sweep {
+impl Paging {
     /// Pages of `page_size` rows, a tenth of which overlap in addition, at least 5.
     #[must_use]
     pub fn of(page_size: u32) -> Self {
@@ -19,15 +19,16 @@ impl Sweep {
         Self { step, overlap: (step / 10).max(5), shift: 0 }
     }
 
-    /// The same for a server that gives at most `limit` rows at once: pages overlap within these.
+    /// The same for a server that gives at most `limit` rows at once: the overlap is part of these.
     pub(super) fn within(limit: u32) -> Self {
         let limit = limit.max(1);
         let overlap = (limit / 10).max(5).min(limit / 2);
         Self { step: limit - overlap, overlap, shift: 0 }
     }
 
-    /// The same pages, beginning elsewhere in each of several sweeps. MySQL orders rows of the same day by the question's
-    /// limit and offset: a row that falls between two pages would do so each time the same questions are asked.
+    /// The same pages, beginning elsewhere in each of several sweeps. MySQL orders rows of one day
+    /// differently for each limit and offset, but always the same for the same ones: a row that
+    /// falls between two pages would do so again in every sweep.
     pub(super) fn phase(self, sweep: u32) -> Self {
         // 0, 1/2, 1/4, 3/4, 1/8 … of a page.
         let part = u64::from(sweep.reverse_bits());
@@ -41,7 +42,7 @@ impl Sweep {
         self.step + self.overlap
     }
 
-    /// Where a page begins; nothing stands that far behind where there is no such place.
+    /// Where a page begins; `None` beyond any offset there can be.
     pub(super) fn start(&self, index: u32) -> Option<u32> {
         Some(index.checked_mul(self.step)?.saturating_sub(self.shift))
     }
@@ -58,24 +59,24 @@ mod tests {
 
     #[test]
     fn each_sweep_begins_its_pages_elsewhere() {
-        let how = Sweep::of(100);
-        let shifts: Vec<u32> = (0..6).map(|sweep| how.phase(sweep).shift).collect();
+        let paging = Paging::of(100);
+        let shifts: Vec<u32> = (0..6).map(|sweep| paging.phase(sweep).shift).collect();
         assert_eq!(shifts, [0, 50, 25, 75, 12, 62]);
-        let shifted = how.phase(1);
+        let shifted = paging.phase(1);
         assert_eq!(
             [shifted.start(0), shifted.start(1), shifted.start(2)],
             [Some(0), Some(50), Some(150)]
         );
         assert_eq!((shifted.limit_of(0), shifted.limit_of(1)), (60, 110));
-        assert_eq!(Sweep::of(1).phase(3).shift, 0);
+        assert_eq!(Paging::of(1).phase(3).shift, 0);
     }
 
     #[test]
     fn no_page_is_longer_than_the_server_allows() {
         for limit in [1, 2, 7, 50, 300] {
-            let how = Sweep::within(limit);
-            assert_eq!(how.limit(), limit);
-            assert!(how.step > 0);
+            let paging = Paging::within(limit);
+            assert_eq!(paging.limit(), limit);
+            assert!(paging.step > 0);
         }
     }
 }

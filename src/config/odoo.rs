@@ -1,0 +1,150 @@
+//! `[odoo]`: how to reach Odoo.
+
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use secrecy::SecretString;
+use url::Url;
+
+use super::address::http_url;
+use super::error::Error;
+use super::setting::{Entry, Fallback, HIDDEN, Kind, Setting, Sourced};
+use super::sources::Sources;
+use crate::odoo::{self, Protocol};
+use crate::outbound::shown_url;
+
+static URL: Setting = Setting {
+    key: Some("odoo.url"),
+    flag: Some("odoo-url"),
+    variable: "ODOO_URL",
+    kind: Kind::Text("URL"),
+    default: Fallback::None,
+    meaning: "Odoo's address, such as http://127.0.0.1:8069",
+    expected: "one that begins with http:// or https://",
+};
+
+static DB: Setting = Setting {
+    key: Some("odoo.db"),
+    flag: Some("odoo-db"),
+    variable: "ODOO_DB",
+    kind: Kind::Text("NAME"),
+    default: Fallback::None,
+    meaning: "Name of Odoo's database",
+    expected: "a name",
+};
+
+static LOGIN: Setting = Setting {
+    key: Some("odoo.login"),
+    flag: Some("odoo-login"),
+    variable: "ODOO_LOGIN",
+    kind: Kind::Text("LOGIN"),
+    default: Fallback::None,
+    meaning: "Login of the technical user",
+    expected: "a login",
+};
+
+static API_KEY: Setting = Setting {
+    key: Some("odoo.api_key"),
+    flag: None,
+    variable: "ODOO_API_KEY",
+    kind: Kind::Secret,
+    default: Fallback::None,
+    meaning: "API key of the technical user",
+    expected: "a key",
+};
+
+static PROTOCOL: Setting = Setting {
+    key: Some("odoo.protocol"),
+    flag: Some("odoo-protocol"),
+    variable: "ODOO_PROTOCOL",
+    kind: Kind::Choice("PROTOCOL", protocols),
+    default: Fallback::Value("auto"),
+    meaning: "Which of Odoo's external APIs to use",
+    expected: "auto, jsonrpc or json2",
+};
+
+/// The settings of this section.
+pub(super) static SETTINGS: [&Setting; 5] = [&URL, &DB, &LOGIN, &API_KEY, &PROTOCOL];
+
+fn protocols() -> Vec<PossibleValue> {
+    Protocol::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect()
+}
+
+/// How to reach Odoo.
+#[derive(Clone)]
+pub(super) struct Odoo {
+    pub(super) url: Option<Sourced<Url>>,
+    pub(super) db: Option<Sourced<String>>,
+    pub(super) login: Option<Sourced<String>>,
+    pub(super) api_key: Option<Sourced<SecretString>>,
+    pub(super) protocol: Sourced<Protocol>,
+}
+
+impl Odoo {
+    pub(super) fn load(sources: &Sources<'_>) -> Result<Self, Error> {
+        let text = |text: &str| Ok(text.to_owned());
+        let api_key = match sources.secret(&API_KEY) {
+            Some(Sourced { value, origin }) => Some(Sourced { value: value?, origin }),
+            None => None,
+        };
+        Ok(Self {
+            url: sources.get(&URL, http_url)?,
+            db: sources.get(&DB, text)?,
+            login: sources.get(&LOGIN, text)?,
+            api_key,
+            protocol: sources.get_or_default(&PROTOCOL, |text| {
+                Protocol::from_str(text, false).map_err(|_| "is not an API of Odoo's")
+            })?,
+        })
+    }
+
+    /// What a client needs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`], naming each setting that is missing.
+    pub(super) fn settings(&self) -> Result<odoo::Settings, Error> {
+        let (Some(url), Some(db), Some(login), Some(api_key)) =
+            (&self.url, &self.db, &self.login, &self.api_key)
+        else {
+            let missing = [
+                (URL.variable.to_owned(), self.url.is_none()),
+                (DB.variable.to_owned(), self.db.is_none()),
+                (LOGIN.variable.to_owned(), self.login.is_none()),
+                (
+                    format!("{} or {}", API_KEY.variable, API_KEY.file_variable()),
+                    self.api_key.is_none(),
+                ),
+            ];
+            let missing: Vec<String> = missing
+                .into_iter()
+                .filter_map(|(name, is_missing)| is_missing.then_some(name))
+                .collect();
+            return Err(Error(format!(
+                "To reach Odoo, set also {}: in the environment, or in a file given with --config.",
+                missing.join(", ")
+            )));
+        };
+        let mut settings = odoo::Settings::new(
+            url.value.clone(),
+            &*db.value,
+            &*login.value,
+            api_key.value.clone(),
+        );
+        settings.protocol = self.protocol.value;
+        Ok(settings)
+    }
+
+    pub(super) fn entries(&self) -> Vec<Entry> {
+        vec![
+            Entry::new(&URL, self.url.as_ref(), shown_url),
+            Entry::new(&DB, self.db.as_ref(), String::clone),
+            Entry::new(&LOGIN, self.login.as_ref(), String::clone),
+            Entry::new(&API_KEY, self.api_key.as_ref(), |_| HIDDEN.to_owned()),
+            Entry::new(&PROTOCOL, Some(&self.protocol), |protocol| {
+                protocol
+                    .to_possible_value()
+                    .map_or_else(String::new, |value| value.get_name().to_owned())
+            }),
+        ]
+    }
+}

@@ -1,0 +1,98 @@
+//! How both protocols reach Odoo: a bounded POST, and what can go wrong on the way.
+
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use serde::Serialize;
+
+use super::{Error, Settings};
+use crate::outbound::http::{Failure, Options, Response, client, exchange};
+
+/// Bytes of one request or answer: half of what Odoo takes by default.
+const MAX_BODY: usize = 64 * 1024 * 1024;
+
+const JSON: &str = "application/json";
+
+/// The connection to one Odoo.
+pub(super) struct Transport {
+    http: reqwest::Client,
+}
+
+/// A complete answer.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// Without parameters; empty where there is none.
+    content_type: String,
+    pub(super) body: String,
+}
+
+impl Transport {
+    /// A connection on which every request has `headers`.
+    ///
+    /// It uses no proxy: Odoo stands in the same house, and the environment's proxy is for the way
+    /// out.
+    pub(super) fn new(settings: &Settings, headers: HeaderMap) -> Result<Self, Error> {
+        let http = client(Options {
+            timeout: settings.timeout,
+            connect_timeout: Some(settings.connect_timeout),
+            pool_idle_timeout: None,
+            uses_proxy: false,
+            headers,
+        });
+        let http = http.map_err(|failure| {
+            Error::Settings(format!("TLS cannot be set up on this machine: {failure}."))
+        })?;
+        Ok(Self { http })
+    }
+
+    /// Posts `body` as JSON to `path` below Odoo's address.
+    pub(super) async fn post(
+        &self,
+        settings: &Settings,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Answer, Error> {
+        let body = serde_json::to_vec(body).expect("what is sent is JSON");
+        if body.len() > MAX_BODY {
+            return Err(Error::TooLarge);
+        }
+        let url = settings.endpoint(path);
+        let request = self.http.post(url).header(CONTENT_TYPE, JSON).body(body);
+        let Response { status, headers, body } =
+            exchange(request, MAX_BODY).await.map_err(|error| failed(error, settings))?;
+        let content_type = headers
+            .get(CONTENT_TYPE)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+            .and_then(|value| value.split(';').next())
+            .unwrap_or_default()
+            .trim()
+            .to_owned();
+        let body = String::from_utf8_lossy(&body).into_owned();
+        Ok(Answer { status: status.as_u16(), content_type, body })
+    }
+}
+
+impl Answer {
+    /// Whether the body is JSON, as its type says.
+    pub(super) fn is_json(&self) -> bool {
+        self.content_type == JSON
+    }
+
+    /// The error for an answer that no Odoo gives.
+    pub(super) fn not_odoo(&self, settings: &Settings) -> Error {
+        let detail =
+            if self.content_type.is_empty() { "no content" } else { self.content_type.as_str() };
+        Error::NotOdoo { url: settings.shown_url(), status: self.status, detail: detail.to_owned() }
+    }
+}
+
+fn failed(failure: Failure, settings: &Settings) -> Error {
+    let url = settings.shown_url();
+    match failure {
+        Failure::Connect { reason } => Error::Unreachable { url, detail: reason },
+        Failure::TimedOut => {
+            let seconds = settings.timeout.as_secs_f32();
+            Error::Lost { url, detail: format!("no answer within {seconds} s") }
+        }
+        Failure::Broken { reason } => Error::Lost { url, detail: reason },
+        Failure::TooLarge { .. } => Error::TooLarge,
+    }
+}

@@ -1,0 +1,86 @@
+//! How the work ended.
+
+use super::listing::Imported;
+use super::progress::Progress;
+use crate::odoo;
+use crate::odoo::run::State;
+use crate::sicantik;
+
+/// Why the work ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum Halt {
+    /// Odoo could not be read or written.
+    #[error(transparent)]
+    Odoo(#[from] odoo::Error),
+    /// SICANTIK did not answer at all; nothing was stored.
+    #[error("SICANTIK cannot be used now: {0}. Nothing was changed.")]
+    Away(sicantik::Error),
+    /// SICANTIK stopped answering.
+    #[error(
+        "SICANTIK stopped answering ({0}); what it had not answered yet is left for the next run."
+    )]
+    Sicantik(sicantik::Error),
+    /// Somebody asked for it in Odoo.
+    #[error("The run was stopped in Odoo.")]
+    Cancelled,
+    /// The caller's stop signal.
+    #[error("The run was interrupted.")]
+    Interrupted,
+    /// Another worker holds the run now, or it was ended in Odoo.
+    #[error("The run's lease was lost: another worker holds it now.")]
+    Lost,
+}
+
+impl Halt {
+    /// The state in which it leaves the run in the ledger; none if the run is not ours to end.
+    #[must_use]
+    pub fn state(&self) -> Option<State> {
+        match self {
+            Self::Cancelled | Self::Interrupted => Some(State::Cancelled),
+            Self::Odoo(_) | Self::Away(_) | Self::Sicantik(_) => Some(State::Failed),
+            Self::Lost => None,
+        }
+    }
+
+    /// The ledger's name for it, by which Odoo finds a sentence in its reader's language.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Odoo(_) => "odoo",
+            Self::Away(_) => "away",
+            Self::Sicantik(_) => "sicantik_stopped",
+            Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// What there is to add to that sentence.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Odoo(error) => error.to_string(),
+            Self::Away(error) | Self::Sicantik(error) => error.to_string(),
+            Self::Cancelled | Self::Interrupted | Self::Lost => String::new(),
+        }
+    }
+}
+
+/// How the work ended.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// The progress at the end. Only stored answers are counted.
+    pub progress: Progress,
+    /// What came of the listing, where it was imported.
+    pub imported: Option<Imported>,
+    /// Why not everything was done, if it was not.
+    pub halt: Option<Halt>,
+}
+
+impl Ended {
+    /// Work that ended before it began.
+    #[must_use]
+    pub fn early(halt: Halt) -> Self {
+        Self { halt: Some(halt), ..Self::default() }
+    }
+}
