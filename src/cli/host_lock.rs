@@ -1,15 +1,16 @@
 //! Locks a SICANTIK server for one command of this machine, where no run in Odoo's ledger does.
 //!
-//! The promised rate is that of all requests together. Runs are kept apart by the ledger; a dry run and plain mode
-//! have none, so two of them, of two crontabs perhaps, would ask at twice the rate.
+//! The promised rate is that of all requests together. The ledger keeps runs apart; dry runs and
+//! plain mode have none, so two of them, started by two crontabs perhaps, would double the rate.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::PathBuf;
 
-use super::exit::Failure;
+use super::failure::Failure;
 
-/// Holds a server for this process until dropped. The system releases it even if the process is killed.
+/// Holds a server for this process until dropped. The system releases it even if the process is
+/// killed.
 #[derive(Debug)]
 #[must_use = "the lock is released when this is dropped"]
 pub(super) struct HostLock(#[expect(dead_code, reason = "held for its lock")] Option<File>);
@@ -23,12 +24,12 @@ impl HostLock {
     pub(super) fn acquire(server: &str) -> Result<Self, Failure> {
         let file = match open(server) {
             Ok(file) => file,
-            // Without a place for temporary files the work is worth more than the guard.
+            // Without a folder for temporary files the work matters more than the lock.
             Err(error) => return Ok(Self::unknown(server, &error)),
         };
         match file.try_lock() {
             Ok(()) => Ok(Self(Some(file))),
-            Err(TryLockError::WouldBlock) => Err(Failure::held(format!(
+            Err(TryLockError::WouldBlock) => Err(Failure::conflict(format!(
                 "Another command of this machine is asking SICANTIK at {server}: wait for its end."
             ))),
             Err(TryLockError::Error(error)) => Ok(Self::unknown(server, &error)),
@@ -36,13 +37,13 @@ impl HostLock {
     }
 
     fn unknown(server: &str, error: &io::Error) -> Self {
-        tracing::warn!(%error, "Cannot tell whether another command asks {server}");
+        tracing::warn!(%error, "Cannot tell whether another command queries {server}");
         Self(None)
     }
 }
 
-/// The file whose lock stands for the server. It holds nothing, so whoever made it, reading it is enough; a link in
-/// its place is not followed when it is made.
+/// The file whose lock stands for the server. It is empty, so reading it is enough, whoever made
+/// it; a link in its place is not followed when it is created.
 fn open(server: &str) -> io::Result<File> {
     let safe = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
     let name: String = server.chars().map(safe).collect();
@@ -58,14 +59,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_is_kept_by_one_and_given_back() {
+    fn a_server_is_locked_once_and_released() {
         let name = format!("kept.example:{}", std::process::id());
-        let first = HostLock::acquire(&name).expect("nobody keeps it");
-        let refused = HostLock::acquire(&name).expect_err("it is kept").to_string();
+        let first = HostLock::acquire(&name).expect("it is free");
+        let refused = HostLock::acquire(&name).expect_err("it is locked").to_string();
         assert!(refused.contains(&name), "{refused}");
         drop(HostLock::acquire("another.example").expect("it is another server"));
         drop(first);
-        drop(HostLock::acquire(&name).expect("it was given back"));
+        drop(HostLock::acquire(&name).expect("it was released"));
         std::fs::remove_file(
             std::env::temp_dir()
                 .join(format!("sicantik-sidecar-kept-example-{}.lock", std::process::id())),

@@ -1,17 +1,25 @@
 //! The command line: commands, one file each, and the exit codes they share.
 //!
-//! stdout is data and stderr is talk; this is the one place that prints, by `print`.
+//! # Layout
+//!
+//! - `doctor`, `runs`, `serve`, `simulate`, `sync`: the commands.
+//! - `context`: what commands that work on permits need first; `host_lock`: one of them at a time.
+//! - `progress`, `summary`: how a run is shown; `printer`: stdout is data, stderr is talk.
+//! - `failure`: exit codes; `signals`, `runtime`, `listener`: what carries a command.
 
+mod context;
 mod doctor;
-mod exit;
+mod failure;
 mod host_lock;
-mod output;
-mod print;
+mod listener;
+mod printer;
+mod progress;
 mod runs;
 mod runtime;
 mod serve;
-mod setup;
+mod signals;
 mod simulate;
+mod summary;
 mod sync;
 
 use std::io::Write;
@@ -22,11 +30,11 @@ use tracing::level_filters::LevelFilter;
 
 use crate::config::{Config, Flags, LOG};
 use crate::telemetry;
-use exit::Failure;
-use print::{errln, outln};
+use failure::Failure;
+use printer::{errln, outln};
 use runtime::{block_on, block_on_all_cores};
 
-/// Keeps the permits of an Odoo database true to SICANTIK, outside Odoo's workers.
+/// Keeps an Odoo database's permits in sync with SICANTIK, outside Odoo's workers.
 #[derive(Debug, Parser)]
 #[command(name = "sicantik-sidecar", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
@@ -37,23 +45,23 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 all went well; 3 finished, but some permits failed; 1 could not go on (try again \
-later); 2 wrong usage or configuration (something has to be changed); 4 another run holds the \
-connector; 130 interrupted.
+Exit codes: 0 success; 3 finished, but some permits failed; 1 could not go on (try again later); \
+2 wrong usage or configuration (something has to be changed); 4 another run holds the connector; \
+130 interrupted.
 
 Secrets are never arguments: set ODOO_API_KEY and, for `serve`, SIDECAR_TOKEN, or ODOO_API_KEY_FILE \
 and SIDECAR_TOKEN_FILE to files that hold them.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Work on the runs that Odoo asks for, and answer its calls, until stopped
+    /// Run the service: work on the runs that Odoo queues, and answer its calls, until stopped
     Serve,
     /// Bring Odoo's permits up to date with SICANTIK
     #[command(subcommand)]
     Sync(sync::Command),
     /// Show the runs in Odoo's ledger, or stop one
     Runs(runs::Args),
-    /// Check Odoo, its addon, the key and SICANTIK, and say what to do about what is not well
+    /// Check Odoo, its addon, the key and SICANTIK, and say what to do about problems
     Doctor(doctor::Args),
     /// Show the settings in effect, secrets hidden
     Config {
@@ -61,7 +69,7 @@ enum Command {
         #[arg(long)]
         origins: bool,
     },
-    /// Run a SICANTIK of your own on this machine, to train, test and demonstrate with
+    /// Run a local SICANTIK simulator for training, tests and demonstrations
     Simulate(simulate::Args),
     /// Print a completion script for a shell
     Completions {
@@ -80,7 +88,7 @@ pub fn main() -> ExitCode {
     };
     telemetry::start(level, LOG.variable);
     match run(cli) {
-        Ok(_) if print::is_answer_lost() => ExitCode::FAILURE,
+        Ok(_) if printer::is_output_lost() => ExitCode::FAILURE,
         Ok(code) => code,
         Err(failure) => {
             errln!("sicantik-sidecar: {failure}");
@@ -108,7 +116,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "sicantik-sidecar", &mut script);
-            // Who reads only the beginning of it has seen enough.
+            // Ignore a closed pipe.
             let _ = std::io::stdout().write_all(&script);
             Ok(ExitCode::SUCCESS)
         }

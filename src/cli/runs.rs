@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::exit::Failure;
-use super::print::outln;
+use super::failure::Failure;
+use super::printer::outln;
 use crate::config::Config;
 use crate::odoo;
 use crate::odoo::run::{self, Kind, Run, State};
@@ -143,7 +143,7 @@ async fn cancel(odoo: &odoo::Client, run_id: i64, json: bool) -> Result<(), Fail
 
 async fn existing(odoo: &odoo::Client, run_id: i64) -> Result<Run, Failure> {
     run::read(odoo, run_id).await?.ok_or_else(|| {
-        Failure::wrong(format!(
+        Failure::permanent(format!(
             "There is no run {run_id} in Odoo: `runs list` shows those there are."
         ))
     })

@@ -1,6 +1,6 @@
 //! Runs a command to its end.
 
-use super::exit::Failure;
+use super::failure::Failure;
 
 /// Runs a command on one thread: waiting for two servers needs no more, and a request leaves at
 /// the very moment when the gate lets it through, not when another thread wakes up for it.
@@ -22,6 +22,6 @@ fn run_on<T>(
     runtime
         .enable_all()
         .build()
-        .map_err(|error| Failure::stuck(format!("The system refuses threads: {error}.")))?
+        .map_err(|error| Failure::temporary(format!("The system refuses threads: {error}.")))?
         .block_on(command)
 }

@@ -3,30 +3,22 @@
 use std::process::ExitCode;
 
 use sd_notify::NotifyState;
-use tokio::net::TcpListener;
 
-use super::exit::Failure;
-use super::print::outln;
-use super::setup::{Signals, no_signals};
+use super::failure::Failure;
+use super::listener::bind;
+use super::printer::outln;
+use super::signals::Signals;
 use crate::config::{Config, Flags};
 use crate::service::{self, Options};
 
 pub(super) async fn run(config: Config, flags: Flags) -> Result<ExitCode, Failure> {
     let token = config.token()?;
-    // What is missing is said now, not at the first run.
+    // Missing settings are reported now, not at the first run.
     config.odoo()?;
-    let address = config.listen();
-    // Before it says that it is ready: whoever stops it then finds it listening.
-    let mut signals = Signals::listen().map_err(no_signals)?;
-    let listener = TcpListener::bind(address).await.map_err(|error| {
-        Failure::wrong(format!(
-            "{address} cannot be listened on ({error}): give another in SIDECAR_LISTEN."
-        ))
-    })?;
-    let address = listener
-        .local_addr()
-        .map_err(|error| Failure::stuck(format!("The socket has no address: {error}.")))?;
-    tracing::info!("Answering at http://{address}");
+    // Before it says that it is ready, so that a stop right then is not lost.
+    let mut signals = Signals::listen()?;
+    let (listener, address) = bind(config.listen(), "--sidecar-listen or SIDECAR_LISTEN").await?;
+    tracing::info!("Listening on http://{address}");
     outln!("http://{address}");
     notify(NotifyState::Ready);
     let odoo = move || Config::load(&flags, |name| std::env::var(name).ok())?.odoo();
@@ -34,15 +26,15 @@ pub(super) async fn run(config: Config, flags: Flags) -> Result<ExitCode, Failur
     let stopped = async move {
         signals.next().await;
         notify(NotifyState::Stopping);
-        tracing::info!("Stopping: what is being worked on is given back to Odoo");
+        tracing::info!("Stopping: runs at work are given back to Odoo");
     };
     service::serve(options, listener, stopped)
         .await
-        .map_err(|error| Failure::stuck(format!("The service ended: {error}.")))?;
+        .map_err(|error| Failure::temporary(format!("The service ended: {error}.")))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Tells systemd; where there is none, nobody has to know.
+/// Tells systemd, if it started the service.
 fn notify(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::debug!(%error, "systemd was not told");

@@ -1,12 +1,11 @@
-//! `simulate`: a SICANTIK of one's own, on this machine.
+//! `simulate`: a local SICANTIK simulator.
 
 use std::process::ExitCode;
 
-use tokio::net::TcpListener;
-
-use super::exit::Failure;
-use super::print::{errln, outln};
-use super::setup::{Signals, no_signals};
+use super::failure::Failure;
+use super::listener::bind;
+use super::printer::{errln, outln};
+use super::signals::Signals;
 use crate::sicantik::simulator::{self, BASE_PATH, Options};
 
 #[derive(Debug, clap::Args)]
@@ -17,21 +16,13 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     let options = args.options;
-    let mut signals = Signals::listen().map_err(no_signals)?;
-    let listener = TcpListener::bind(options.listen).await.map_err(|error| {
-        Failure::wrong(format!(
-            "{} cannot be listened on ({error}): give another with --listen.",
-            options.listen
-        ))
-    })?;
-    let address = listener
-        .local_addr()
-        .map_err(|error| Failure::stuck(format!("The socket has no address: {error}.")))?;
+    let mut signals = Signals::listen()?;
+    let (listener, address) = bind(options.listen, "--listen").await?;
     outln!("http://{address}{BASE_PATH}");
     errln!(
-        "A SICANTIK with {} permits answers at the address above: give it to a connector, or to \
-         `sync expiry --api-url`. What it is asked, and what is true of its permits: \
-         http://{address}/_simulator. Ctrl-C ends it.",
+        "A simulated SICANTIK with {} permits is at the address above: enter it in a connector, or \
+         pass it to `sync expiry --api-url`. Its log and the truth about its permits are at \
+         http://{address}/_simulator. Press Ctrl-C to stop it.",
         options.permits,
     );
     let stopped = async move {
@@ -39,6 +30,6 @@ pub(super) async fn run(args: Args) -> Result<ExitCode, Failure> {
     };
     simulator::serve(listener, options, stopped)
         .await
-        .map_err(|error| Failure::stuck(format!("The simulator ended: {error}.")))?;
+        .map_err(|error| Failure::temporary(format!("The simulator ended: {error}.")))?;
     Ok(ExitCode::SUCCESS)
 }

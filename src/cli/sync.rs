@@ -13,10 +13,10 @@ mod worked;
 
 use std::process::ExitCode;
 
-use super::exit::{Failure, WITH_FAILURES};
-use super::output::Summary;
-use super::print::outln;
+use super::failure::{Failure, WITH_FAILURES};
+use super::printer::outln;
 use super::runtime::block_on;
+use super::summary::Summary;
 use crate::config::{self, Config};
 use job::Job;
 

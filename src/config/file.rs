@@ -27,7 +27,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// [`Error`] with the line of what is wrong, but never the line itself, which may hold a secret.
+    /// [`Error`] with the number of the line, but never its text, which may hold a secret.
     pub(super) fn read(path: &Path, settings: &[&Setting]) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             Error(format!("The settings file {} cannot be read: {error}.", path.display()))

@@ -1,5 +1,5 @@
-//! The JSON-RPC API: one trait. Its shape is a contract with Odoo's addon and with other callers; a snapshot of
-//! it is checked in, so that a change shows.
+//! The JSON-RPC API: one trait. Its shape is a contract with Odoo's addon and with other callers; a
+//! snapshot of it is checked in, so that a change shows in review.
 
 use chrono::{DateTime, Utc};
 use jsonrpsee::core::{RpcResult, SubscriptionResult};

@@ -1,4 +1,5 @@
-//! The shape of the sources: imports without circles and downwards only, and files that can be read at a sitting.
+//! The layout of the sources: imports without circles and downwards only, short files, narrow
+//! comments.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -124,7 +125,8 @@ impl Crate {
         Self(modules.collect())
     }
 
-    /// The module whose file defines what `path` names, seen from `module`; `None` outside of the crate.
+    /// The module whose file defines what `path` names, seen from `module`; `None` outside of the
+    /// crate.
     fn resolve(&self, module: &[String], path: &[String], depth: usize) -> Option<ModulePath> {
         let (first, mut rest) = path.split_first()?;
         let mut at: ModulePath = match first.as_str() {
@@ -136,7 +138,7 @@ impl Crate {
                 module.to_vec()
             }
             _ => {
-                // A name that a `use` has brought in: `sicantik::Client` after `use crate::sicantik`.
+                // A name that a `use` has brought in, as `sicantik` in `sicantik::Client`.
                 let (_, used) = self.0[module].uses.iter().find(|(name, _)| name == first)?;
                 if depth > 8 || used.first() == Some(first) {
                     return None;

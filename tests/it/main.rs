@@ -1,7 +1,8 @@
 //! The sidecar against its neighbours, on loopback: no Odoo and no SICANTIK is needed.
 //!
 //! - `cli`: the program itself: its help, its exit codes, and what it shows of its settings.
-//! - `cli_end`: how `sync` ends where Odoo does not let it do or store all: rights, statistics, the end of the run.
+//! - `cli_end`: how `sync` ends where Odoo does not let it do or store all: rights, statistics, the
+//!   end of the run.
 //! - `cli_work`: the program at work beside a fake Odoo: closed pipes, signals, proxies.
 //! - `layout`: the shape of the sources: directions of imports, lengths of files.
 //! - `odoo_errors`: every row of the table of errors, over both protocols, as a typed error.
@@ -9,18 +10,21 @@
 //! - `odoo_models`: connectors, permits and the schema, as Odoo answers them.
 //! - `odoo_ledger`: the ledger of runs: what is sent to it and what its answers become.
 //! - `odoo_secrecy`: the API key is in no log, no error and no `Debug`.
-//! - `service_door`: whom the service lets in, what it tells to whom, and who cannot keep others out.
+//! - `service_door`: whom the service lets in, what it tells to whom, and who cannot keep others
+//!   out.
 //! - `service_wire`: each method of the JSON-RPC API, as a snapshot.
 //! - `service_work`: the service finds Odoo, claims runs, works on them and gives them back.
 //! - `sicantik_client`: what is sent to SICANTIK, what is sent again, and what is not read.
-//! - `sync_claimed_run`: a run of the ledger, from its claim to its end, also when it is taken over.
+//! - `sync_claimed_run`: a run of the ledger, from its claim to its end, also when it is taken
+//!   over.
 //! - `sync_expiry`: the pipeline: batches, back-pressure, and every way to end before its end.
 //! - `sync_listing`: the listing, read whole although it moves, and no further than to its end.
-//! - `sync_listing_odd`: the listing of a server that answers oddly: caps, stray answers, pages that never come.
+//! - `sync_listing_odd`: the listing of a server that answers oddly: caps, stray answers, pages
+//!   that never come.
 //! - `sync_listing_odoo`: what goes to Odoo of it, when, and how it stops.
 //! - `sync_truth`: the pipeline against the simulator's truth, with every quirk and every trouble.
-//! - `support`: an Odoo (with or without a ledger) and a web server that answer what a test says, the
-//!   simulator, the service, the program, and deadlines.
+//! - `support`: an Odoo (with or without a ledger) and a web server that answer what a test says,
+//!   the simulator, the service, the program, and deadlines.
 
 mod cli;
 mod cli_end;

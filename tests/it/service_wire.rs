@@ -1,4 +1,5 @@
-//! The JSON-RPC API as callers see it: a snapshot of each method's request and answer, so that a change shows.
+//! The JSON-RPC API as callers see it: a snapshot of each method's request and response, so that a
+//! change shows in review.
 
 use std::fmt::Write;
 

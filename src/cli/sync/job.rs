@@ -1,8 +1,9 @@
 //! What `sync` is to do.
 
 use super::args::{Command, CommonArgs};
-use crate::cli::output::Display;
-use crate::cli::setup::{Interrupt, Setup};
+use crate::cli::context::Context;
+use crate::cli::progress::ProgressReporter;
+use crate::cli::signals::Interrupt;
 use crate::odoo::run::{Kind, Selection};
 use crate::sync::{self, Counts, DEFAULT_PAGE_SIZE, Due, Ended, ListingUse, Sink, Work};
 
@@ -38,7 +39,7 @@ impl Job {
     pub(super) async fn fetch<S: Sink>(
         &self,
         mut due: Due,
-        setup: &Setup,
+        context: &Context,
         sink: &mut S,
         interrupt: &Interrupt,
     ) -> Ended {
@@ -48,21 +49,21 @@ impl Job {
         }
         let ask_undated = self.selection.include_not_due;
         let work = Work {
-            pages: || due.pages(&setup.odoo, &setup.schema),
+            pages: || due.pages(&context.odoo, &context.schema),
             total: due.total,
             earlier: Counts::default(),
-            listing: ListingUse::Look { page_size: page_size(setup), ask_undated },
+            listing: ListingUse::Look { page_size: page_size(context), ask_undated },
             wake: std::sync::Arc::default(),
         };
-        let mut display = Display::new(due.total);
+        let mut reporter = ProgressReporter::new(due.total);
         interrupt.work_begins();
-        let ended = sync::run(work, &setup.sicantik, sink, interrupt.stop(), &mut display).await;
-        display.end();
+        let ended = sync::run(work, &context.sicantik, sink, interrupt.stop(), &mut reporter).await;
+        reporter.end();
         ended
     }
 }
 
 /// Rows of the listing in one page.
-pub(super) fn page_size(setup: &Setup) -> u32 {
-    setup.connector.page_size.unwrap_or(DEFAULT_PAGE_SIZE)
+pub(super) fn page_size(context: &Context) -> u32 {
+    context.connector.page_size.unwrap_or(DEFAULT_PAGE_SIZE)
 }

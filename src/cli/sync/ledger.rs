@@ -7,10 +7,11 @@ use tokio::time::timeout;
 
 use super::job::Job;
 use super::worked::{LAST_CALL, Worked, unnoted};
-use crate::cli::exit::Failure;
+use crate::cli::context::{Context, host};
+use crate::cli::failure::Failure;
 use crate::cli::host_lock::HostLock;
-use crate::cli::output::Display;
-use crate::cli::setup::{Interrupt, Setup, host};
+use crate::cli::progress::ProgressReporter;
+use crate::cli::signals::Interrupt;
 use crate::odoo::run::{self, Lease, Started, Trigger};
 use crate::odoo::{self, Error};
 use crate::outbound;
@@ -22,36 +23,36 @@ const LAST_MOMENT: Duration = Duration::from_secs(1);
 
 /// Makes a run and works on it.
 pub(super) async fn work(
-    setup: &Setup,
+    context: &Context,
     job: &Job,
     interrupt: &Interrupt,
 ) -> Result<Worked, Failure> {
     let worker = sync::worker_name();
-    let odoo = &setup.odoo;
+    let odoo = &context.odoo;
     // The ledger locks the connector's own server for this run; another one has to be locked here.
     let mut _lock = None;
     if job.common.api_url.is_some() {
-        let server = outbound::server(&setup.settings.api_url);
-        interrupt.before_work(check_idle(setup, &server)).await?;
+        let server = outbound::server(&context.settings.api_url);
+        interrupt.before_work(check_idle(context, &server)).await?;
         _lock = Some(HostLock::acquire(&server)?);
     }
-    let started = start(setup, job, &worker, interrupt).await?;
+    let started = start(context, job, &worker, interrupt).await?;
     let run_id = started.run_id;
     let Some(claim) = started.run else {
-        return Err(held_by_another(setup, &started).await);
+        return Err(held_by_another(context, &started).await);
     };
-    let mut display = Display::new(claim.total);
+    let mut reporter = ProgressReporter::new(claim.total);
     let mut claimed = ClaimedRun {
         odoo,
-        schema: &setup.schema,
+        schema: &context.schema,
         worker: &worker,
         kind: job.kind,
         claim,
         wake: Arc::default(),
     };
     interrupt.work_begins();
-    let mut ended = claimed.work(&setup.sicantik, interrupt.stop(), &mut display).await;
-    display.end();
+    let mut ended = claimed.work(&context.sicantik, interrupt.stop(), &mut reporter).await;
+    reporter.end();
     let impatient = odoo.with_retry_budget(Duration::ZERO);
     if matches!(&ended.halt, Some(Halt::Odoo(error)) if error.is_transient()) {
         claimed.odoo = &impatient;
@@ -71,14 +72,14 @@ pub(super) async fn work(
 
 /// Makes the run, and claims it. An interrupt takes it back.
 async fn start(
-    setup: &Setup,
+    context: &Context,
     job: &Job,
     worker: &str,
     interrupt: &Interrupt,
 ) -> Result<Started, Failure> {
-    let odoo = &setup.odoo;
+    let odoo = &context.odoo;
     let lease = Lease { worker, seconds: LEASE_SECONDS };
-    let (connector_id, selection) = (setup.connector.id, &job.selection);
+    let (connector_id, selection) = (context.connector.id, &job.selection);
     let starting = run::start(odoo, connector_id, job.kind, Trigger::Cli, Some(lease), selection);
     let mut starting = std::pin::pin!(starting);
     tokio::select! {
@@ -110,10 +111,10 @@ async fn finish(claimed: &ClaimedRun<'_>, ended: &mut Ended) -> Result<(), Error
 }
 
 /// Fails if a run of the ledger asks `server` now: two at once would ask it at twice the rate.
-pub(super) async fn check_idle(setup: &Setup, server: &str) -> Result<(), Failure> {
-    match run::working_on(&setup.odoo, server).await? {
+pub(super) async fn check_idle(context: &Context, server: &str) -> Result<(), Failure> {
+    match run::working_on(&context.odoo, server).await? {
         None => Ok(()),
-        Some(run) => Err(Failure::held(format!(
+        Some(run) => Err(Failure::conflict(format!(
             "SICANTIK at {server} is being asked by run {id} now: wait for its end, or stop it with \
              `runs cancel {id}` or in Odoo.",
             id = run.id,
@@ -137,25 +138,25 @@ async fn take_back(odoo: &odoo::Client, started: &Started, worker: &str) {
 }
 
 /// Says what keeps this run from being worked on.
-async fn held_by_another(setup: &Setup, started: &Started) -> Failure {
-    let (run_id, connector) = (started.run_id, &setup.connector.name);
+async fn held_by_another(context: &Context, started: &Started) -> Failure {
+    let (run_id, connector) = (started.run_id, &context.connector.name);
     if started.created {
         // The run is ours, but another connector's run holds its server. It would wait for a
         // sidecar; a command does not wait.
-        if let Err(error) = run::cancel(&setup.odoo, run_id).await {
+        if let Err(error) = run::cancel(&context.odoo, run_id).await {
             tracing::warn!(%error, "Run {run_id} could not be taken back and waits in Odoo");
         }
-        return Failure::held(format!(
+        return Failure::conflict(format!(
             "SICANTIK at {} is being worked on for another connector: `runs list` shows by which run. \
              Wait for its end.",
-            host(&setup.settings),
+            host(&context.settings),
         ));
     }
     let who = started.worker.as_ref().map_or_else(
         || "waits for a sidecar".to_owned(),
         |worker| format!("is being worked on by {worker}"),
     );
-    Failure::held(format!(
+    Failure::conflict(format!(
         "Run {run_id} of connector `{connector}`, asked for by {}, {who}: wait for its end, or stop it \
          with `runs cancel {run_id}` or in Odoo.",
         started.requested_by,

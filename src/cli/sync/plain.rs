@@ -2,9 +2,10 @@
 
 use super::job::Job;
 use super::worked::{Worked, unnoted};
-use crate::cli::exit::Failure;
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
 use crate::cli::host_lock::HostLock;
-use crate::cli::setup::{Interrupt, Setup};
+use crate::cli::signals::Interrupt;
 use crate::odoo::{connector, model, permit, schema};
 use crate::outbound;
 use crate::sync::{Due, Ended, Halt, PlainSink};
@@ -15,16 +16,16 @@ const NEEDED: [(&str, &str); 3] =
 
 /// Fetches dates and writes them to the permits.
 pub(super) async fn work(
-    setup: &Setup,
+    context: &Context,
     job: &Job,
     interrupt: &Interrupt,
 ) -> Result<Worked, Failure> {
-    let _lock = HostLock::acquire(&outbound::server(&setup.settings.api_url))?;
-    let may_note = interrupt.before_work(rights(setup)).await?;
-    let due = interrupt.before_work(due(setup, job)).await?;
-    let mut sink = PlainSink::new(&setup.odoo, &setup.schema);
-    let ended = job.fetch(due, setup, &mut sink, interrupt).await;
-    let unnoted = if may_note { note(setup, &ended).await } else { None };
+    let _lock = HostLock::acquire(&outbound::server(&context.settings.api_url))?;
+    let may_note = interrupt.before_work(rights(context)).await?;
+    let due = interrupt.before_work(due(context, job)).await?;
+    let mut sink = PlainSink::new(&context.odoo, &context.schema);
+    let ended = job.fetch(due, context, &mut sink, interrupt).await;
+    let unnoted = if may_note { note(context, &ended).await } else { None };
     if let (Some(_), Some(unnoted)) = (&ended.halt, &unnoted) {
         tracing::warn!("{unnoted}");
     }
@@ -32,21 +33,21 @@ pub(super) async fn work(
 }
 
 /// The permits that are due.
-pub(super) async fn due(setup: &Setup, job: &Job) -> Result<Due, Failure> {
+pub(super) async fn due(context: &Context, job: &Job) -> Result<Due, Failure> {
     let domains = permit::plain_domains(
-        &setup.schema,
-        setup.connector.id,
+        &context.schema,
+        context.connector.id,
         job.selection.refresh_older_than,
         chrono::Utc::now(),
     );
-    let total = permit::count(&setup.odoo, &domains).await?;
+    let total = permit::count(&context.odoo, &domains).await?;
     Ok(Due { domains, total, limit: None })
 }
 
 /// Makes sure that the user may write dates. Answers whether it may also write the connector's
 /// statistics, where there are any.
-async fn rights(setup: &Setup) -> Result<bool, Failure> {
-    let odoo = &setup.odoo;
+async fn rights(context: &Context) -> Result<bool, Failure> {
+    let odoo = &context.odoo;
     let login = &odoo.settings().login;
     let mut missing = Vec::new();
     for (model, operation) in NEEDED {
@@ -55,13 +56,13 @@ async fn rights(setup: &Setup) -> Result<bool, Failure> {
         }
     }
     if !missing.is_empty() {
-        return Err(Failure::wrong(format!(
+        return Err(Failure::permanent(format!(
             "Odoo does not let `{login}` {}: give the user a group of the module that brings the \
              model. Nothing was asked.",
             missing.join(" or ")
         )));
     }
-    if !connector::keeps_statistics(&setup.schema) {
+    if !connector::keeps_statistics(&context.schema) {
         return Ok(false);
     }
     let may = schema::may(odoo, model::CONNECTOR, "write").await?;
@@ -76,14 +77,14 @@ async fn rights(setup: &Setup) -> Result<bool, Failure> {
 
 /// Notes the run's end on the connector; answers why that failed, where there was something to
 /// note.
-async fn note(setup: &Setup, ended: &Ended) -> Option<Failure> {
+async fn note(context: &Context, ended: &Ended) -> Option<Failure> {
     if !is_worth_a_note(ended.halt.as_ref()) {
         return None;
     }
     let noted = connector::write_statistics(
-        &setup.odoo,
-        &setup.schema,
-        setup.connector.id,
+        &context.odoo,
+        &context.schema,
+        context.connector.id,
         ended.progress.counts.found,
         ended.progress.elapsed.as_secs_f64(),
         chrono::Utc::now(),

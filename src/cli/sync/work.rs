@@ -3,10 +3,11 @@
 use super::job::Job;
 use super::worked::Worked;
 use super::{dry, ledger, plain};
-use crate::cli::exit::Failure;
-use crate::cli::output::Summary;
-use crate::cli::print::errln;
-use crate::cli::setup::{Interrupt, Setup, host};
+use crate::cli::context::{Context, host};
+use crate::cli::failure::Failure;
+use crate::cli::printer::errln;
+use crate::cli::signals::Interrupt;
+use crate::cli::summary::Summary;
 use crate::config::Config;
 use crate::odoo::Mode;
 use crate::odoo::run::Kind;
@@ -20,35 +21,35 @@ pub(super) async fn work(config: &Config, job: &Job) -> Result<Finished, Failure
     let interrupt = Interrupt::listen();
     let common = &job.common;
     let (wanted, api_url) = (common.connector.as_deref(), common.api_url.as_deref());
-    let making = Setup::make(config, wanted, api_url, interrupt.stop());
-    let setup = interrupt.before_work(making).await?;
+    let making = Context::connect(config, wanted, api_url, interrupt.stop());
+    let context = interrupt.before_work(making).await?;
     errln!(
         "Connector `{}`: SICANTIK at {}, Odoo {} over {}",
-        setup.connector.name,
-        host(&setup.settings),
-        setup.odoo.version().text,
-        setup.odoo.protocol().path(),
+        context.connector.name,
+        host(&context.settings),
+        context.odoo.version().text,
+        context.odoo.protocol().path(),
     );
-    let Worked { ended, run_id, unnoted } = match (setup.schema.mode, common.dry_run) {
-        (Mode::Ledger, false) => ledger::work(&setup, job, &interrupt).await?,
+    let Worked { ended, run_id, unnoted } = match (context.schema.mode, common.dry_run) {
+        (Mode::Ledger, false) => ledger::work(&context, job, &interrupt).await?,
         (Mode::Plain, _) if job.kind != Kind::Expiry => {
-            return Err(Failure::wrong(format!(
+            return Err(Failure::permanent(format!(
                 "`sync {}` needs the addon `sicantik_sidecar` in Odoo: permits are made and changed \
                  through it. Without it there is `sync expiry`.",
                 job.kind
             )));
         }
-        (Mode::Plain, false) => plain::work(&setup, job, &interrupt).await?,
+        (Mode::Plain, false) => plain::work(&context, job, &interrupt).await?,
         (_, true) => {
-            let ended = dry::work(&setup, job, &interrupt).await?;
+            let ended = dry::work(&context, job, &interrupt).await?;
             Worked { ended, run_id: None, unnoted: None }
         }
     };
     let mut summary = Summary::new(&ended.progress, ended.imported.as_ref());
-    summary.odoo_calls = setup.odoo.calls();
+    summary.odoo_calls = context.odoo.calls();
     summary.run_id = run_id.filter(|_| !matches!(ended.halt, Some(Halt::Away(_))));
     summary.dry_run = common.dry_run;
-    let failure = ended.halt.map(|halt| failure(halt, &host(&setup.settings), &ended.progress));
+    let failure = ended.halt.map(|halt| failure(halt, &host(&context.settings), &ended.progress));
     let failure = failure.or(unnoted);
     summary.success = failure.is_none();
     summary.error = failure.as_ref().map(ToString::to_string);
@@ -60,11 +61,11 @@ fn failure(halt: Halt, host: &str, progress: &Progress) -> Failure {
     let kept = format!("{answered} permits were answered; a second run continues with the rest.");
     match halt {
         Halt::Odoo(error) => error.into(),
-        Halt::Away(error) => Failure::stuck(format!(
+        Halt::Away(error) => Failure::temporary(format!(
             "SICANTIK at {host} cannot be used now: {error}. Nothing was written; try again later, or \
              run `doctor`."
         )),
-        Halt::Sicantik(_) | Halt::Lost => Failure::stuck(format!("{halt} {kept}")),
+        Halt::Sicantik(_) | Halt::Lost => Failure::temporary(format!("{halt} {kept}")),
         Halt::Cancelled | Halt::Interrupted => Failure::interrupted(format!("{halt} {kept}")),
     }
 }

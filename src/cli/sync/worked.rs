@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cli::exit::Failure;
+use crate::cli::failure::Failure;
 use crate::odoo;
 use crate::sync::Ended;
 
@@ -20,5 +20,5 @@ pub(super) struct Worked {
 /// All answers are stored, but `what` could not be written at the end.
 pub(super) fn unnoted(what: &str, error: &odoo::Error) -> Failure {
     let sentence = format!("What was answered is stored, but {what}: {error}");
-    if error.is_transient() { Failure::stuck(sentence) } else { Failure::wrong(sentence) }
+    if error.is_transient() { Failure::temporary(sentence) } else { Failure::permanent(sentence) }
 }

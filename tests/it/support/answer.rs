@@ -1,10 +1,9 @@
 //! How the fake Odoo's answers look on the wire, over both protocols.
 
 use http::Response;
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::{Bytes, Frame};
 use serde_json::{Value, json};
+
+use super::http::{Body, Closed, half, response, whole};
 
 /// What the next call gets.
 #[derive(Debug, Clone)]
@@ -24,18 +23,6 @@ pub(crate) enum Answer {
     /// No answer, for longer than any test waits.
     Silence,
 }
-
-pub(super) type Body = UnsyncBoxBody<Bytes, Closed>;
-
-/// Closes the connection: hyper does so when a service or a body fails.
-#[derive(Debug)]
-pub(super) struct Closed;
-impl std::fmt::Display for Closed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("closed on purpose")
-    }
-}
-impl std::error::Error for Closed {}
 
 /// An answer as the protocol has it: `/jsonrpc` says 200 to all and wraps it.
 pub(super) fn respond(
@@ -70,12 +57,10 @@ pub(super) fn respond(
         Answer::Nothing => page(200, JSON, "null".to_owned()),
         Answer::Half => {
             let text = bare(json!(["as long as this is, it ends in the middle"]));
-            let half = Bytes::from(text[..text.len() / 2].to_owned());
-            let frames = futures::stream::iter([Ok(Frame::data(half)), Err(Closed)]);
-            Response::builder()
+            response(200)
                 .header("content-type", JSON)
                 .header("content-length", text.len())
-                .body(StreamBody::new(frames).boxed_unsync())
+                .body(half(&text))
                 .expect("a response")
         }
         Answer::Drop | Answer::Silence => return Err(Closed),
@@ -84,11 +69,10 @@ pub(super) fn respond(
 
 const JSON: &str = "application/json; charset=utf-8";
 
-pub(super) fn page(status: u16, content_type: &str, body: String) -> Response<Body> {
-    let body = Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed_unsync();
-    let mut response = Response::builder().status(status).header("content-type", content_type);
+fn page(status: u16, content_type: &str, body: String) -> Response<Body> {
+    let mut response = response(status).header("content-type", content_type);
     if (300..400).contains(&status) {
         response = response.header("location", "/elsewhere");
     }
-    response.body(body).expect("a response")
+    response.body(whole(body)).expect("a response")
 }

@@ -1,6 +1,7 @@
 //! What several tests share.
 
 mod answer;
+mod http;
 pub(crate) mod ledger;
 pub(crate) mod listing;
 pub(crate) mod odoo;

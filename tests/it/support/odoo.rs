@@ -1,29 +1,23 @@
 //! An Odoo on loopback that answers what a test tells it to, over both protocols.
 //!
-//! It knows the login and the version by itself. Every other call takes the next answer from the
-//! script, or what a test's handler says; a call that finds none is answered 500 "was not expected" and
-//! fails the test at the end.
+//! It answers the login and the question for the version by itself. Every other call takes the next
+//! answer from the script, or what a test's handler says; one that finds none fails the test.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sicantik_sidecar::odoo::{Client, Protocol, Settings};
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
 
 pub(crate) use super::answer::Answer;
-use super::answer::{Body, Closed, page, respond};
+use super::answer::respond;
+use super::http::{Body, Closed, HttpServer, Unexpected, lock};
 use super::within;
 
 pub(crate) const KEY: &str = "key-1f9d0c";
@@ -52,14 +46,11 @@ struct State {
     version: Option<Answer>,
     held: Option<(&'static str, Arc<Notify>)>,
     seen: Vec<Seen>,
-    unexpected: Vec<String>,
-    connections: usize,
 }
 
 pub(crate) struct FakeOdoo {
-    addr: SocketAddr,
+    server: HttpServer,
     state: Arc<Mutex<State>>,
-    _server: JoinSet<()>,
 }
 
 impl FakeOdoo {
@@ -68,12 +59,12 @@ impl FakeOdoo {
     }
 
     pub(crate) async fn start_at(address: &str) -> Self {
-        let listener = TcpListener::bind(address).await.expect("a free port");
-        let addr = listener.local_addr().expect("its address");
-        let state = Arc::new(Mutex::new(State::default()));
-        let mut server = JoinSet::new();
-        server.spawn(serve(listener, Arc::clone(&state)));
-        Self { addr, state, _server: server }
+        let state = Arc::<Mutex<State>>::default();
+        let answering = Arc::clone(&state);
+        let server = HttpServer::start(address, move |request, unexpected| {
+            answer(request, Arc::clone(&answering), unexpected)
+        });
+        Self { server: server.await, state }
     }
 
     /// The answers of the next calls, in order.
@@ -110,12 +101,12 @@ impl FakeOdoo {
         release
     }
 
-    /// Settings without retry_budget, over `protocol`.
+    /// Settings without retries, over `protocol`.
     pub(crate) fn settings(&self, protocol: Protocol) -> Settings {
-        settings(&format!("http://{}", self.addr), protocol)
+        settings(&format!("http://{}", self.server.address), protocol)
     }
 
-    /// A client without retry_budget.
+    /// A client without retries.
     pub(crate) async fn client(&self, protocol: Protocol) -> Client {
         self.client_with(self.settings(protocol)).await
     }
@@ -131,20 +122,19 @@ impl FakeOdoo {
 
     /// How many connections were made.
     pub(crate) fn connections(&self) -> usize {
-        self.state().connections
+        self.server.connections()
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().expect("no test thread panicked with it")
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
     }
 }
 
 impl Drop for FakeOdoo {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            let state = self.state();
-            assert!(state.unexpected.is_empty(), "not expected: {:?}", state.unexpected);
-            assert!(state.script.is_empty(), "never asked for: {:?}", state.script);
+            let script = &self.state().script;
+            assert!(script.is_empty(), "never asked for: {script:?}");
         }
     }
 }
@@ -158,22 +148,10 @@ pub(crate) fn settings(url: &str, protocol: Protocol) -> Settings {
     settings
 }
 
-async fn serve(listener: TcpListener, state: Arc<Mutex<State>>) {
-    let mut connections = JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
-        state.lock().expect("not poisoned").connections += 1;
-        let state = Arc::clone(&state);
-        connections.spawn(async move {
-            let service = service_fn(|request| answer(request, Arc::clone(&state)));
-            // An error here is a connection that was dropped, which tests do on purpose.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
-}
-
 async fn answer(
     request: Request<Incoming>,
     state: Arc<Mutex<State>>,
+    unexpected: Unexpected,
 ) -> Result<Response<Body>, Closed> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
@@ -182,7 +160,7 @@ async fn answer(
     let rpc = path.ends_with("/jsonrpc");
     let mut held = None;
     let next = {
-        let mut state = state.lock().expect("not poisoned");
+        let mut state = lock(&state);
         let place = path.split("/json/2/").nth(1).and_then(|place| place.split_once('/'));
         if path.ends_with("/web/webclient/version_info") {
             let nineteen = json!({
@@ -214,11 +192,7 @@ async fn answer(
             held = state.held.clone().filter(|(method, _)| *method == seen.method);
             match state.script.pop_front().or_else(|| handler.and_then(|handler| handler(&seen))) {
                 Some(answer) => answer,
-                None => {
-                    let text = format!("{what} was not expected");
-                    state.unexpected.push(text.clone());
-                    return Ok(page(500, "text/plain", text));
-                }
+                None => return Ok(unexpected.answer(&what)),
             }
         }
     };

@@ -1,112 +1,14 @@
-//! How a run is shown: a bar on a terminal, a line every 50 permits elsewhere, and the result at the end.
+//! The result of a run, for people and as JSON.
 
-use std::io::IsTerminal;
+use std::fmt;
 use std::time::Duration;
 
-use indicatif::{FormattedDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use super::print::errln;
+use crate::sync::Progress;
 use crate::sync::listing::Imported;
-use crate::sync::{Progress, Reporter};
 
-/// Without a terminal a line is printed each time so many permits are answered.
-const LINE_EVERY: u64 = 50;
-
-/// Without a terminal a line is printed each time so many pages of the listing are read.
-const LINE_EVERY_PAGES: u64 = 20;
-
-/// Shows progress on stderr.
-pub(super) enum Display {
-    Bar(ProgressBar),
-    Lines { next: u64 },
-}
-
-impl Display {
-    /// A bar where stderr is a terminal, lines otherwise.
-    pub(super) fn new(total: u64) -> Self {
-        if !std::io::stderr().is_terminal() {
-            return Self::Lines { next: LINE_EVERY };
-        }
-        let style = ProgressStyle::with_template(
-            "{bar:20} {percent:>3}% {pos}/{len}  {msg}  {elapsed_precise}, {prefix} left",
-        )
-        .expect("the template is a constant");
-        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(8));
-        let bar = bar.with_style(style).with_message("asking").with_prefix("?");
-        // A server that takes its time to answer should not look like a program that hangs.
-        bar.enable_steady_tick(Duration::from_millis(500));
-        Self::Bar(bar)
-    }
-
-    /// Leaves the screen to what is printed next.
-    pub(super) fn end(&self) {
-        if let Self::Bar(bar) = self {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-impl Reporter for Display {
-    fn report(&mut self, progress: &Progress) {
-        let answered = progress.counts.answered();
-        match self {
-            Self::Bar(bar) => {
-                bar.set_length(progress.total.max(answered));
-                bar.set_position(answered);
-                bar.set_message(format!(
-                    "{:.1}/s, {} failed",
-                    progress.rate(),
-                    progress.counts.failed
-                ));
-                if let Some(left) = progress.remaining() {
-                    bar.set_prefix(FormattedDuration(left).to_string());
-                }
-            }
-            Self::Lines { next } => {
-                if answered < *next {
-                    return;
-                }
-                *next = answered + LINE_EVERY - answered % LINE_EVERY;
-                let remaining = progress.remaining().map_or_else(|| "?".to_owned(), seconds);
-                errln!(
-                    "Progress: {:.1}% ({answered}/{}), elapsed {}, remaining {remaining}",
-                    progress.percent(),
-                    progress.total,
-                    seconds(progress.elapsed),
-                );
-            }
-        }
-    }
-
-    fn report_listing(&mut self, imported: &Imported) {
-        self.listing(imported);
-    }
-}
-
-impl Display {
-    fn listing(&self, imported: &Imported) {
-        let listing = &imported.listing;
-        let said = format!(
-            "Listing: {} permits on {} pages, {} new, {} changed",
-            listing.listed, listing.pages, imported.stored.created, imported.stored.updated
-        );
-        match self {
-            Self::Bar(bar) => bar.set_message(said),
-            Self::Lines { .. } if listing.pages.is_multiple_of(LINE_EVERY_PAGES) => {
-                errln!("{said}, elapsed {}", seconds(imported.elapsed));
-            }
-            Self::Lines { .. } => {}
-        }
-    }
-}
-
-/// `12.3 s`.
-pub(super) fn seconds(duration: Duration) -> String {
-    format!("{:.1} s", duration.as_secs_f64())
-}
-
-/// The result of a run: the seed's keys and ours.
+/// The result of a run. The first keys are those of the Odoo method that this command replaces.
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
     /// Whether the run came to its end.
@@ -162,7 +64,8 @@ pub(super) struct ListingSummary {
     pub(super) skipped: u64,
     /// Rows that Odoo refused.
     pub(super) rejected: u64,
-    /// Permits of Odoo that have left it since it was last read whole; null where nothing was compared.
+    /// Permits in Odoo that have left it since it was last read completely; null where nothing was
+    /// compared.
     pub(super) unlisted: Option<u64>,
     /// Pages read.
     pub(super) pages: u64,
@@ -192,8 +95,8 @@ impl ListingSummary {
     }
 }
 
-impl std::fmt::Display for ListingSummary {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for ListingSummary {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines = [
             (self.created, "new in Odoo"),
             (self.updated, "changed in Odoo"),
@@ -217,7 +120,7 @@ impl std::fmt::Display for ListingSummary {
 
 impl ListingSummary {
     /// What was read, whatever became of it.
-    fn fmt_read(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt_read(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             out,
             "{} permits listed on {} pages in {:.1} s",
@@ -290,8 +193,8 @@ impl Summary {
     }
 }
 
-impl std::fmt::Display for Summary {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Summary {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.dry_run {
             writeln!(out, "Dry run: nothing was written.")?;
         }
@@ -319,7 +222,7 @@ impl std::fmt::Display for Summary {
 }
 
 impl Summary {
-    fn fmt_answers(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt_answers(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "{} permits answered in {:.1} s", self.total, self.duration)?;
         writeln!(out, "  {:>7}  with an expiry date", self.found)?;
         writeln!(out, "  {:>7}  without a date in SICANTIK", self.no_date)?;

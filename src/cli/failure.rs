@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use crate::odoo::connector::FindError;
 use crate::{config, odoo};
 
-/// Finished, but some permits failed.
+/// The exit code of a command that finished, although some permits failed.
 pub(super) const WITH_FAILURES: u8 = 3;
-const STUCK: u8 = 1;
-const WRONG: u8 = 2;
-const HELD: u8 = 4;
+const TEMPORARY: u8 = 1;
+const PERMANENT: u8 = 2;
+const CONFLICT: u8 = 4;
 const INTERRUPTED: u8 = 130;
 
 /// Why a command could not do what it was asked to.
@@ -22,18 +22,18 @@ pub(super) struct Failure {
 
 impl Failure {
     /// It cannot go on now; the same command may work later.
-    pub(super) fn stuck(sentence: impl Into<String>) -> Self {
-        Self { code: STUCK, sentence: sentence.into() }
+    pub(super) fn temporary(sentence: impl Into<String>) -> Self {
+        Self { code: TEMPORARY, sentence: sentence.into() }
     }
 
     /// Something has to be changed before it can work.
-    pub(super) fn wrong(sentence: impl Into<String>) -> Self {
-        Self { code: WRONG, sentence: sentence.into() }
+    pub(super) fn permanent(sentence: impl Into<String>) -> Self {
+        Self { code: PERMANENT, sentence: sentence.into() }
     }
 
     /// Another run holds the connector.
-    pub(super) fn held(sentence: impl Into<String>) -> Self {
-        Self { code: HELD, sentence: sentence.into() }
+    pub(super) fn conflict(sentence: impl Into<String>) -> Self {
+        Self { code: CONFLICT, sentence: sentence.into() }
     }
 
     /// It was interrupted.
@@ -55,16 +55,16 @@ impl fmt::Display for Failure {
 
 impl From<config::Error> for Failure {
     fn from(error: config::Error) -> Self {
-        Self::wrong(error.to_string())
+        Self::permanent(error.to_string())
     }
 }
 
 impl From<odoo::Error> for Failure {
     fn from(error: odoo::Error) -> Self {
         if error.needs_change() {
-            Self::wrong(error.to_string())
+            Self::permanent(error.to_string())
         } else {
-            Self::stuck(error.to_string())
+            Self::temporary(error.to_string())
         }
     }
 }
@@ -73,7 +73,7 @@ impl From<FindError> for Failure {
     fn from(error: FindError) -> Self {
         match error {
             FindError::Odoo(error) => error.into(),
-            error => Self::wrong(error.to_string()),
+            error => Self::permanent(error.to_string()),
         }
     }
 }

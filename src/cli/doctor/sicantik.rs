@@ -1,0 +1,128 @@
+//! What `doctor` says of SICANTIK.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::report::Report;
+use crate::cli::context::{client, host};
+use crate::cli::host_lock::HostLock;
+use crate::config::Config;
+use crate::odoo::{self, Connector, run};
+use crate::outbound;
+use crate::sicantik::{self, Client, Format};
+
+/// A server whose cheapest answers take longer has little capacity to spare.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// Checks the SICANTIK at `url`, unless a run uses its full rate already.
+pub(super) async fn check(
+    config: &Config,
+    url: &str,
+    connector: &Connector,
+    ledger: Option<&odoo::Client>,
+    report: &mut Report,
+) {
+    let settings = match config.sicantik(url, connector) {
+        Ok(settings) => settings,
+        Err(error) if url == connector.api_url => {
+            return report.problem(format_args!("Connector `{}`: {error}", connector.name), "");
+        }
+        Err(error) => return report.problem(error, ""),
+    };
+    let host = host(&settings);
+    let server = outbound::server(&settings.api_url);
+    let busy = match ledger {
+        Some(odoo) => run::working_on(odoo, &server).await.ok().flatten(),
+        None => None,
+    };
+    if let Some(run) = busy {
+        return report.ok(format_args!(
+            "SICANTIK at {host} is being asked by run {} now, and not by this command as well",
+            run.id
+        ));
+    }
+    let _lock = match HostLock::acquire(&server) {
+        Ok(lock) => lock,
+        Err(other) => return report.ok(other),
+    };
+    match client(&settings, &CancellationToken::new()) {
+        Ok(client) => {
+            if answers(&client, &host, report).await {
+                listing(&client, report).await;
+            }
+        }
+        Err(failure) => report.problem(failure, ""),
+    }
+}
+
+/// Whether it answers, how fast and in which format.
+async fn answers(client: &Client, host: &str, report: &mut Report) -> bool {
+    let mut times = Vec::new();
+    let mut format = Format::Json;
+    for _ in 0..3 {
+        match client.ping().await {
+            Ok(pong) => {
+                times.push(pong.elapsed);
+                format = pong.format;
+            }
+            Err(error) => {
+                let finding = format_args!("SICANTIK at {host} gives no data: {error}");
+                report.problem(finding, advice(&error));
+                return false;
+            }
+        }
+    }
+    times.sort();
+    let median = times[times.len() / 2];
+    let format = match format {
+        Format::Json => "JSON",
+        Format::Xml => "XML, although JSON was asked for; both are read",
+    };
+    let finding = format!("SICANTIK at {host} answers in {} ms, in {format}", median.as_millis());
+    if median > SLOW {
+        report.note(finding, "It is slow now: a run takes longer, and is better made at night.");
+    } else {
+        report.ok(finding);
+    }
+    true
+}
+
+/// Whether the listing can be read, and carries expiry dates.
+async fn listing(client: &Client, report: &mut Report) {
+    match client.listing(1, 0).await {
+        Ok(rows) if rows.is_empty() => report.note(
+            "Its listing is empty",
+            "Check the connector's address: it may be that of a test deployment.",
+        ),
+        Ok(rows) if rows[0].expiry.is_some() => {
+            report.ok("Its listing carries expiry dates: the API is upgraded");
+        }
+        Ok(_) => {
+            report.ok("Its listing carries no expiry dates: they are fetched permit by permit");
+        }
+        Err(error) => {
+            report.problem(format_args!("Its listing cannot be read: {error}"), advice(&error));
+        }
+    }
+}
+
+fn advice(error: &sicantik::Error) -> &'static str {
+    use sicantik::{Error, Unreadable};
+    match error {
+        Error::Timeout { .. } => {
+            "It is overloaded or unreachable: try again at night, or raise the connector's time-out."
+        }
+        Error::Connection { .. } => {
+            "Check the connector's address, this machine's network, and whether the server runs."
+        }
+        Error::ServerBusy { .. } => "The server has problems: tell its operators if they last.",
+        Error::Refused { .. } | Error::Redirected { .. } => {
+            "Check the connector's address; there may be a firewall in front of the server."
+        }
+        Error::Unreadable(Unreadable::Page { .. }) => {
+            "The server shows its maintenance page, or the connector's address is not that of its API."
+        }
+        _ => "Check that the connector's address is that of SICANTIK's API.",
+    }
+}
