@@ -279,6 +279,7 @@ impl<L: LicensingServer> Importer<'_, '_, L> {
         listing.retries = traffic.retries - self.before.retries;
         listing.listed = self.seen.len() as u64;
         (listing.junk, listing.skipped) = self.seen.counts();
+        listing.nameless = self.seen.nameless();
         listing.upgraded = self.seen.upgraded;
         self.imported.stored = self.store.stored();
         self.imported.elapsed = self.started.elapsed();
