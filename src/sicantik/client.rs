@@ -13,14 +13,18 @@ use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::applicants::JsonPages;
 use super::decode::{
     Format, Reply, data, decode, error_of_question, say_nothing_found, say_unknown_method,
 };
 use super::error::{Error, Unreadable, shortened};
 use super::retry::MAX_TRIES;
 use super::row::Row;
-use super::transport::Transport;
+use super::transport::{Accept, Transport};
 use crate::outbound::Gate;
+
+/// The endpoint of the listing.
+const LISTING: &str = "listpermohonanterbit";
 
 /// A probe on its way.
 type Probe = BoxFuture<'static, Result<(), Error>>;
@@ -35,9 +39,8 @@ pub struct Client {
     probe: Arc<Mutex<Option<WeakShared<Probe>>>>,
     /// Whether `cekperizinanizin` is unknown here, as on older deployments.
     lacks_izin: Arc<AtomicBool>,
-    /// Whether a page of the listing could be had as XML only. The value that is not UTF-8 is soon
-    /// on most pages, so asking for JSON first would double the requests.
-    listing_in_xml: Arc<AtomicBool>,
+    /// How many pages of the listing could be had as JSON.
+    json_pages: Arc<JsonPages>,
 }
 
 /// The answer to a ping.
@@ -71,7 +74,7 @@ impl Client {
             zone: Tz::Asia__Jakarta,
             probe: Arc::default(),
             lacks_izin: Arc::default(),
-            listing_in_xml: Arc::default(),
+            json_pages: Arc::default(),
         })
     }
 
@@ -108,7 +111,7 @@ impl Client {
     /// [`Error`], after the retries.
     pub async fn ping(&self) -> Result<Pong, Error> {
         let url = self.endpoint("jumlahPerizinan", &[]);
-        let answer = self.transport.get(&url, data, Format::Json, MAX_TRIES).await?;
+        let answer = self.transport.get(&url, data, Accept::JsonFirst, MAX_TRIES).await?;
         Ok(Pong { elapsed: answer.elapsed, format: answer.value.1 })
     }
 
@@ -168,16 +171,25 @@ impl Client {
         offset: u32,
         max_tries: u32,
     ) -> Result<Vec<Row>, Error> {
-        // The form with path pairs is the one that production is known to answer.
-        let (limit, offset) = (limit.to_string(), offset.to_string());
-        let url = self.endpoint("listpermohonanterbit", &["limit", &limit, "offset", &offset]);
-        let in_xml = self.listing_in_xml.load(Ordering::Relaxed);
-        let accept = if in_xml { Format::Xml } else { Format::Json };
-        let (rows, accepted) = self.ask("listpermohonanterbit", &url, accept, max_tries).await?;
+        let url = self.listing_url(limit, offset);
+        let accept = self.json_pages.accept();
+        let (mut rows, accepted) = self.ask(LISTING, &url, accept, max_tries).await?;
+        self.json_pages.count(accept, accepted);
         if accepted == Format::Xml {
-            self.listing_in_xml.store(true, Ordering::Relaxed);
+            self.settle_applicants(&mut rows, offset).await?;
         }
         Ok(rows)
+    }
+
+    /// A part of the listing in JSON, which is asked for again unless its encoding is what fails.
+    pub(super) async fn json_listing(&self, limit: u32, offset: u32) -> Result<Vec<Row>, Error> {
+        let url = self.listing_url(limit, offset);
+        self.ask(LISTING, &url, Accept::JsonOnly, MAX_TRIES).await.map(|(rows, _)| rows)
+    }
+
+    fn listing_url(&self, limit: u32, offset: u32) -> Url {
+        // The form with path pairs is the one that production is known to answer.
+        self.endpoint(LISTING, &["limit", &limit.to_string(), "offset", &offset.to_string()])
     }
 
     /// `cekperizinan`: the details of the permits whose stored, encoded number is `permit_number`;
@@ -224,7 +236,7 @@ impl Client {
         // Base64 holds `/`, which the form with path pairs would cut, and `+`, which is a space in
         // a query unless it is percent-encoded, as `append_pair` does.
         url.query_pairs_mut().append_pair("no_izin", &STANDARD.encode(number));
-        Ok(self.ask(endpoint, &url, Format::Json, MAX_TRIES).await?.0)
+        Ok(self.ask(endpoint, &url, Accept::JsonFirst, MAX_TRIES).await?.0)
     }
 
     fn endpoint(&self, name: &str, pairs: &[&str]) -> Url {
@@ -240,7 +252,7 @@ impl Client {
         &self,
         endpoint: &'static str,
         url: &Url,
-        accept: Format,
+        accept: Accept,
         max_tries: u32,
     ) -> Result<(Vec<Row>, Format), Error> {
         let answer = self.transport.get(url, decode, accept, max_tries).await?;

@@ -1,6 +1,7 @@
 //! All that knows SICANTIK, the server of a licensing office: its endpoints, and what its answers
 //! mean. It knows nothing of Odoo.
 
+mod applicants;
 mod body;
 mod client;
 mod date;

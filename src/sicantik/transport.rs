@@ -44,6 +44,17 @@ pub(super) struct Answer<T> {
     pub(super) accepted: Format,
 }
 
+/// The form that an answer is asked for in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Accept {
+    /// JSON, and XML where JSON has lost something.
+    JsonFirst,
+    /// JSON, or nothing.
+    JsonOnly,
+    /// XML.
+    Xml,
+}
+
 /// What one request brought.
 enum Received<T> {
     Redirect(Url),
@@ -77,28 +88,34 @@ impl Transport {
         &self,
         url: &Url,
         read: fn(&[u8]) -> Result<T, Unreadable>,
-        mut accept: Format,
+        accept: Accept,
         max_tries: u32,
     ) -> Result<Answer<T>, Error> {
-        if self.has_unquoted_json.load(Ordering::Relaxed) {
-            accept = Format::Xml;
-        }
+        let mut form = match accept {
+            Accept::JsonFirst if self.has_unquoted_json.load(Ordering::Relaxed) => Format::Xml,
+            Accept::JsonFirst | Accept::JsonOnly => Format::Json,
+            Accept::Xml => Format::Xml,
+        };
         let mut tries = 0;
         loop {
-            let mut result = self.send(url, read, accept, tries > 0).await;
-            if let (Format::Json, Err(Error::Unreadable(lost))) = (accept, &result)
+            let mut result = self.send(url, read, form, tries > 0).await;
+            if let (Format::Json, Err(Error::Unreadable(lost))) = (form, &result)
                 && matches!(lost, Unreadable::Empty | Unreadable::UnquotedIdentity { .. })
             {
+                if accept == Accept::JsonOnly {
+                    return Err(lost.clone().into());
+                }
                 let is_unquoted = *lost != Unreadable::Empty;
-                // XML may still have what PHP's JSON has lost: all of it, for a value that is not UTF-8.
-                accept = Format::Xml;
-                result = self.send(url, read, accept, true).await;
+                // XML may still have what PHP's JSON has lost: all of it, for a value that is not
+                // UTF-8.
+                form = Format::Xml;
+                result = self.send(url, read, form, true).await;
                 if is_unquoted && result.is_ok() {
                     self.has_unquoted_json.store(true, Ordering::Relaxed);
                 }
             }
             let error = match result {
-                Ok((value, elapsed)) => return Ok(Answer { value, elapsed, accepted: accept }),
+                Ok((value, elapsed)) => return Ok(Answer { value, elapsed, accepted: form }),
                 Err(error) => error,
             };
             tries += 1;
