@@ -34,7 +34,7 @@ impl JsonPages {
     pub(super) fn accept(&self) -> Accept {
         let asked = self.asked.load(Ordering::Relaxed);
         let failed = self.failed.load(Ordering::Relaxed);
-        if asked >= 4 && failed > asked / 4 * 3 { Accept::Xml } else { Accept::JsonFirst }
+        if asked >= 4 && failed * 4 > asked * 3 { Accept::Xml } else { Accept::JsonFirst }
     }
 
     /// Counts a page that was asked for as `accept` and could be had as `accepted`.

@@ -20,6 +20,10 @@ pub(super) struct World {
     pub(super) received: bool,
     /// Whether `cekperizinanizin` is missing.
     pub(super) old: bool,
+    /// Whether values that are not UTF-8 go out as they are.
+    pub(super) raw_bytes: bool,
+    /// Whether errors and counts have the shape of another REST library.
+    pub(super) other_shapes: bool,
     /// How many permits were ever made.
     count: u32,
     /// The listing, oldest row first, so that new ones are pushed; a permit can be in it twice.
@@ -50,6 +54,8 @@ impl World {
             upgraded: options.upgraded,
             received: options.received,
             old: options.old,
+            raw_bytes: options.raw_bytes,
+            other_shapes: options.other_shapes,
             count: 0,
             rows: Vec::new(),
             numbers: Vec::new(),
