@@ -25,7 +25,8 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     date.duration_since(SystemTime::now()).ok()
 }
 
-/// A date in any of HTTP's three forms (RFC 9110, 5.6.7), or as in a mail, with another zone than GMT.
+/// A date in any of HTTP's three forms (RFC 9110, 5.6.7), or as in a mail, with another zone than
+/// GMT.
 fn date(value: &str) -> Option<SystemTime> {
     httpdate::parse_http_date(value)
         .ok()

@@ -97,8 +97,8 @@ pub async fn exchange(request: reqwest::RequestBuilder, limit: usize) -> Result<
     cut_by.map_or(Ok(response), Err)
 }
 
-/// As [`exchange`], but keeps what has come of a body that does not come to its end, and says why it
-/// did not: a server may promise more than it has.
+/// As [`exchange`], but keeps what has come of a body that does not come to its end, and says why
+/// it did not: a server may promise more than it has.
 ///
 /// # Errors
 ///

@@ -1,54 +1,44 @@
 //! Who applied, where XML does not tell a missing name from one that it cannot print.
 //!
-//! PHP's JSON has no page at all on which a value is not UTF-8, and its XML empties just that value.
-//! An empty name in XML is then either junk, as many are, or a permit's. JSON tells them apart: it has
-//! the rows around a junk row, but none of the others' own.
-
-use std::sync::atomic::{AtomicU32, Ordering};
+//! On a page with a value that is not UTF-8, PHP's JSON fails, and its XML empties just that value.
+//! An empty name in XML is then either junk, as many are, or a permit's. JSON tells them apart: it
+//! has the rows around a junk row and the row itself, but not one that is not UTF-8.
 
 use futures::future::join_all;
 
+use super::Client;
 use super::error::{Error, Unreadable};
-use super::row::Row;
+use super::row::{NameStatus, Row};
 use super::transport::Accept;
-use super::{Client, Format};
 
-/// The parts of the listing in which a row is looked for: how far before its place they begin, and how
-/// many rows they have. Rows of the same day may stand elsewhere in each answer; a row that is not
-/// UTF-8 hides those beside it, and an empty answer may be a stray one.
-const PARTS: [(u32, u32); 5] = [(4, 9), (0, 1), (0, 1), (4, 5), (0, 5)];
+/// The parts of the listing in which a row is looked for: how far before its place they begin, and
+/// how many rows they have. Rows of the same day may stand elsewhere in each answer, and new
+/// permits push the others back.
+const WIDER: [(u32, u32); 4] = [(4, 9), (13, 27), (40, 81), (120, 241)];
 
-/// After so many parts without an answer in JSON the row is one that is not UTF-8.
-const ENCODING_FAILURES: u32 = 3;
+/// The parts that are tried where JSON fails on one in which several rows may be the reason.
+const NARROWER: [(u32, u32); 8] = [(2, 5), (1, 3), (0, 1), (3, 4), (0, 4), (6, 7), (0, 7), (8, 17)];
 
-/// Which form pages of the listing come in.
-#[derive(Debug, Default)]
-pub(super) struct JsonPages {
-    asked: AtomicU32,
-    failed: AtomicU32,
-}
+/// A part that JSON fails on is asked for so often: an empty answer may be a stray one.
+const TRIES: u32 = 3;
 
-impl JsonPages {
-    /// The form to ask for the next page. Where hardly any can be had as JSON, asking for it first
-    /// would double the requests.
-    pub(super) fn accept(&self) -> Accept {
-        let asked = self.asked.load(Ordering::Relaxed);
-        let failed = self.failed.load(Ordering::Relaxed);
-        if asked >= 4 && failed * 4 > asked * 3 { Accept::Xml } else { Accept::JsonFirst }
-    }
-
-    /// Counts a page that was asked for as `accept` and could be had as `accepted`.
-    pub(super) fn count(&self, accept: Accept, accepted: Format) {
-        if accept == Accept::JsonFirst {
-            self.asked.fetch_add(1, Ordering::Relaxed);
-            self.failed.fetch_add(u32::from(accepted == Format::Xml), Ordering::Relaxed);
-        }
-    }
+/// What a part of the listing says of a row.
+enum Finding {
+    /// JSON has this name, which may be none.
+    Named(String),
+    /// JSON fails on this very row.
+    Unprintable,
+    /// JSON fails on this row or on another one.
+    Ambiguous,
+    /// It stands elsewhere.
+    Elsewhere,
+    /// The server has other troubles.
+    Nothing,
 }
 
 impl Client {
-    /// Finds out which of `rows`, read as XML from `offset` on, have no applicant, and which have one
-    /// whose name cannot be printed; these stay as they are.
+    /// Finds out which of `rows`, read as XML from `offset` on, have no applicant, and which have
+    /// one whose name cannot be printed.
     ///
     /// # Errors
     ///
@@ -58,56 +48,68 @@ impl Client {
         rows: &mut [Row],
         offset: u32,
     ) -> Result<(), Error> {
-        let unknown = rows.iter_mut().zip(offset..).filter(|(row, _)| row.has_unknown_applicant);
-        let settling = unknown.map(|(row, place)| async move {
-            if let Some(found) = self.find_in_json(row, place).await? {
-                *row = found;
-            }
-            Ok(())
-        });
+        let emptied = |row: &Row| row.name_status == NameStatus::Emptied;
+        let settling = (offset..).zip(rows).filter(|(_, row)| emptied(row));
+        let settling = settling.map(|(place, row)| self.settle(row, place));
         join_all(settling).await.into_iter().collect()
     }
 
-    /// The same row in JSON, if it can be had.
-    async fn find_in_json(&self, row: &Row, place: u32) -> Result<Option<Row>, Error> {
-        let mut failures = 0;
-        for (before, limit) in PARTS {
-            match self.json_listing(limit, place.saturating_sub(before)).await {
-                Ok(rows) => {
-                    let is_same = |one: &Row| one.registration_id == row.registration_id;
-                    let found = rows.into_iter().find(is_same);
-                    if found.is_some() {
-                        return Ok(found);
-                    }
+    async fn settle(&self, row: &mut Row, place: u32) -> Result<(), Error> {
+        let (mut wider, mut narrower) = (WIDER.into_iter(), NARROWER.into_iter());
+        let mut is_near = false;
+        loop {
+            let next = if is_near { narrower.next() } else { wider.next() };
+            let Some((before, limit)) = next else { break };
+            match self.look_for(row, limit, place.saturating_sub(before)).await? {
+                Finding::Named(name) => {
+                    (row.applicant_name, row.name_status) = (name, NameStatus::Printed);
+                    return Ok(());
                 }
-                Err(Error::Stopped) => return Err(Error::Stopped),
-                Err(Error::Unreadable(Unreadable::UnquotedIdentity { .. })) => return Ok(None),
-                Err(Error::Unreadable(Unreadable::Empty)) => failures += 1,
-                Err(error) => tracing::debug!(%error, place, "A row cannot be had in JSON"),
-            }
-            if failures == ENCODING_FAILURES {
-                break;
+                Finding::Unprintable => return Ok(()),
+                Finding::Ambiguous => is_near = true,
+                Finding::Elsewhere => {}
+                Finding::Nothing => break,
             }
         }
-        Ok(None)
+        row.name_status = NameStatus::Undecided;
+        Ok(())
+    }
+
+    /// Looks for `row` in a part of the listing.
+    async fn look_for(&self, row: &Row, limit: u32, offset: u32) -> Result<Finding, Error> {
+        let id = |row: &Row| row.registration_id.trim_start_matches('0').to_owned();
+        let is_same = |one: &Row| id(one) == id(row);
+        for _ in 0..TRIES {
+            match self.listing_as(Accept::JsonOnly, limit, offset).await {
+                Ok(rows) => {
+                    let found = rows.into_iter().find(is_same);
+                    let name = found.map(|found| found.applicant_name);
+                    return Ok(name.map_or(Finding::Elsewhere, Finding::Named));
+                }
+                Err(Error::Stopped) => return Err(Error::Stopped),
+                Err(Error::Unreadable(Unreadable::Empty)) => {}
+                Err(error) => {
+                    tracing::debug!(%error, offset, limit, "Rows cannot be had in JSON");
+                    return Ok(Finding::Nothing);
+                }
+            }
+        }
+        // The same question has the same rows in XML.
+        Ok(match self.listing_as(Accept::Xml, limit, offset).await {
+            Ok(rows) if !rows.iter().any(is_same) => Finding::Elsewhere,
+            Ok(rows) if rows.iter().filter(|one| may_be_emptied(one)).count() == 1 => {
+                Finding::Unprintable
+            }
+            Ok(_) => Finding::Ambiguous,
+            Err(Error::Stopped) => return Err(Error::Stopped),
+            Err(_) => Finding::Nothing,
+        })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn xml_is_asked_for_where_json_hardly_ever_works() {
-        let pages = JsonPages::default();
-        let mut accepts = Vec::new();
-        for accepted in [Format::Xml, Format::Json, Format::Xml, Format::Xml, Format::Xml] {
-            accepts.push(pages.accept());
-            pages.count(Accept::JsonFirst, accepted);
-        }
-        assert_eq!(accepts, [Accept::JsonFirst; 5]);
-        assert_eq!(pages.accept(), Accept::Xml);
-        pages.count(Accept::Xml, Format::Xml);
-        assert_eq!(pages.asked.load(Ordering::Relaxed), 5, "XML says nothing of JSON");
-    }
+/// Whether XML may have emptied a value of the row.
+fn may_be_emptied(row: &Row) -> bool {
+    row.name_status == NameStatus::Emptied
+        || row.permit_number.is_empty()
+        || row.permit_type_name.is_empty()
 }

@@ -15,8 +15,8 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// The largest body that is read, in bytes, compressed or not. The server's largest real ones are a
-    /// few hundred kilobytes.
+    /// The largest body that is read, in bytes, compressed or not. The server's largest real ones
+    /// are a few hundred kilobytes.
     pub(super) const LIMIT: usize = 8 * 1024 * 1024;
 
     /// What came with `status`; `cut_by` is why more was promised.
@@ -29,7 +29,8 @@ impl Body {
         self.cut_by.as_ref()
     }
 
-    /// Reads it. With data in it, 404 and 400 are answers; with a page or nothing they are refusals.
+    /// Reads it. With data in it, 404 and 400 are answers; with a page or nothing they are
+    /// refusals.
     pub(super) fn read<T>(self, read: fn(&[u8]) -> Result<T, Unreadable>) -> Result<T, Error> {
         let bytes = self.inflated();
         match self.cut_by {
@@ -40,8 +41,8 @@ impl Body {
                     Error::Refused { status: self.status, said: self.said() }
                 }
             }),
-            // A server that counts wrongly has sent all there is. Of what begins with a printed warning
-            // nobody knows: brackets in the warning could pass for an empty list.
+            // A server that counts wrongly has sent all there is. Of what begins with a printed
+            // warning nobody knows: brackets in the warning could pass for an empty list.
             Some(ref cut_by) => bytes
                 .ok()
                 .filter(|bytes| decode::begins_with_data(bytes))

@@ -13,11 +13,12 @@ use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::applicants::JsonPages;
 use super::decode::{
-    Format, Reply, data, decode, error_of_question, say_nothing_found, say_unknown_method,
+    Format, Reply, data, decode, decode_known, error_of_question, say_nothing_found,
+    say_unknown_method,
 };
 use super::error::{Error, Unreadable, shortened};
+use super::json_pages::JsonPages;
 use super::retry::MAX_TRIES;
 use super::row::Row;
 use super::transport::{Accept, Transport};
@@ -181,10 +182,17 @@ impl Client {
         Ok(rows)
     }
 
-    /// A part of the listing in JSON, which is asked for again unless its encoding is what fails.
-    pub(super) async fn json_listing(&self, limit: u32, offset: u32) -> Result<Vec<Row>, Error> {
+    /// Rows of the listing in one form, to look for one that is known: their identities may have
+    /// lost zeros.
+    pub(super) async fn listing_as(
+        &self,
+        accept: Accept,
+        limit: u32,
+        offset: u32,
+    ) -> Result<Vec<Row>, Error> {
         let url = self.listing_url(limit, offset);
-        self.ask(LISTING, &url, Accept::JsonOnly, MAX_TRIES).await.map(|(rows, _)| rows)
+        let answer = self.transport.get(&url, decode_known, accept, MAX_TRIES).await?;
+        self.rows(LISTING, answer.value)
     }
 
     fn listing_url(&self, limit: u32, offset: u32) -> Url {
@@ -209,8 +217,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error`], after the retries. [`Unreadable::QueryFailed`] if the number breaks the server's SQL,
-    /// as one with an apostrophe does: it does so whenever it is asked.
+    /// [`Error`], after the retries. [`Unreadable::QueryFailed`] if the number breaks the server's
+    /// SQL, as one with an apostrophe does: it does so whenever it is asked.
     pub async fn permit_by_number(&self, permit_number: &str) -> Result<Vec<Row>, Error> {
         if self.lacks_izin.load(Ordering::Relaxed) {
             return Ok(Vec::new());
@@ -256,12 +264,16 @@ impl Client {
         max_tries: u32,
     ) -> Result<(Vec<Row>, Format), Error> {
         let answer = self.transport.get(url, decode, accept, max_tries).await?;
-        let mut rows = match answer.value {
+        Ok((self.rows(endpoint, answer.value)?, answer.accepted))
+    }
+
+    fn rows(&self, endpoint: &'static str, reply: Reply) -> Result<Vec<Row>, Error> {
+        let mut rows = match reply {
             Reply::Rows(rows) => rows,
             Reply::Error(words) => no_rows(endpoint, &words)?,
         };
         rows.iter_mut().for_each(|row| row.localize(self.zone));
-        Ok((rows, answer.accepted))
+        Ok(rows)
     }
 }
 

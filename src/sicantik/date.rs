@@ -3,7 +3,8 @@
 use chrono::{DateTime, Datelike as _, Duration, NaiveDate, TimeZone as _};
 use chrono_tz::Tz;
 
-/// Days that stand for no day: the zero of a calendar that some software counts from, or its first day.
+/// Days that stand for no day: the zero of a calendar that some software counts from, or its first
+/// day.
 const ZEROS: [(i32, u32, u32); 11] = [
     // Where a time zone east of Greenwich moved the next one.
     (0, 1, 1),
@@ -37,15 +38,15 @@ pub struct BadDate {
 
 /// The day that `text` names, or `None` where it says that there is none.
 ///
-/// The server prints `YYYY-MM-DD`. Other deployments print `DD-MM-YYYY`, either of them with `/`, or a
-/// time after the date. "None" is nothing, an empty text, `-`, `0`, `0000-00-00` (MySQL's),
-/// `-0001-11-30` (the same after PHP's `DateTime`), `1900-01-00` (a spreadsheet's) and the days that
-/// software counts from, with any time after them.
+/// The server prints `YYYY-MM-DD`. Other deployments print `DD-MM-YYYY`, either of them with `/`,
+/// or a time after the date. "None" is nothing, an empty text, `-`, `0`, `0000-00-00` (MySQL's),
+/// `-0001-11-30` (the same after PHP's `DateTime`), `1900-01-00` (a spreadsheet's) and the days
+/// that software counts from, with any time after them.
 ///
 /// # Errors
 ///
-/// [`BadDate`] for anything else: a date is never guessed. An instant, which has a time zone, is no day
-/// before [`local_day`] has made it one.
+/// [`BadDate`] for anything else: a date is never guessed. An instant, which has a time zone, is no
+/// day before [`local_day`] has made it one.
 pub(super) fn permit_date(text: Option<&str>) -> Result<Option<NaiveDate>, BadDate> {
     let text = text.unwrap_or_default().trim();
     if matches!(text, "" | "-" | "0") || text.eq_ignore_ascii_case("null") {

@@ -113,8 +113,8 @@ pub enum Unreadable {
         /// What the database says, in short.
         error: String,
     },
-    /// A permit's identity came as a number: it has lost its leading zeros or its last digits, and is
-    /// not guessed.
+    /// A permit's identity came as a number: it has lost its leading zeros or its last digits, and
+    /// is not guessed.
     #[error(
         "the answer has `{path}` as a number instead of a text, so that zeros or digits of it are \
          lost (PHP's JSON_NUMERIC_CHECK)"

@@ -31,10 +31,24 @@ pub struct Row {
     /// deployment that is not upgraded differs from one that says "no date".
     #[serde(default, rename = "d_berlaku_izin", deserialize_with = "some_text")]
     pub expiry: Option<String>,
-    /// Whether the answer cannot tell who applied: there is no such field, or it is empty in XML, where
-    /// `htmlentities` empties a name that is not UTF-8. That is no sign of junk.
+    /// What `applicant_name` says.
     #[serde(skip)]
-    pub has_unknown_applicant: bool,
+    pub name_status: NameStatus,
+}
+
+/// What the applicant's name in a row says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NameStatus {
+    /// What SICANTIK has: a name, or none.
+    #[default]
+    Printed,
+    /// Nothing: the row has no such field.
+    Absent,
+    /// Nothing: it is empty in XML, where `htmlentities` empties a name that is not UTF-8. That is
+    /// no sign of junk.
+    Emptied,
+    /// Nothing yet: the rows moved before it could be found out whether there is a name.
+    Undecided,
 }
 
 impl Row {
@@ -43,7 +57,8 @@ impl Row {
     #[must_use]
     pub fn is_junk(&self) -> bool {
         let has_no_applicant = matches!(self.applicant_name.trim(), "" | "-" | "0");
-        (has_no_applicant && !self.has_unknown_applicant) || self.registration_id.trim().is_empty()
+        (has_no_applicant && self.name_status == NameStatus::Printed)
+            || self.registration_id.trim().is_empty()
     }
 
     /// Turns instants, which some deployments print in place of days, into days in `zone`.
@@ -194,7 +209,7 @@ mod tests {
             assert_eq!(named(name).is_junk(), junk, "{name}");
         }
         assert!(Row { applicant_name: "Ginting".into(), ..row(" ", None) }.is_junk());
-        let unknown = Row { has_unknown_applicant: true, ..named("") };
+        let unknown = Row { name_status: NameStatus::Emptied, ..named("") };
         assert!(!unknown.is_junk(), "what is not known may be worth something");
         assert!(Row { registration_id: String::new(), ..unknown }.is_junk());
     }

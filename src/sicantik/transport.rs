@@ -91,12 +91,10 @@ impl Transport {
         accept: Accept,
         max_tries: u32,
     ) -> Result<Answer<T>, Error> {
-        let mut form = match (accept, self.has_unquoted_json.load(Ordering::Relaxed)) {
-            (Accept::JsonOnly, true) => {
-                return Err(Unreadable::UnquotedIdentity { path: "pendaftaran_id".into() }.into());
-            }
-            (Accept::JsonFirst, true) | (Accept::Xml, _) => Format::Xml,
-            (Accept::JsonFirst | Accept::JsonOnly, false) => Format::Json,
+        let mut form = match accept {
+            Accept::JsonFirst if self.has_unquoted_json.load(Ordering::Relaxed) => Format::Xml,
+            Accept::JsonFirst | Accept::JsonOnly => Format::Json,
+            Accept::Xml => Format::Xml,
         };
         let mut tries = 0;
         loop {

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
+use serde_json::json;
 use sicantik_sidecar::outbound::{Gate, Limits};
-use sicantik_sidecar::sicantik::{Client, Error, PermitExpiry, Row, Unreadable};
+use sicantik_sidecar::sicantik::{Client, Error, NameStatus, PermitExpiry, Row, Unreadable};
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::web::{Reply, Web};
+use crate::support::listing::place;
+use crate::support::web::{Asked, Reply, Web};
 
 const ROWS: &str = r#"[{"pendaftaran_id":"0001","d_berlaku_izin":"2031-01-02"}]"#;
 const XML: &str = "<xml><item><pendaftaran_id>0001</pendaftaran_id><no_surat>503.530</no_surat>\
@@ -261,4 +263,72 @@ async fn an_instant_is_a_day_where_the_office_is() {
         let rows = soon(client.listing(1, 0)).await.expect("rows");
         assert_eq!(rows[0].expiry.as_deref(), Some(day), "{zone}");
     }
+}
+
+/// A listing of three rows whose second is not UTF-8, and whose third has no applicant.
+fn three_rows(asked: &Asked) -> Option<Reply> {
+    let (limit, offset) = place(asked)?;
+    let rows = [("01", "Ginting"), ("02", ""), ("03", "")];
+    let shown = || rows.iter().skip(offset as usize).take(limit as usize);
+    if asked.headers["accept"] == "application/json" {
+        if shown().any(|(id, _)| *id == "02") {
+            return Some(Reply::ok(""));
+        }
+        let rows: Vec<_> =
+            shown().map(|(id, name)| json!({ "pendaftaran_id": id, "n_pemohon": name })).collect();
+        return Some(Reply::ok(json!(rows).to_string()));
+    }
+    let rows: String = shown()
+        .map(|(id, name)| {
+            format!(
+                "<item><pendaftaran_id>{id}</pendaftaran_id><n_pemohon>{name}</n_pemohon>\
+                 <n_perizinan>SIPD</n_perizinan><no_surat>503</no_surat></item>"
+            )
+        })
+        .collect();
+    Some(Reply::ok(format!("<xml>{rows}</xml>")))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_xml_empties_is_not_taken_for_none() {
+    let web = Web::start(three_rows).await;
+    let rows = soon(client(&web).listing(10, 0)).await.expect("rows");
+    let read: Vec<_> =
+        rows.iter().map(|row| (&*row.registration_id, row.name_status, row.is_junk())).collect();
+    assert_eq!(
+        read,
+        [
+            ("01", NameStatus::Printed, false),
+            ("02", NameStatus::Emptied, false),
+            ("03", NameStatus::Printed, true),
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_json_an_empty_name_is_not_known() {
+    // A proxy imposes XML, whatever is asked for.
+    let web = Web::start(|asked| {
+        let mut asked = asked.clone();
+        asked.headers.insert("accept", "application/xml".parse().expect("a value"));
+        three_rows(&asked)
+    });
+    let web = web.await;
+    let rows = soon(client(&web).listing(10, 0)).await.expect("rows");
+    assert!(rows.iter().all(|row| !row.is_junk()));
+    assert_eq!(web.asked().len(), 1, "nobody else could tell");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_in_trouble_is_not_pressed_for_names() {
+    let web = Web::start(|asked| {
+        let (limit, offset) = place(asked)?;
+        let is_page = (limit, offset) == (10, 0);
+        if is_page { three_rows(asked) } else { Some(Reply::status(503, "")) }
+    });
+    let web = web.await;
+    let rows = soon(client(&web).listing(10, 0)).await.expect("rows");
+    let undecided = rows.iter().filter(|row| row.name_status == NameStatus::Undecided);
+    assert_eq!((undecided.count(), rows.iter().filter(|row| row.is_junk()).count()), (2, 0));
+    assert_eq!(web.asked().len(), 2 + 2 * 3, "the usual tries for each of the two");
 }

@@ -26,8 +26,9 @@ impl Delimiter {
     }
 }
 
-/// The body as text. Each value is UTF-8 or, where it is not, Windows-1252, the likeliest of what was
-/// typed in. Delimiters are ASCII, which is the same in both and is no part of any other character.
+/// The body as text. Each value is UTF-8 or, where it is not, Windows-1252, the likeliest of what
+/// was typed in. Delimiters are ASCII, which is the same in both and is no part of any other
+/// character.
 pub(super) fn text(body: &[u8], delimiter: Delimiter) -> Cow<'_, str> {
     if let Ok(text) = from_utf8(body) {
         return Cow::Borrowed(text);
@@ -55,8 +56,8 @@ fn value(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 /// The value without its last character, if that is half a character of UTF-8: a column that is too
-/// narrow cuts by bytes. Other characters before it, none of which is outlandish, tell it from a letter
-/// of Windows-1252 at the end.
+/// narrow cuts by bytes. Other characters before it, none of which is outlandish, tell it from a
+/// letter of Windows-1252 at the end.
 fn cut_off(bytes: &[u8], error: Utf8Error) -> Option<&str> {
     let whole = from_utf8(&bytes[..error.valid_up_to()]).ok()?;
     let is_outlandish = WINDOWS_1252.encode(whole).2;

@@ -17,8 +17,8 @@ const PHRASES: [&str; 9] = [
 /// The same by MySQL's number, which CodeIgniter prints: syntax, collations, characters.
 const NUMBERS: [u32; 7] = [1064, 1267, 1270, 1271, 1300, 1366, 3854];
 
-/// The error, where `text` speaks of one that the question causes. Lost connections, locks and limits,
-/// which come and go, are none.
+/// The error, where `text` speaks of one that the question causes. Lost connections, locks and
+/// limits, which come and go, are none.
 pub(in crate::sicantik) fn error_of_question(text: &str) -> Option<String> {
     let lower = text.to_lowercase();
     if let Some(phrase) = PHRASES.into_iter().find(|phrase| lower.contains(phrase)) {

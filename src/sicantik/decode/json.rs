@@ -42,8 +42,8 @@ pub(super) fn blank(text: &str) -> &str {
 
 /// Whether a value can be the answer, by what stands around it.
 ///
-/// Alone, any value can. Otherwise PHP has printed warnings before or behind it. They are HTML and may
-/// hold a `[3]` or `{}`, and a value that a closing tag follows is a part of them.
+/// Alone, any value can. Otherwise PHP has printed warnings before or behind it. They are HTML and
+/// may hold a `[3]` or `{}`, and a value that a closing tag follows is a part of them.
 fn is_answer(value: &Value, before: &str, behind: &str) -> bool {
     if behind.is_empty() && before.is_empty() {
         return true;
@@ -66,7 +66,8 @@ fn is_known(fields: &Map<String, Value>) -> bool {
 }
 
 /// Whether this begins as rows or an object do, with a first field, and not as the brackets of a
-/// printed warning do. If such data is broken, what can still be read in it is not all of the answer.
+/// printed warning do. If such data is broken, what can still be read in it is not all of the
+/// answer.
 fn begins_data(text: &str) -> bool {
     let inside = text.strip_prefix('[').map_or(text, str::trim_start);
     let Some(inside) = inside.strip_prefix('{').map(str::trim_start) else { return false };

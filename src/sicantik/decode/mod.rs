@@ -16,7 +16,7 @@ mod xml;
 use serde_json::Value;
 
 use super::error::{Said, Unreadable};
-use super::row::Row;
+use super::row::{NameStatus, Row};
 use charset::Delimiter;
 use page::Places;
 
@@ -45,12 +45,27 @@ pub enum Reply {
     Error(String),
 }
 
+/// What becomes of an identity that is a number, and of the row with it.
+type Unquoted = fn(&mut Value, &str) -> Result<(), ()>;
+
 /// Reads an answer's body as rows or as the server's error.
 ///
 /// # Errors
 ///
 /// [`Unreadable`], with the path of the field where one is wrong.
 pub fn decode(body: &[u8]) -> Result<Reply, Unreadable> {
+    reply(body, |_, _| Err(()))
+}
+
+/// As [`decode`], but for a row that is known already: an identity may have lost its zeros.
+pub(super) fn decode_known(body: &[u8]) -> Result<Reply, Unreadable> {
+    reply(body, |value, name| {
+        value[name] = value[name].to_string().into();
+        Ok(())
+    })
+}
+
+fn reply(body: &[u8], unquoted: Unquoted) -> Result<Reply, Unreadable> {
     let (value, format) = data(body)?;
     match value {
         // An empty list is an empty element in XML.
@@ -63,24 +78,27 @@ pub fn decode(body: &[u8]) -> Result<Reply, Unreadable> {
                 let problem = "it is not a text".into();
                 return Err(Unreadable::Field { path: "error".into(), problem });
             }
-            rows(vec![Value::Object(object)], format)
+            rows(vec![Value::Object(object)], format, unquoted)
         }
-        Value::Array(values) => rows(values, format),
-        value => rows(vec![value], format),
+        Value::Array(values) => rows(values, format, unquoted),
+        value => rows(vec![value], format, unquoted),
     }
 }
 
-fn rows(values: Vec<Value>, format: Format) -> Result<Reply, Unreadable> {
-    let mut has_no_applicant = Vec::with_capacity(values.len());
-    for (index, value) in values.iter().enumerate() {
+fn rows(mut values: Vec<Value>, format: Format, unquoted: Unquoted) -> Result<Reply, Unreadable> {
+    let mut name_statuses = Vec::with_capacity(values.len());
+    for (index, value) in values.iter_mut().enumerate() {
         // PHP's `JSON_NUMERIC_CHECK` has taken the zeros in front, and digits of a long one.
-        if let Some(name) = IDENTITIES.into_iter().find(|name| value[name].is_number()) {
-            return Err(Unreadable::UnquotedIdentity { path: format!("[{index}].{name}") });
+        for name in IDENTITIES {
+            if value.get(name).is_some_and(Value::is_number) && unquoted(value, name).is_err() {
+                return Err(Unreadable::UnquotedIdentity { path: format!("[{index}].{name}") });
+            }
         }
         // In XML, `htmlentities` empties a value that is not UTF-8.
-        has_no_applicant.push(match value.get("n_pemohon") {
-            None => true,
-            Some(applicant) => applicant.is_null() && format == Format::Xml,
+        name_statuses.push(match value.get("n_pemohon") {
+            None => NameStatus::Absent,
+            Some(Value::Null) if format == Format::Xml => NameStatus::Emptied,
+            Some(_) => NameStatus::Printed,
         });
     }
     let rows: Result<Vec<Row>, _> = serde_path_to_error::deserialize(Value::Array(values));
@@ -88,8 +106,8 @@ fn rows(values: Vec<Value>, format: Format) -> Result<Reply, Unreadable> {
         path: error.path().to_string(),
         problem: error.into_inner().to_string(),
     })?;
-    for (row, is_unknown) in rows.iter_mut().zip(has_no_applicant) {
-        row.has_unknown_applicant = is_unknown;
+    for (row, name_status) in rows.iter_mut().zip(name_statuses) {
+        row.name_status = name_status;
     }
     Ok(Reply::Rows(rows))
 }

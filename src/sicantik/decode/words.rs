@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-/// Fields that hold the server's words, the most telling first. `status` is a text in some shapes, and
-/// a number or a boolean in others.
+/// Fields that hold the server's words, the most telling first. `status` is a text in some shapes,
+/// and a number or a boolean in others.
 const FIELDS: [&str; 10] = [
     "message",
     "msg",

@@ -48,7 +48,8 @@ pub(super) fn value(text: &str, places: &Places) -> Option<Value> {
     is_all.then_some(value)
 }
 
-/// The value of the element that `text` begins with, if it is whole and the server's, and its length.
+/// The value of the element that `text` begins with, if it is whole and the server's, and its
+/// length.
 ///
 /// HTML's entities are resolved as well as XML's own, because PHP's `htmlentities` writes the text.
 /// Nothing outside the text is ever read: document types and processing instructions are skipped.

@@ -1,6 +1,6 @@
 //! Rows as the server's PHP writes them: XML by `htmlentities`, with entities that XML does not
-//! define, and JSON by `json_encode`. Of a value that is not UTF-8, the first makes nothing, and the
-//! other gives up.
+//! define, and JSON by `json_encode`. Of a value that is not UTF-8, the first makes nothing, and
+//! the other gives up.
 
 use std::fmt::Write as _;
 

@@ -1,13 +1,13 @@
 //! What has been seen of the listing, and whether rows moved while it was read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
 use super::entry::{Entry, NOWHERE, Registration, listed};
 use super::page::PageRead;
 use super::paging::Paging;
 use crate::odoo::run::ListedPermit;
-use crate::sicantik::Row;
+use crate::sicantik::{NameStatus, Row};
 
 /// The rows at a page's ends, which are compared with its neighbours'.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ pub(super) struct Seen {
     permits: usize,
     /// Of these, permits whose applicant is not known.
     nameless: u64,
+    /// Registrations of which nobody knows yet whether they have an applicant.
+    undecided: HashSet<Registration>,
     hasher: RandomState,
     moment: u32,
     edges: HashMap<u32, Edges>,
@@ -68,7 +70,13 @@ impl Seen {
     /// Rows left out: those without an applicant, and those that could not be read. During another
     /// sweep they do not start from zero again.
     pub(super) fn counts(&self) -> (u64, u64) {
-        (self.junk.max(self.before.0), self.skipped.max(self.before.1))
+        let undecided = self.undecided.len() as u64;
+        (self.junk.max(self.before.0), self.skipped.max(self.before.1) + undecided)
+    }
+
+    /// Whether all rows are either permits or junk.
+    pub(super) fn is_decided(&self) -> bool {
+        self.undecided.is_empty()
     }
 
     /// Distinct permits.
@@ -154,6 +162,14 @@ impl Seen {
         if registration.is_missing() {
             return None;
         }
+        let was_undecided = self.undecided.contains(&registration);
+        if row.name_status != NameStatus::Undecided {
+            self.undecided.remove(&registration);
+        } else if was_undecided || !self.rows.contains_key(&registration) {
+            self.undecided.insert(registration.clone());
+        }
+        let is_left_out = row.is_junk() || row.name_status == NameStatus::Undecided;
+        let is_unknown = row.name_status != NameStatus::Printed;
         let mut permit = listed(row);
         let texts = self.hasher.hash_one((
             &permit.permit_number,
@@ -167,15 +183,15 @@ impl Seen {
                 since: self.moment,
                 moment: self.moment,
                 page: own_page.unwrap_or(NOWHERE),
-                is_junk: row.is_junk(),
-                is_nameless: row.has_unknown_applicant && !row.is_junk(),
+                is_junk: is_left_out,
+                is_nameless: is_unknown && !is_left_out,
                 has_other_texts: false,
                 has_other_date: false,
             };
             self.nameless += u64::from(entry.is_nameless);
             self.rows.insert(registration, entry);
-            self.permits += usize::from(!row.is_junk());
-            return (!row.is_junk()).then_some(permit);
+            self.permits += usize::from(!is_left_out);
+            return (!is_left_out).then_some(permit);
         };
         let is_again = entry.moment == self.moment;
         if !is_again {
@@ -189,15 +205,17 @@ impl Seen {
             entry.page = page;
         }
         // A row that says that there is no applicant knows more than one that cannot tell.
-        if row.is_junk() || (entry.is_junk && row.has_unknown_applicant) {
+        if is_left_out || (entry.is_junk && is_unknown && !was_undecided) {
             return None;
         }
-        if entry.is_nameless && !row.has_unknown_applicant {
+        if entry.is_nameless && !is_unknown {
             entry.is_nameless = false;
             self.nameless -= 1;
         }
         if entry.is_junk {
             (entry.is_junk, entry.texts, entry.date) = (false, texts, permit.expiry_date);
+            entry.is_nameless = is_unknown;
+            self.nameless += u64::from(is_unknown);
             self.permits += 1;
             return Some(permit);
         }

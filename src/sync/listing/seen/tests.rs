@@ -186,7 +186,7 @@ fn an_applicant_who_is_not_known_is_counted_and_passed_on() {
     let unknown = |names: &str| {
         let mut page = page(0, names);
         for row in &mut page.rows {
-            (row.applicant_name, row.has_unknown_applicant) = (String::new(), true);
+            (row.applicant_name, row.name_status) = (String::new(), NameStatus::Emptied);
         }
         page
     };
@@ -205,4 +205,31 @@ fn an_applicant_who_is_not_known_is_counted_and_passed_on() {
     junk.rows[0].applicant_name = "-".into();
     assert!(seen.take(&junk, PAGING).is_empty() && seen.take(&unknown("a"), PAGING).is_empty());
     assert_eq!((seen.len(), seen.nameless()), (0, 0));
+}
+
+#[test]
+fn a_row_that_moved_before_it_was_decided_is_neither_junk_nor_a_permit() {
+    let with_status = |name: &str, name_status| {
+        let mut page = page(0, "a");
+        (page.rows[0].applicant_name, page.rows[0].name_status) = (name.into(), name_status);
+        page
+    };
+    let undecided = || with_status("", NameStatus::Undecided);
+    for (decided, counts, passed_on) in [
+        (with_status("", NameStatus::Emptied), (0, 1, 1), "a"),
+        (with_status("", NameStatus::Printed), (1, 0, 0), ""),
+        (with_status("Ginting", NameStatus::Printed), (0, 1, 0), "a"),
+    ] {
+        let mut seen = begun();
+        assert!(seen.take(&undecided(), PAGING).is_empty());
+        assert_eq!((seen.counts(), seen.len(), seen.is_decided()), ((0, 1), 0, false));
+        seen.begin();
+        assert!(seen.take(&undecided(), PAGING).is_empty());
+        seen.begin();
+        assert_eq!(news(&seen.take(&decided, PAGING)), passed_on);
+        seen.end();
+        assert!(seen.is_decided());
+        assert_eq!((seen.counts().0, seen.len() as u64, seen.nameless()), counts);
+        assert!(seen.take(&undecided(), PAGING).is_empty() && seen.is_decided());
+    }
 }
