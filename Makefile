@@ -3,7 +3,7 @@
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sicantik-sidecar
 DENY := $(CACHE)/tools/bin/cargo-deny
 SERVER := tests/odoo/server
-ADDON := odoo_addon/sicantik_connector
+ADDONS := odoo_addon/standalone/sicantik_connector odoo_addon/sicantik_sidecar
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 export SIDECAR_BIN := $(abspath $(TARGET))/release/sicantik-sidecar
 
@@ -30,10 +30,10 @@ check-crates: ## licences, sources and known vulnerabilities of the crates used
 	$(DENY) --locked check --hide-inclusion-graph bans licenses sources
 	tests/advisories $(DENY)
 
-check-addon: ## lints of the addon, and its own tests in a real Odoo
+check-addon: ## lints of the addons, and their own tests in a real Odoo, on each module that the bridge may stand on
 	tests/bootstrap odoo browser
-	$(SERVER) python -m pylint $(PYLINT_ODOO) $(ADDON)
-	$(SERVER) test
+	$(SERVER) python -m pylint $(PYLINT_ODOO) $(ADDONS)
+	$(SERVER) test --base all
 
 check-e2e: build ## the sidecar, a SICANTIK simulator, a real Odoo and a browser together
 	tests/bootstrap odoo browser

@@ -1,4 +1,4 @@
-//! `runs`: what the ledger in Odoo says, and stopping a run.
+//! `runs`: shows the runs in Odoo's ledger, and stops one.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::odoo;
 use crate::odoo::run::{self, Kind, Run, State};
 
-/// Failures shown with a run; Odoo shows them all.
+/// How many failures are shown with a run; Odoo shows all of them.
 const FAILURES: usize = 100;
 
 #[derive(Debug, clap::Args)]
@@ -22,20 +22,20 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// The newest runs, newest first
+    /// List the latest runs, newest first
     List {
-        /// Show so many at most
+        /// Show at most N runs
         #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
         limit: u32,
     },
-    /// One run and its failures
+    /// Show one run and its failures
     Show {
-        /// The run's number
+        /// Number of the run
         run_id: i64,
     },
-    /// Stop a run; what it has done is kept
+    /// Stop a run; what it has stored is kept
     Cancel {
-        /// The run's number
+        /// Number of the run
         run_id: i64,
     },
 }
@@ -134,7 +134,7 @@ async fn cancel(odoo: &odoo::Client, run_id: i64, json: bool) -> Result<(), Fail
         return print_json(&serde_json::json!({ "run_id": run_id, "state": state }));
     }
     if state == State::Running {
-        outln!("Run {run_id} stops as soon as its worker hears of it, within seconds.");
+        outln!("Run {run_id} stops as soon as its worker learns of it, within seconds.");
     } else {
         outln!("Run {run_id} is {state}.");
     }
@@ -149,7 +149,7 @@ async fn existing(odoo: &odoo::Client, run_id: i64) -> Result<Run, Failure> {
     })
 }
 
-/// How far a run has come: permits answered of all, or listed where that is what it is about.
+/// How far a run has come: permits answered of all, or listed where it reads the listing.
 fn done(run: &Run) -> String {
     if run.kind == Kind::Permits {
         format!("{} listed", run.listed)

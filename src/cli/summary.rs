@@ -11,13 +11,13 @@ use crate::sync::listing::Imported;
 /// The result of a run. The first keys are those of the Odoo method that this command replaces.
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
-    /// Whether the run came to its end.
+    /// Whether the run finished.
     pub(super) success: bool,
     /// Permits answered.
     pub(super) total: u64,
-    /// Those with a date.
+    /// Of these, permits with a date.
     pub(super) synced: u64,
-    /// All the rest.
+    /// Of these, all others.
     pub(super) failed: u64,
     /// Seconds.
     pub(super) duration: f64,
@@ -34,27 +34,27 @@ pub(super) struct Summary {
     pub(super) odoo_calls: u64,
     pub(super) run_id: Option<i64>,
     pub(super) dry_run: bool,
-    /// Whether the listing carries expiry dates, where that was seen.
+    /// Whether the listing carries expiry dates, where it was looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) upgraded: Option<bool>,
-    /// What came of the listing, where it was read.
+    /// The result of reading the listing, where it was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) listing: Option<ListingSummary>,
-    /// Why the run did not come to its end.
+    /// Why the run did not finish.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<String>,
 }
 
-/// What came of the listing.
+/// The result of reading the listing.
 #[derive(Debug, Serialize)]
 pub(super) struct ListingSummary {
     /// Distinct permits in it.
     pub(super) listed: u64,
-    /// Permits made in Odoo.
+    /// Permits created in Odoo.
     pub(super) created: u64,
     /// Permits changed in Odoo.
     pub(super) updated: u64,
-    /// Permits that were as listed already.
+    /// Permits that were up to date already.
     pub(super) unchanged: u64,
     /// Of all these, permits that got a date from it.
     pub(super) dated: u64,
@@ -103,7 +103,7 @@ impl fmt::Display for ListingSummary {
         let lines = [
             (self.created, "new in Odoo"),
             (self.updated, "changed in Odoo"),
-            (self.unchanged, "as they were"),
+            (self.unchanged, "unchanged"),
             (self.dated, "of these got a date from the listing"),
             (self.rejected, "rows refused by Odoo"),
         ];
@@ -114,7 +114,7 @@ impl fmt::Display for ListingSummary {
         if let Some(unlisted) = self.unlisted {
             writeln!(
                 out,
-                "  {unlisted:>7}  permits of Odoo have left the listing since the last time"
+                "  {unlisted:>7}  permits in Odoo have left the listing since the last time"
             )?;
         }
         Ok(())
@@ -122,7 +122,7 @@ impl fmt::Display for ListingSummary {
 }
 
 impl ListingSummary {
-    /// What was read, whatever became of it.
+    /// What was read, whatever came of it.
     fn fmt_read(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             out,
@@ -145,7 +145,10 @@ impl ListingSummary {
             )?;
         }
         if !self.complete {
-            writeln!(out, "The listing was not read whole: permits may be missing; run it again.")?;
+            writeln!(
+                out,
+                "The listing was not read completely: permits may be missing; run it again."
+            )?;
         }
         Ok(())
     }
@@ -210,7 +213,7 @@ impl fmt::Display for Summary {
         }
         if let Some(listing) = &self.listing {
             if self.dry_run {
-                // Nothing was compared: that none is new would be said of nothing.
+                // Nothing was compared, so there is nothing to say about new or changed permits.
                 listing.fmt_read(out)?;
             } else {
                 write!(out, "{listing}")?;

@@ -18,7 +18,7 @@ pub(super) const NO_SUCH_RUN: i32 = 1003;
 /// SICANTIK gave no usable answer, or its address cannot be used.
 pub(super) const SICANTIK_UNUSABLE: i32 = 1004;
 
-/// Answer of `sidecar.version`.
+/// Result of `sidecar.version`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionInfo {
     /// `sicantik-sidecar`.
@@ -27,14 +27,14 @@ pub struct VersionInfo {
     pub version: String,
 }
 
-/// Answer of `sidecar.health`, and of `GET /health`.
+/// Result of `sidecar.health`, and of `GET /health`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HealthInfo {
-    /// `ok`, or `waiting` while Odoo cannot be used.
-    pub status: String,
+    /// Whether it can work.
+    pub status: HealthStatus,
     /// The version of the sidecar.
     pub version: String,
-    /// Since when it runs.
+    /// When it started.
     pub started_at: DateTime<Utc>,
     /// Whether Odoo answered last time.
     pub odoo_reachable: bool,
@@ -42,42 +42,52 @@ pub struct HealthInfo {
     pub last_look_at: Option<DateTime<Utc>>,
     /// When a run was last claimed.
     pub last_claim_at: Option<DateTime<Utc>>,
-    /// The runs worked on now.
+    /// The runs at work.
     pub running: Vec<i64>,
-    /// Why Odoo cannot be used, in a sentence; not told to whoever shows no token.
+    /// Why Odoo cannot be used, in a sentence; only for callers who present the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
 }
 
-/// Answer of `sync.wake`.
+/// Whether the service can work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthStatus {
+    /// It is connected to Odoo.
+    Ok,
+    /// Odoo cannot be used now.
+    Waiting,
+}
+
+/// Result of `sync.wake`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Woken {
     /// Always true: the sidecar looks for work now.
     pub looking: bool,
 }
 
-/// Answer of `sync.start`.
+/// Result of `sync.start`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartInfo {
-    /// The run made, or the one that is there already; none for a dry run.
+    /// The new run, or the one that exists already; none for a dry run.
     pub run_id: Option<i64>,
-    /// Whether it was made now.
+    /// Whether it is new.
     pub created: bool,
-    /// How many permits it will ask for, where that was asked by a dry run.
+    /// How many permits it would ask for; of a dry run only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
 }
 
-/// Answer of `sync.cancel`.
+/// Result of `sync.cancel`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelInfo {
     /// The run.
     pub run_id: i64,
-    /// `cancelled`, or `running` until its worker has heard of it.
+    /// `cancelled`, or `running` until its worker learns of it.
     pub state: String,
 }
 
-/// Answer of `sync.estimate`.
+/// Result of `sync.estimate`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EstimateInfo {
     /// Permits that would be asked for.
@@ -86,12 +96,12 @@ pub struct EstimateInfo {
     pub seconds: f64,
 }
 
-/// Answer of `sicantik.test`.
+/// Result of `sicantik.test`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TestInfo {
     /// The server's name.
     pub host: String,
-    /// From the question to its answer.
+    /// From the request to its response.
     pub elapsed_ms: u64,
     /// `json` or `xml`.
     pub format: String,
@@ -99,7 +109,7 @@ pub struct TestInfo {
     pub upgraded: bool,
 }
 
-/// What `sync.progress` tells.
+/// An event of `sync.progress`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProgressEvent {
     /// The run.
@@ -119,7 +129,7 @@ pub struct ProgressEvent {
 /// The methods. Parameters go by name.
 #[rpc(server)]
 pub trait Sidecar {
-    /// What answers here.
+    /// The name and version of the program.
     #[method(name = "sidecar.version")]
     fn version(&self) -> RpcResult<VersionInfo>;
 
@@ -127,11 +137,11 @@ pub trait Sidecar {
     #[method(name = "sidecar.health")]
     fn health(&self) -> RpcResult<HealthInfo>;
 
-    /// There is work, or a run is to stop: look now.
+    /// Look for work, and for runs to stop, now.
     #[method(name = "sync.wake")]
     fn wake(&self) -> RpcResult<Woken>;
 
-    /// Makes a run in Odoo's ledger, or finds the one that is there. A dry run only counts.
+    /// Queues a run in Odoo's ledger, or finds the one that exists. A dry run only counts.
     #[method(name = "sync.start", param_kind = map)]
     async fn start(
         &self,
@@ -149,7 +159,7 @@ pub trait Sidecar {
     #[method(name = "sync.cancel", param_kind = map)]
     async fn cancel(&self, run_id: i64) -> RpcResult<CancelInfo>;
 
-    /// The newest runs, 20 if not said otherwise, 200 at most.
+    /// The newest runs: 20 by default, 200 at most.
     #[method(name = "sync.list", param_kind = map)]
     async fn list(&self, limit: Option<u32>) -> RpcResult<Vec<Run>>;
 
@@ -162,11 +172,11 @@ pub trait Sidecar {
         include_not_due: Option<bool>,
     ) -> RpcResult<EstimateInfo>;
 
-    /// Asks the SICANTIK of a connector whether it is there.
+    /// Tests the connection to the SICANTIK of a connector.
     #[method(name = "sicantik.test", param_kind = map)]
     async fn test(&self, connector_id: i64) -> RpcResult<TestInfo>;
 
-    /// The progress of all runs worked on here, while the connection is open (WebSocket only).
+    /// The progress of all runs at work here, while the connection is open (WebSocket only).
     #[subscription(name = "sync.progress", unsubscribe = "sync.progress_end", item = ProgressEvent)]
     async fn progress(&self) -> SubscriptionResult;
 }

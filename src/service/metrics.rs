@@ -1,4 +1,4 @@
-//! The service's figures, for Prometheus. No label ever holds a permit or a person.
+//! The service's metrics, for Prometheus. No label ever holds a permit or a person.
 
 use std::sync::OnceLock;
 
@@ -7,7 +7,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::sync::Counts;
 
-/// Bounds of the latency's buckets, seconds: from a quick night to the time-out.
+/// Bounds of the latency's buckets, seconds: from an idle server to the time-out.
 const LATENCY: [f64; 9] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// The recorder of the process, installed at the first call.

@@ -10,8 +10,8 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use super::api::{
-    CancelInfo, EstimateInfo, HealthInfo, NO_SUCH_RUN, ODOO_AWAY, ODOO_REFUSED, SICANTIK_UNUSABLE,
-    SidecarServer, StartInfo, TestInfo, VersionInfo, Woken,
+    CancelInfo, EstimateInfo, HealthInfo, HealthStatus, NO_SUCH_RUN, ODOO_AWAY, ODOO_REFUSED,
+    SICANTIK_UNUSABLE, SidecarServer, StartInfo, TestInfo, VersionInfo, Woken,
 };
 use super::state::{Connected, Shared};
 use crate::odoo::run::{self, Kind, Run, Selection, Trigger};
@@ -51,7 +51,10 @@ pub(super) fn health(shared: &Shared, with_trouble: bool) -> HealthInfo {
     let running = shared.running();
     let health = shared.health();
     HealthInfo {
-        status: if health.connected.is_some() { "ok" } else { "waiting" }.to_owned(),
+        status: match health.connected {
+            Some(_) => HealthStatus::Ok,
+            None => HealthStatus::Waiting,
+        },
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: shared.started_at,
         odoo_reachable: health.connected.is_some(),

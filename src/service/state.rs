@@ -1,4 +1,4 @@
-//! What the worker, the API and the pages share.
+//! What the worker, the API and the HTTP pages share.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -27,11 +27,11 @@ pub(super) struct Connected {
     pub(super) schema: Schema,
 }
 
-/// What is known of Odoo and of the work.
+/// What is known about Odoo and the work.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     pub(super) connected: Option<Arc<Connected>>,
-    /// Why Odoo cannot be used, since it last could not.
+    /// Why Odoo cannot be used, if it cannot.
     pub(super) trouble: Option<String>,
     /// When the ledger last answered whether there is a run.
     pub(super) last_look: Option<DateTime<Utc>>,
@@ -109,7 +109,7 @@ impl Shared {
         ids
     }
 
-    /// Looks for work now, and asks Odoo now whether the runs at work are to go on.
+    /// Looks for work now, and asks Odoo now whether the runs at work should go on.
     pub(super) fn look_now(&self) {
         self.wake.notify_one();
         for wake in self.runs().values() {

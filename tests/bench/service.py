@@ -6,7 +6,8 @@ import time
 
 import requests
 
-from kit.service import Service, nowhere, point_to, run_in
+from kit.fake_servers import unused_address
+from kit.service import Service, point_to, run_in
 from process import memory_mib
 from table import Row
 
@@ -68,7 +69,7 @@ def nights(rig, service):
         silent.bind(("127.0.0.1", 0))
         silent.listen(64)
         hanging = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        for name, url in (("down", nowhere()), ("hanging", hanging), ("up", service.url)):
+        for name, url in (("down", unused_address()), ("hanging", hanging), ("up", service.url)):
             point_to(rig.odoo, url)
             for model, cron in (("sicantik.connector", "cron_sync_expiry_dates"),
                                 ("sicantik.permit", "cron_check_expiring_permits")):

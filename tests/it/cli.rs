@@ -23,7 +23,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")
 }
 
-/// What it prints, both ways; it has to end with `code`.
+/// What it prints to stdout and stderr; its exit code has to be `code`.
 fn printed(arguments: &[&str], variables: &[(&str, &str)], code: i32) -> String {
     let output = run(arguments, variables);
     let all = text(&output.stdout) + &text(&output.stderr);
@@ -74,7 +74,7 @@ fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
         (&["sync", "expiry", "--refresh-older-than", "0"], "--refresh-older-than"),
         (&["sync", "expiry", "--refresh-older-than", "2147483648"], "--refresh-older-than"),
         (&["sync", "all", "--refresh-older-than", "2147483648"], "--refresh-older-than"),
-        // As far as it goes, it is the settings that are missing.
+        // The largest number allowed: only settings are missing.
         (&["sync", "all", "--max-permits", "2147483647"], "ODOO_URL"),
         (&["sync", "expiry", "--api-key", "x"], "--api-key"),
         (&["sync", "expiry"], "ODOO_URL, ODOO_DB, ODOO_LOGIN, ODOO_API_KEY"),

@@ -10,8 +10,8 @@
 //! - `odoo_models`: connectors, permits and the schema, as Odoo answers them.
 //! - `odoo_ledger`: the ledger of runs: what is sent to it and what its answers become.
 //! - `odoo_secrecy`: the API key is in no log, no error and no `Debug`.
-//! - `service_door`: whom the service lets in, what it tells to whom, and who cannot keep others
-//!   out.
+//! - `service_door`: access to the service: authentication, what is told to whom, and clients that
+//!   hog connections.
 //! - `service_wire`: each method of the JSON-RPC API, as a snapshot.
 //! - `service_work`: the service finds Odoo, claims runs, works on them and gives them back.
 //! - `sicantik_client`: what is sent to SICANTIK, what is sent again, and what is not read.

@@ -1,4 +1,4 @@
-//! The service's door: who is let in, what is told to whom, and who cannot keep others out.
+//! Access to the service: authentication, what is told to whom, and clients that hog connections.
 
 use std::io::ErrorKind;
 
@@ -41,7 +41,7 @@ async fn status(request: reqwest::RequestBuilder) -> u16 {
 }
 
 #[tokio::test]
-async fn without_the_token_nobody_is_let_in() {
+async fn nothing_but_the_exact_token_is_accepted() {
     let (_odoo, service) = idle().await;
     let half = &TOKEN[..TOKEN.len() / 2];
     let credentials = [
@@ -73,7 +73,7 @@ async fn without_the_token_nobody_is_let_in() {
 }
 
 #[tokio::test]
-async fn a_foreign_host_is_not_let_in() {
+async fn a_foreign_host_is_refused() {
     let (_odoo, service) = idle().await;
     let port = service.address.port();
     let own = [format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}")];
@@ -93,7 +93,7 @@ async fn a_foreign_host_is_not_let_in() {
             assert_eq!(status(request.json(&version())).await, 200, "{path} {host}");
         }
     }
-    // A name in the request line counts as little as one in the header.
+    // A foreign name in the request line, or none at all, is refused as well.
     for head in [
         format!("GET http://evil.example/health HTTP/1.1\r\nHost: evil.example:{port}\r\n\r\n"),
         "GET /health HTTP/1.1\r\n\r\n".to_owned(),
@@ -109,7 +109,7 @@ async fn a_foreign_host_is_not_let_in() {
 }
 
 #[tokio::test]
-async fn pages_of_browsers_get_no_leave() {
+async fn web_pages_get_no_cors_headers() {
     let (_odoo, service) = idle().await;
     for (method, path) in [(Method::OPTIONS, "/"), (Method::GET, "/"), (Method::GET, "/health")] {
         for request in [service.bare(method.clone(), path), service.known(method.clone(), path)] {
@@ -127,7 +127,7 @@ async fn pages_of_browsers_get_no_leave() {
             assert_eq!(response.status() == 200, path == "/health", "{method} {path}");
         }
     }
-    // What a form on a page can send without asking.
+    // What a form on a web page can send without a preflight request.
     for kind in ["text/plain", "application/x-www-form-urlencoded"] {
         let request = service.known(Method::POST, "/").header("content-type", kind);
         assert_eq!(status(request.body(version().to_string())).await, 415, "{kind}");
@@ -198,7 +198,7 @@ async fn what_is_too_large_is_not_read() {
     for size in [65 * 1024, 2 * 1024 * 1024] {
         let request = service.known(Method::POST, "/").header("content-type", "application/json");
         let sent = within(request.body(vec![b' '; size]).send()).await;
-        // The door may be shut before all of it has been sent.
+        // The connection may be closed before all of it has been sent.
         if let Ok(response) = sent {
             assert_eq!(response.status(), 413, "{size}");
         }
@@ -217,7 +217,7 @@ async fn what_is_too_large_is_not_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_says_nothing_cannot_keep_others_out() {
+async fn silent_clients_cannot_lock_others_out() {
     let (_odoo, service) = idle().await;
     let mut silent = Vec::new();
     for number in 0..1_000 {
@@ -231,13 +231,13 @@ async fn who_says_nothing_cannot_keep_others_out() {
     let start = Instant::now();
     assert_eq!(service.say(&version()).await["result"]["name"], "sicantik-sidecar");
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
-    // Nor do they fill the process's table of open files.
+    // They do not use up the process's file descriptors either.
     let open = silent.iter().filter(|stream| {
         matches!(stream.try_read(&mut [0; 64]), Err(error) if error.kind() == ErrorKind::WouldBlock)
     });
     let open = open.count();
     assert!(open <= 130, "{open} of 1,000 are open still");
-    // Nor who shows a wrong token and begins a body that never ends.
+    // The same with a wrong token and a body that never ends.
     let head = format!(
         "POST / HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer wrong\r\nContent-Type: \
          application/json\r\nContent-Length: 1000\r\n\r\n",

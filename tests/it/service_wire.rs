@@ -28,7 +28,7 @@ async fn office() -> (Simulator, FakeOdoo, Ledger, Service) {
     (simulator, odoo, ledger, service)
 }
 
-/// What differs from run to run is replaced by its kind.
+/// Replaces values that differ between runs by a placeholder.
 fn settled(value: &mut Value) {
     let varies = [
         ("request_id", "16 hexadecimal digits"),
@@ -130,7 +130,7 @@ type Ws = (soketto::Sender<Compat<TcpStream>>, soketto::Receiver<Compat<TcpStrea
 /// A WebSocket, or the status with which it was refused.
 async fn websocket(service: &Service, token: Option<&str>) -> Result<Ws, u16> {
     let stream = within(TcpStream::connect(service.address)).await.expect("a connection");
-    // A message is written in two pieces, and time that is paused runs out while the second waits.
+    // A message is written in two parts; with paused time, waiting for the second would time out.
     stream.set_nodelay(true).expect("a socket");
     let host = service.address.to_string();
     let mut client = Client::new(stream.compat(), &host, "/");
@@ -170,7 +170,7 @@ async fn progress_is_told_over_a_websocket_to_who_shows_the_token() {
     let answer = receive(&mut socket).await;
     let subscription = answer["result"].clone();
     assert!(subscription.is_string() || subscription.is_number(), "{answer}");
-    // Over a POST there is nowhere to tell it.
+    // A POST cannot subscribe.
     assert!(service.say(&subscribe).await["error"]["code"].is_number());
 
     let run = ledger.add(QueuedRun::of("expiry", simulator.base.as_str()).rate(1_000.0));

@@ -1,17 +1,17 @@
-"""What can be wrong with an installation, one breakage each: how it is made, and what has to be said about it."""
+"""Ways to break an installation, and what the sidecar has to say about each."""
 
 from dataclasses import dataclass, field
 
 from kit import servers
-from kit.strangers import Stranger, nobody
+from kit.fake_servers import FakeServer, unused_address
 
 PROXY_PAGE = "<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
 SHOP_PAGE = "<html><head><title>Toko</title></head><body>Selamat datang</body></html>"
 WRONG_KEY = "0123456789abcdef0123456789abcdef01234567"
-# Runs in Odoo's shell: people whose key opens the database, and who may not do the work.
+# Runs in Odoo's shell: users with a valid API key and too few rights.
 PEOPLE = """
 groups = "group_ids" if "group_ids" in env["res.users"]._fields else "groups_id"  # renamed in Odoo 19
-for login, group in (("outsider", "base.group_user"), ("reader", "sicantik_connector.group_user")):
+for login, group in (("outsider", "base.group_user"), ("reader", "sicantik_sidecar.group_user")):
     user = env["res.users"].search([("login", "=", login)])
     if not user:
         user = env["res.users"].with_context(no_reset_password=True).create(
@@ -30,16 +30,16 @@ def people():
 
 @dataclass
 class Broken:
-    """A place where something is wrong."""
+    """An installation with something wrong in it."""
 
     env: dict = field(default_factory=dict)
     flags: tuple = ()
     settings: dict = None
     secrets: tuple = ()
-    # Has to be on stderr: what is wrong, and what to do.
+    # Words that stderr has to contain: what is wrong, and what to do.
     says: tuple = ()
     code: int = 2
-    # What `doctor` says of it, where that is something else.
+    # What `doctor` says instead, where that differs.
     to_doctor: str = None
 
     @property
@@ -57,22 +57,22 @@ def wrong_key(_):
 
 
 def odoo_down(_):
-    url = nobody()
+    url = unused_address()
     return Broken({"ODOO_URL": url}, code=1, says=(url, "cannot be reached", "is it running"))
 
 
 def proxy_without_odoo(scene):
-    url = scene.stranger(502, PROXY_PAGE)
+    url = scene.fake_server(502, PROXY_PAGE)
     return Broken({"ODOO_URL": url}, code=1, says=("proxy", "502", "Start it, or try again"))
 
 
 def no_odoo(scene):
-    url = scene.stranger(200, SHOP_PAGE)
+    url = scene.fake_server(200, SHOP_PAGE)
     return Broken({"ODOO_URL": url}, says=(url, "is not an Odoo", "ODOO_URL"))
 
 
 def nothing_under_the_address(scene):
-    return Broken({"ODOO_URL": scene.stranger(404, SHOP_PAGE)}, says=("is not an Odoo", "ODOO_URL"))
+    return Broken({"ODOO_URL": scene.fake_server(404, SHOP_PAGE)}, says=("is not an Odoo", "ODOO_URL"))
 
 
 def unknown_connector(scene):
@@ -83,25 +83,25 @@ def unknown_connector(scene):
 
 def two_connectors(scene):
     ids = [scene.connector(name="Kabanjahe"), scene.connector(name="Berastagi")]
-    scene.place.odoo.call("sicantik.connector", "write", ids, {"active": True})
+    scene.site.odoo.call("sicantik.connector", "write", ids, {"active": True})
     return Broken(says=("Several connectors", "--connector", "`Kabanjahe` (id ", "`Berastagi` (id "))
 
 
 def no_connector(scene):
-    scene.place.db.empty()
+    scene.site.db.empty()
     return Broken(says=("no active connector", "make one"))
 
 
 def connector_without_address(scene):
     scene.connector(name="Kabanjahe")
-    scene.place.db.rows("UPDATE sicantik_connector SET api_url = ''")
+    scene.site.db.rows("UPDATE sicantik_connector SET api_url = ''")
     return Broken(says=("`Kabanjahe` has no API address", "API Base URL"),
                   to_doctor="Connector `Kabanjahe`: The address of SICANTIK's API is empty")
 
 
 def address_of_another_kind(scene):
     scene.connector()
-    scene.place.db.rows("UPDATE sicantik_connector SET api_url = 'ftp://127.0.0.1/api'")
+    scene.site.db.rows("UPDATE sicantik_connector SET api_url = 'ftp://127.0.0.1/api'")
     return Broken(says=("`ftp://127.0.0.1/api`", "http:// or https://"))
 
 
@@ -124,7 +124,7 @@ def without_the_models(scene):
 
 
 def sicantik_down(scene):
-    address = nobody()
+    address = unused_address()
     scene.connector(api_url=address + "/backoffice/api")
     return Broken(code=1, says=(address.removeprefix("http://"), "cannot be used now", "try again later"))
 
@@ -142,24 +142,24 @@ BREAKAGES = {
         sicantik_in_maintenance,
     )
 }
-# Nothing is wrong with these but the command.
+# Wrong usage of a command, so nothing for `doctor` to find.
 OF_THE_COMMAND = ("two connectors",)
 
 
 class Scene:
-    """Makes what a breakage needs."""
+    """What the breakages are made of."""
 
-    def __init__(self, place, simulate, stack, keys, bare):
-        self.place, self.simulate, self.stack, self.keys, self.bare = place, simulate, stack, keys, bare
+    def __init__(self, site, simulate, stack, keys, bare):
+        self.site, self.simulate, self.stack, self.keys, self.bare = site, simulate, stack, keys, bare
 
-    def stranger(self, status, page):
-        made = Stranger(status, page)
+    def fake_server(self, status, page):
+        made = FakeServer(status, page)
         self.stack.callback(made.close)
         return made.url
 
     def connector(self, *flags, api_url=None, **values):
         """A connector with ten permits."""
         simulator = self.simulate("--clean", "--permits", 10, *flags)
-        connector = self.place.odoo.connector(api_url or simulator.api_url, **values)
-        self.place.odoo.load(simulator.truth(), connector)
+        connector = self.site.odoo.connector(api_url or simulator.api_url, **values)
+        self.site.odoo.load(simulator.truth(), connector)
         return connector

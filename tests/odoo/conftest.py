@@ -1,4 +1,4 @@
-"""What the end-to-end tests start from: a real Odoo emptied of permits, and simulators that end with the test."""
+"""Fixtures of the end-to-end tests: real Odoo servers without permits, and simulators that end with the test."""
 
 import contextlib
 import os
@@ -11,14 +11,17 @@ from kit import servers
 from kit.database import Database
 from kit.odoo import Odoo
 from kit.processes import SIDECAR, Simulator, run, start
+from kit.service import Service, point_to
 
 PROTOCOLS = ("jsonrpc", "json2")
 NO_PARAMETERS = SimpleNamespace(params={})
-SEED_ADDONS = Path(__file__).resolve().parent / "seed_addons"
+# The modules of others that the bridge stands on, and those that plain mode works with.
+BASES = ("seed", "predecessor")
+PLAIN_BASES = ("least", "predecessor")
 
 
 def pytest_collection_modifyitems(items):
-    """An Odoo given by `ODOO_BIN` may be older than `/json/2`, which came with 19."""
+    """Skips the tests of `/json/2` on an Odoo older than 19, as `ODOO_BIN` may name."""
     if int(os.environ.get("ODOO_SERIES", 19)) >= 19:
         return
     older = pytest.mark.skip(reason="this Odoo has no /json/2")
@@ -27,8 +30,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker(older)
 
 
-class Place:
-    """An Odoo to work on, from both sides, and the sidecar pointed at it."""
+class Site:
+    """One Odoo: its API, its database, and the sidecar configured for it."""
 
     def __init__(self, settings):
         self.settings = settings
@@ -37,13 +40,20 @@ class Place:
         self._odoo = None
 
     @property
+    def may_write_connectors(self):
+        """Whether the technical user may, by the rights of the module under test."""
+        technical_user = Odoo({**self.settings, "ODOO_ADMIN_LOGIN": self.settings["ODOO_LOGIN"],
+                               "ODOO_ADMIN_PASSWORD": self.settings["ODOO_API_KEY"]})
+        return technical_user.may("sicantik.connector", "write")
+
+    @property
     def odoo(self):
         if self._odoo is None:
             self._odoo = Odoo(self.settings)
         return self._odoo
 
     def run(self, *args, timeout=60, **env):
-        """Runs the sidecar to its end, without a limit on the rate unless one is given."""
+        """Runs a command of the sidecar and waits for its end; the rate is unlimited unless one is given."""
         return run(*args, settings=self.settings, timeout=timeout,
                    **{"SICANTIK_REQUEST_RATE": "0", **env})
 
@@ -59,7 +69,7 @@ class Place:
 
 @pytest.fixture(scope="session")
 def main_server():
-    """The settings of the Odoo with the addon."""
+    """The settings of the Odoo with both of our addons."""
     if not Path(SIDECAR).exists():
         pytest.exit(f"{SIDECAR} is not there: build it with `make build`", returncode=2)
     if "ODOO_ADMIN_LOGIN" not in os.environ:
@@ -68,42 +78,52 @@ def main_server():
     return dict(os.environ)
 
 
-@pytest.fixture(scope="session")
-def plain_server(main_server):
-    """The settings of an Odoo with another module's permits and connectors, of only the seed's fields."""
-    yield servers.up("plain", "--addons", SEED_ADDONS, "--install", "sicantik_connector")
-    servers.down("plain")
+@pytest.fixture(scope="session", params=PLAIN_BASES)
+def plain_server(main_server, request):
+    """The settings of an Odoo with another module's permits and connectors, and without the bridge."""
+    yield from server(f"plain_{request.param}", "--base", request.param, "--without-bridge")
 
 
 @pytest.fixture(scope="session")
 def bare_server(main_server):
     """The settings of an Odoo without permits and connectors."""
-    yield servers.up("bare", "--without-addon")
-    servers.down("bare")
+    yield from server("bare", "--base", "none")
+
+
+@pytest.fixture(scope="session", params=BASES)
+def bridged_server(main_server, request):
+    """The settings of an Odoo with the bridge on another module."""
+    yield from server(request.param, "--base", request.param)
+
+
+def server(name, *flags):
+    """Starts an Odoo and stops it after the tests."""
+    yield servers.up(name, *flags)
+    servers.down(name)
 
 
 @pytest.fixture
-def place(main_server):
-    """The Odoo with the addon and nothing in it."""
-    made = Place(main_server)
-    made.db.empty()
-    yield made
-    made.db.connection.close()
+def site(main_server):
+    """The Odoo with both of our addons and nothing in it."""
+    yield from emptied(main_server)
 
 
 @pytest.fixture
 def plain(plain_server):
     """The Odoo of plain mode, with nothing in it."""
-    made = Place(plain_server)
-    made.db.empty()
-    yield made
-    made.db.connection.close()
+    yield from emptied(plain_server)
 
 
 @pytest.fixture
-def bare(bare_server):
-    """The Odoo without the models."""
-    made = Place(bare_server)
+def bridged(bridged_server):
+    """The Odoo with the bridge on another module, with nothing in it."""
+    yield from emptied(bridged_server)
+
+
+def emptied(settings):
+    """A site for one test, with all permits, connectors and runs removed."""
+    made = Site(settings)
+    made.db.empty()
     yield made
     made.db.connection.close()
 
@@ -117,7 +137,7 @@ def simulate():
 
 @pytest.fixture
 def processes():
-    """Takes processes that a test started and ends those that still run after it."""
+    """A list for processes that a test starts: those still running afterwards are killed."""
     started = []
     yield started
     for process in started:
@@ -127,11 +147,40 @@ def processes():
 
 
 @pytest.fixture
-def clerks(place, simulate):
-    """An office of clean permits: `clerks(number)` gives its simulator and the connector's id."""
+def clean_office(site, simulate):
+    """A simulator without quirks, its permits in Odoo, and a connector: `clean_office(number)`."""
     def made(number, *flags, **values):
         simulator = simulate("--clean", "--permits", number, *flags)
-        connector = place.odoo.connector(simulator.api_url, **values)
-        place.odoo.load(simulator.truth(), connector)
+        connector = site.odoo.connector(simulator.api_url, **values)
+        site.odoo.load(simulator.truth(), connector)
         return simulator, connector
     return made
+
+
+@pytest.fixture
+def new_office(site, simulate):
+    """A simulator with every quirk and a connector to it; Odoo knows none of its permits."""
+    def made(*flags, permits=600, page_size=50, **values):
+        simulator = simulate("--permits", permits, *flags)
+        return simulator, site.odoo.connector(simulator.api_url, page_size=page_size, **values)
+    return made
+
+
+@pytest.fixture
+def bridged_office(bridged, simulate):
+    """The same on another module: `load=False` leaves Odoo without permits."""
+    def made(number, *flags, load=True, **values):
+        simulator = simulate("--permits", number, *flags)
+        connector = bridged.odoo.connector(simulator.api_url, page_size=50, **values)
+        if load:
+            bridged.odoo.load(simulator.truth(), connector)
+        return simulator, connector
+    return made
+
+
+@pytest.fixture
+def bridged_service(bridged):
+    """A running service whose address Odoo knows."""
+    with Service(bridged.settings) as started:
+        point_to(bridged.odoo, started.url)
+        yield started

@@ -1,6 +1,6 @@
-"""The main job before one's eyes: 500 expiry dates, fetched from a simulated SICANTIK into a real Odoo.
+"""Demonstrates the main job: 500 expiry dates, fetched from a simulated SICANTIK into a real Odoo.
 
-Whatever an earlier demonstration left is put away first, so it can be called again and again. Odoo and the simulator
+It removes first what an earlier demonstration left, so it can be run again. Odoo and the simulator
 stay when it ends; `--stop` ends them, by the process ids that were noted when they were started.
 """
 
@@ -16,14 +16,14 @@ from pathlib import Path
 
 import requests
 
-from harness.system import Trouble, started_at, state_dir, stop_process, write_whole
+from harness.system import HarnessError, started_at, state_dir, stop_process, write_whole
 from kit.odoo import Odoo
 from kit.processes import ROOT, SIDECAR, environment
 
 SERVER = Path(__file__).resolve().parent / "server"
 NAME = "demo"
 WANTED = 500
-# So many permits of the simulator hold somewhat more than 500 whose date can be had.
+# Among this many simulated permits, somewhat more than 500 have a date that can be fetched.
 SIMULATED = 660
 SIMULATOR = ["--permits", str(SIMULATED), "--latency", "250ms", "--jitter", "150ms"]
 STATE = state_dir() / "demo-simulator.json"
@@ -36,8 +36,8 @@ def main():
     arguments = parser.parse_args()
     try:
         return stop() if arguments.stop else show()
-    except Trouble as trouble:
-        print(f"demo: {trouble}", file=sys.stderr)
+    except HarnessError as error:
+        print(f"demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted. What was started runs on; `make demo-stop` ends it.", file=sys.stderr)
@@ -64,7 +64,7 @@ def show():
     odoo.load(truth, connector_id)
     kinds = Counter(permit["expected"] if permit["no_surat"] else "no_number" for permit in truth)
     print(f"{len(truth)} permits are in Odoo now, as an office has them, and none has an expiry date:")
-    print(f"  {kinds['found']:>4}  have a date in SICANTIK: these are what it is about")
+    print(f"  {kinds['found']:>4}  have a date in SICANTIK: these are to be fetched")
     print(f"  {kinds['no_date']:>4}  have no date there: some permits never end")
     print(f"  {kinds['not_registered']:>4}  are unknown there, as most practice licences are")
     print(f"  {kinds['failed']:>4}  share their number with another permit, and only that one is found")
@@ -78,7 +78,7 @@ def show():
         if code == 130:
             raise KeyboardInterrupt
         if code not in FINISHED or (words == ["doctor"] and code):
-            raise Trouble(f"`{words[0]}` ended with exit code {code}. `make demo-stop` ends what was started.")
+            raise HarnessError(f"`{words[0]}` ended with exit code {code}. `make demo-stop` ends what was started.")
     print(f"(exit code {code}: {FINISHED[code]})")
 
     title("4. What happened")
@@ -95,7 +95,7 @@ def title(text):
 def server(*words):
     done = subprocess.run([SERVER, *words, "--name", NAME], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
-        raise Trouble("Odoo could not be started; the lines above say why")
+        raise HarnessError("Odoo could not be started; the lines above say why")
     return dict(line.split("=", 1) for line in shlex.split(done.stdout))
 
 
@@ -104,7 +104,7 @@ def fresh_odoo():
     print("Starting them; the first time this downloads Odoo, which takes some minutes.", flush=True)
     settings = server("up")
     if Odoo(settings).call("sicantik.connector", "search_count", []):
-        print("Putting away the database of the last demonstration.", flush=True)
+        print("Removing the database of the last demonstration.", flush=True)
         settings = server("reset")
     return settings
 
@@ -113,7 +113,7 @@ def start_simulator():
     """The address of a simulator that outlives this program."""
     stop_simulator()
     if not Path(SIDECAR).exists():
-        raise Trouble(f"{SIDECAR} is not built: run `make build`, or `make demo`, which does")
+        raise HarnessError(f"{SIDECAR} is not built: run `make build`, or `make demo`, which does")
     address, log = STATE.with_suffix(".url"), STATE.with_suffix(".log")
     with open(address, "wb") as out, open(log, "wb") as err:
         process = subprocess.Popen([SIDECAR, "simulate", "--listen", "127.0.0.1:0", *SIMULATOR], stdout=out, stderr=err,
@@ -122,7 +122,7 @@ def start_simulator():
     deadline = time.monotonic() + 10
     while not (said := address.read_text(encoding="utf-8")).endswith("\n"):
         if process.poll() is not None or time.monotonic() > deadline:
-            raise Trouble(f"the simulator did not start\n{log.read_text(encoding='utf-8')}")
+            raise HarnessError(f"the simulator did not start\n{log.read_text(encoding='utf-8')}")
         time.sleep(0.02)
     return said.strip()
 
@@ -140,14 +140,14 @@ def control(api_url, path):
 
 
 def permits_to_load(api_url):
-    """The simulator's permits in order, up to the one whose date is the 500th that can be had."""
+    """The simulator's permits in order, up to the 500th whose date can be fetched."""
     chosen, dated = [], 0
     for line in control(api_url, "truth?format=ndjson").splitlines():
         chosen.append(json.loads(line))
         dated += chosen[-1]["expected"] == "found" and chosen[-1]["no_surat"] != ""
         if dated == WANTED:
             return chosen
-    raise Trouble(f"the simulator has only {dated} permits whose date can be had")
+    raise HarnessError(f"the simulator has only {dated} permits whose date can be had")
 
 
 def sidecar(words, settings):
@@ -167,7 +167,7 @@ def print_sample(odoo, registrations):
 
 
 def compare(odoo, truth, api_url):
-    """Says what is in Odoo now, against what the simulator knows to be true."""
+    """Compares what is in Odoo now with what the simulator knows to be true."""
     true_date = {permit["pendaftaran_id"]: permit["expiry_date"] for permit in truth if permit["expected"] == "found"}
     permits = odoo.permits(["registration_id", "expiry_date"])
     dates = {permit["registration_id"]: permit["expiry_date"] for permit in permits if permit["expiry_date"]}
@@ -185,7 +185,7 @@ def leave_open(settings, ok):
     title("Odoo is open" if ok else "Something is wrong here; Odoo is open to find out")
     built = os.path.relpath(SIDECAR, ROOT) if Path(SIDECAR).is_relative_to(ROOT) else SIDECAR
     print(f"""\
-Address  {settings['ODOO_URL']}/odoo/action-sicantik_connector.sicantik_permit_action
+Address  {settings['ODOO_URL']}/odoo/action-sicantik_sidecar.sicantik_permit_action
 Login    {settings['ODOO_ADMIN_LOGIN']}
 Password {settings['ODOO_ADMIN_PASSWORD']}
 

@@ -1,4 +1,4 @@
-"""A clerk's day in a real browser: a real Odoo, the real service, and pages that nobody touches while they change.
+"""A clerk's day in a real browser, with a real Odoo and the real service; pages refresh themselves.
 
 Pictures of each step go to `artefacts/browser`; `UPDATE_README_IMAGES=1` renews those of the README from them.
 """
@@ -9,13 +9,13 @@ import time
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from kit.browser import desk, launch, person
+from kit.browser import open_page, launch, person
 from kit.service import TOKEN, point_to, serve
-from kit.strangers import nobody
+from kit.fake_servers import unused_address
 
 PASSWORD = "a-password-of-the-tests"
 NAME = "SICANTIK Kabupaten Karo"
-# Permits whose number belongs to somebody else's registration: SICANTIK answers about another one.
+# Permits with a wrong registration, so that SICANTIK's answer is about another one.
 MIXED_UP = 4
 
 
@@ -28,48 +28,48 @@ def chromium():
 
 
 @pytest.fixture
-def as_officer(place, chromium):
+def as_officer(site, chromium):
     """Opens a page of an officer; `lang` is the language they read."""
-    odoo, login = place.odoo, "sri"
+    odoo, login = site.odoo, "sri"
 
     def opened(name, lang="en_US"):
         odoo.person(login, "officer", PASSWORD, name="Sri Ginting", lang=lang, tz="Asia/Jakarta")
-        context = person(chromium, place.settings, login, PASSWORD, lang.replace("_", "-"))
-        return desk(context, place.settings["ODOO_URL"], name)
+        context = person(chromium, site.settings, login, PASSWORD, lang.replace("_", "-"))
+        return open_page(context, site.settings["ODOO_URL"], name)
     return opened
 
 
 @pytest.fixture
-def as_administrator(place, chromium):
+def as_administrator(site, chromium):
     def opened(name):
-        context = person(chromium, place.settings, place.settings["ODOO_ADMIN_LOGIN"],
-                         place.settings["ODOO_ADMIN_PASSWORD"])
-        return desk(context, place.settings["ODOO_URL"], name)
+        context = person(chromium, site.settings, site.settings["ODOO_ADMIN_LOGIN"],
+                         site.settings["ODOO_ADMIN_PASSWORD"])
+        return open_page(context, site.settings["ODOO_URL"], name)
     return opened
 
 
 @pytest.fixture
-def office(place, simulate):
+def office(site, simulate):
     """Permits as an office has them: `office(number)` gives the connector's id and the simulator's truth."""
     def made(number, *flags):
         simulator = simulate("--permits", number, "--latency", "150ms", *flags)
-        connector = place.odoo.connector(simulator.api_url, name=NAME)
+        connector = site.odoo.connector(simulator.api_url, name=NAME)
         truth = [permit for permit in simulator.truth() if permit["no_surat"]]
-        place.odoo.load(truth, connector)
+        site.odoo.load(truth, connector)
         return connector, truth
     return made
 
 
-def silence(place, minutes=60):
-    """No sidecar has been heard of for so long."""
-    place.db.rows("INSERT INTO sicantik_sidecar DEFAULT VALUES ON CONFLICT DO NOTHING")
-    place.db.rows("UPDATE sicantik_sidecar SET last_seen = timezone('UTC', now()) - %s * interval '1 minute'", minutes)
+def silence(site, minutes=60):
+    """Makes the last sign of a sidecar this old."""
+    site.db.rows("INSERT INTO sicantik_sidecar DEFAULT VALUES ON CONFLICT DO NOTHING")
+    site.db.rows("UPDATE sicantik_sidecar SET last_seen = timezone('UTC', now()) - %s * interval '1 minute'", minutes)
 
 
 def mix_up(odoo, truth):
-    """Gives some permits a registration that is not theirs; returns what is right."""
+    """Gives some permits a wrong registration; returns the right ones by id."""
     numbers = [permit["no_surat"] for permit in truth]
-    # Found by their own number: what SICANTIK answers is about another registration then.
+    # With a unique number, so that the answer holds only the other registration.
     known = [permit for permit in truth
              if permit["obtainable"] and permit["via"] == "cekperizinan" and numbers.count(permit["no_surat"]) == 1]
     right = {}
@@ -82,7 +82,7 @@ def mix_up(odoo, truth):
 
 
 def start(page, connector):
-    """From the connector's page over the wizard to the run's page."""
+    """Goes from the connector's page through the wizard to the run's page."""
     page.open_connector(connector)
     page.press("Sync All Expiry Dates")
     page.press("Start Sync")
@@ -93,11 +93,11 @@ def run_of(odoo, run):
     return odoo.call("sicantik.sync.run", "read", [run])[0]
 
 
-def test_from_the_press_to_the_last_failure(place, office, as_officer, processes):
-    odoo = place.odoo
+def test_from_the_press_to_the_last_failure(site, office, as_officer, processes):
+    odoo = site.odoo
     connector, truth = office(100)
     right = mix_up(odoo, truth)
-    point_to(odoo, serve(place.settings, processes))
+    point_to(odoo, serve(site.settings, processes))
     with as_officer("day") as page:
         page.open_connector(connector)
         page.sees("Nothing has been synchronised yet.")
@@ -110,7 +110,7 @@ def test_from_the_press_to_the_last_failure(place, office, as_officer, processes
         page.press("Start Sync")
         run = page.run_opened()
         been = page.watch("done", seconds=40, halfway=lambda: page.picture("running", readme="running"))
-        # Under nobody's hand, at least twice before it was full, and only forward.
+        # The bar moved by itself, at least twice before it was full, and only forward.
         assert len(been) >= 4 and been == sorted(been) and been[-1] == 100, been
         page.picture("done")
         ended = run_of(odoo, run)
@@ -139,10 +139,10 @@ def test_from_the_press_to_the_last_failure(place, office, as_officer, processes
         page.picture("connection")
 
 
-def test_a_second_press_opens_the_run_and_stop_stops_it(place, office, as_officer, processes):
-    odoo = place.odoo
+def test_a_second_press_opens_the_run_and_stop_stops_it(site, office, as_officer, processes):
+    odoo = site.odoo
     connector, truth = office(300, "--clean")
-    point_to(odoo, serve(place.settings, processes))
+    point_to(odoo, serve(site.settings, processes))
     with as_officer("stop") as page:
         run = start(page, connector)
         page.open_connector(connector)
@@ -165,11 +165,11 @@ def test_a_second_press_opens_the_run_and_stop_stops_it(place, office, as_office
     assert odoo.call("sicantik.sync.run", "search", []) == [run]
 
 
-def test_while_the_sidecar_is_down_it_waits_and_says_so(place, office, as_officer, processes):
-    odoo = place.odoo
+def test_while_the_sidecar_is_down_it_waits_and_says_so(site, office, as_officer, processes):
+    odoo = site.odoo
     connector, truth = office(40, "--clean")
-    point_to(odoo, nobody())
-    silence(place)
+    point_to(odoo, unused_address())
+    silence(site)
     with as_officer("down") as page:
         page.open_connector(connector)
         page.sees("The sidecar is not running.")
@@ -183,7 +183,7 @@ def test_while_the_sidecar_is_down_it_waits_and_says_so(place, office, as_office
         page.sees("Waits for the sidecar")
         assert page.state() == "queued"
         page.picture("waiting")
-        point_to(odoo, serve(place.settings, processes))
+        point_to(odoo, serve(site.settings, processes))
         page.watch("done", seconds=25)
         expect(page.page.get_by_text("The sidecar is not running.")).to_have_count(0)
         page.picture("done")
@@ -191,13 +191,13 @@ def test_while_the_sidecar_is_down_it_waits_and_says_so(place, office, as_office
         assert (ended["answered_count"], ended["attempt"]) == (len(truth), 1)
 
 
-def test_settings_take_a_token_and_never_show_it(place, as_administrator, processes):
-    odoo = place.odoo
-    address = serve(place.settings, processes)
+def test_settings_take_a_token_and_never_show_it(site, as_administrator, processes):
+    odoo = site.odoo
+    address = serve(site.settings, processes)
     point_to(odoo, address)
-    odoo.call("ir.config_parameter", "set_param", "sicantik_connector.sidecar_token", "another-token")
+    odoo.set_parameter("sicantik_sidecar.token", "another-token")
     with as_administrator("settings") as page:
-        page.open("action-sicantik_connector.res_config_settings_action")
+        page.open("action-sicantik_sidecar.res_config_settings_action")
         page.sees("A token is stored. It is not shown again")
         token = page.page.locator("[name=sicantik_sidecar_token] input")
         assert token.input_value() == "" and token.get_attribute("type") == "password"
@@ -206,11 +206,11 @@ def test_settings_take_a_token_and_never_show_it(place, as_administrator, proces
         page.sees("The sidecar does not accept Odoo's token")
         page.picture("refused")
         token.fill(TOKEN)
-        # Odoo loads the page anew when all is stored. Asking it meanwhile could keep the old value in its cache.
+        # Odoo reloads the page after saving. Reading the value before could keep the old one in its cache.
         with page.page.expect_navigation():
             page.press("Save")
-        assert odoo.call("ir.config_parameter", "get_param", "sicantik_connector.sidecar_token") == TOKEN
-        page.open("action-sicantik_connector.res_config_settings_action")
+        assert odoo.call("ir.config_parameter", "get_param", "sicantik_sidecar.token") == TOKEN
+        page.open("action-sicantik_sidecar.res_config_settings_action")
         assert page.page.locator("[name=sicantik_sidecar_token] input").input_value() == ""
         assert TOKEN not in page.page.content()
         page.press("Try")
@@ -218,14 +218,14 @@ def test_settings_take_a_token_and_never_show_it(place, as_administrator, proces
         page.picture("works")
 
 
-def test_in_indonesian(place, office, as_officer, processes):
-    odoo = place.odoo
+def test_in_indonesian(site, office, as_officer, processes):
+    odoo = site.odoo
     language = odoo.call("res.lang", "search", [("code", "=", "id_ID"), ("active", "in", [True, False])])
     if not odoo.call("res.lang", "search", [("code", "=", "id_ID")]):
         wizard = odoo.call("base.language.install", "create", [{"lang_ids": [(6, 0, language)]}])
         odoo.call("base.language.install", "lang_install", wizard)
     connector, _ = office(20)
-    point_to(odoo, serve(place.settings, processes))
+    point_to(odoo, serve(site.settings, processes))
     with as_officer("bahasa", lang="id_ID") as page:
         page.open_connector(connector)
         page.sees("Belum ada yang disinkronkan.")

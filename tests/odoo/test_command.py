@@ -1,4 +1,4 @@
-"""What `sync expiry` takes and shows: its options, its progress, its result, and what a dry run leaves alone."""
+"""`sync expiry` on the command line: options, progress, result, and dry runs that write nothing."""
 
 import fcntl
 import json
@@ -24,9 +24,9 @@ KEYS = {
 }
 
 
-def test_the_result_as_json(place, clerks):
-    clerks(30)
-    result = place.sync()
+def test_the_result_as_json(site, clean_office):
+    clean_office(30)
+    result = site.sync()
     lines = result.stdout.splitlines()
     assert len(lines) == 1, "stdout is data"
     summary = json.loads(lines[0])
@@ -36,111 +36,111 @@ def test_the_result_as_json(place, clerks):
     assert summary["rate"] == pytest.approx(30 / summary["duration"], rel=0.1)
 
 
-def test_the_result_for_people(place, clerks):
-    clerks(30)
-    result = place.run("sync", "expiry")
+def test_the_result_for_people(site, clean_office):
+    clean_office(30)
+    result = site.run("sync", "expiry")
     assert result.code == 0
     assert re.search(r"^30 permits answered in \d+\.\d s$", result.stdout, re.MULTILINE)
     assert re.search(r"^ +30  with an expiry date$", result.stdout, re.MULTILINE)
     assert "SICANTIK at 127.0.0.1:" in result.stderr
 
 
-def test_nothing_to_do_is_a_success(place, clerks):
-    simulator, _ = clerks(0)
-    result = place.sync()
+def test_nothing_to_do_is_a_success(site, clean_office):
+    simulator, _ = clean_office(0)
+    result = site.sync()
     assert result.code == 0
     assert result.json["total"] == 0 and result.json["success"]
     assert simulator.traffic()["endpoints"].keys() == {"listpermohonanterbit"}
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_at_most_so_many_permits(place, clerks, protocol):
-    simulator, _ = clerks(250)
-    result = place.sync("--max-permits", 120, ODOO_PROTOCOL=protocol)
+def test_a_limit_on_the_number_of_permits(site, clean_office, protocol):
+    simulator, _ = clean_office(250)
+    result = site.sync("--max-permits", 120, ODOO_PROTOCOL=protocol)
     assert (result.json["total"], result.json["found"]) == (120, 120)
-    assert stored_counts(place.odoo)["found"] == 120
+    assert stored_counts(site.odoo)["found"] == 120
     assert simulator.traffic()["endpoints"]["cekperizinan"] == 120
-    run = place.odoo.call("sicantik.sync.run", "read", [result.json["run_id"]])[0]
+    run = site.odoo.call("sicantik.sync.run", "read", [result.json["run_id"]])[0]
     assert (run["total"], run["max_permits"], run["state"]) == (120, 120, "done")
-    assert place.sync("--max-permits", 1000).json["total"] == 130
+    assert site.sync("--max-permits", 1000).json["total"] == 130
 
 
-def test_the_connector_by_name_and_by_id(place, clerks):
-    first, first_id = clerks(20, name="Kabanjahe")
-    second, second_id = clerks(20, "--seed", 2, name="Berastagi")
-    place.odoo.call("sicantik.connector", "write", [first_id, second_id], {"active": True})
-    assert place.sync("--connector", "Berastagi").json["found"] == 20
+def test_the_connector_by_name_and_by_id(site, clean_office):
+    first, first_id = clean_office(20, name="Kabanjahe")
+    second, second_id = clean_office(20, "--seed", 2, name="Berastagi")
+    site.odoo.call("sicantik.connector", "write", [first_id, second_id], {"active": True})
+    assert site.sync("--connector", "Berastagi").json["found"] == 20
     assert (first.traffic()["requests"], second.traffic()["requests"]) == (0, 21)
-    check_all_of(place, second, second_id)
-    assert place.sync("--connector", first_id).json["found"] == 20
-    check_all_of(place, first, first_id)
+    check_all_of(site, second, second_id)
+    assert site.sync("--connector", first_id).json["found"] == 20
+    check_all_of(site, first, first_id)
 
 
-def check_all_of(place, simulator, connector):
+def check_all_of(site, simulator, connector):
     dates = {permit["pendaftaran_id"]: permit["expiry_date"] for permit in simulator.truth()}
-    stored = place.odoo.permits(["registration_id", "expiry_date"], [("connector_id", "=", connector)])
+    stored = site.odoo.permits(["registration_id", "expiry_date"], [("connector_id", "=", connector)])
     assert {permit["registration_id"]: permit["expiry_date"] for permit in stored} == dates
 
 
-def test_another_address_than_the_connectors(place, clerks, simulate):
-    silent, connector = clerks(20)
+def test_another_address_than_the_connectors(site, clean_office, simulate):
+    silent, connector = clean_office(20)
     other = simulate("--clean", "--permits", 20)
-    assert place.sync("--api-url", other.api_url).json["found"] == 20
+    assert site.sync("--api-url", other.api_url).json["found"] == 20
     assert silent.traffic()["requests"] == 0
-    check_all(place.odoo, other.truth())
-    stored = place.odoo.call("sicantik.connector", "read", [connector])[0]
+    check_all(site.odoo, other.truth())
+    stored = site.odoo.call("sicantik.connector", "read", [connector])[0]
     assert stored["api_url"] == silent.api_url and stored["total_expiry_synced"] == 20
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_dry_run_asks_and_writes_nothing_at_all(place, simulate, protocol):
+def test_a_dry_run_asks_and_writes_nothing_at_all(site, simulate, protocol):
     simulator = simulate("--permits", 1000)
     truth = simulator.truth()
-    place.odoo.load(truth, place.odoo.connector(simulator.api_url))
-    before = place.db.dump()
-    result = place.sync("--dry-run", ODOO_PROTOCOL=protocol)
-    assert place.db.dump() == before
+    site.odoo.load(truth, site.odoo.connector(simulator.api_url))
+    before = site.db.dump()
+    result = site.sync("--dry-run", ODOO_PROTOCOL=protocol)
+    assert site.db.dump() == before
     assert simulator.traffic()["requests"] == result.json["requests"]
     assert result.json["dry_run"] and result.json["run_id"] is None
     simulator.post("reset-log")
-    real = place.sync(ODOO_PROTOCOL=protocol)
+    real = site.sync(ODOO_PROTOCOL=protocol)
     for name in ("total", "synced", "failed", "errors", *OUTCOMES[:3]):
         assert result.json[name] == real.json[name]
     assert result.code == real.code == 3
-    assert place.db.dump() != before
+    assert site.db.dump() != before
 
 
-def test_nothing_is_asked_beside_a_run(place, clerks, processes):
-    """A dry run and `doctor` would come on top of the rate that is promised."""
-    simulator, _ = clerks(300, "--latency", "50ms")
-    running = place.start(SICANTIK_REQUEST_RATE="10")
+def test_nothing_is_asked_beside_a_run(site, clean_office, processes):
+    """A dry run and `doctor` would add to the run's rate, beyond the limit."""
+    simulator, _ = clean_office(300, "--latency", "50ms")
+    running = site.start(SICANTIK_REQUEST_RATE="10")
     processes.append(running)
     deadline = time.monotonic() + 10
-    while not (runs := place.odoo.call("sicantik.sync.run", "search", [("found_count", ">", 0)])):
+    while not (runs := site.odoo.call("sicantik.sync.run", "search", [("found_count", ">", 0)])):
         assert time.monotonic() < deadline, "the run has not begun"
         time.sleep(0.05)
-    dry = place.sync("--dry-run")
+    dry = site.sync("--dry-run")
     assert (dry.code, f"is being asked by run {runs[0]} now" in dry.stderr) == (4, True), dry.stderr
-    found = place.run("doctor")
+    found = site.run("doctor")
     assert found.code == 0 and f"is being asked by run {runs[0]} now" in found.stdout, found.stdout
     endpoints = simulator.traffic()["endpoints"]
     assert endpoints.get("jumlahPerizinan", 0) == 0 and endpoints["listpermohonanterbit"] == 1
 
 
-def test_a_dry_run_makes_way_for_a_run(place, clerks, processes):
-    clerks(300, "--latency", "50ms")
-    dry = place.start("--dry-run", SICANTIK_REQUEST_RATE="10")
+def test_a_dry_run_gives_way_to_a_run(site, clean_office, processes):
+    clean_office(300, "--latency", "50ms")
+    dry = site.start("--dry-run", SICANTIK_REQUEST_RATE="10")
     processes.append(dry)
     time.sleep(1)
-    run = place.sync("--max-permits", "100", SICANTIK_REQUEST_RATE="10")
+    run = site.sync("--max-permits", "100", SICANTIK_REQUEST_RATE="10")
     assert run.code == 0, run.stderr
     _, said = dry.communicate(timeout=10)
     assert (dry.returncode, "made way for it" in said) == (4, True), said
 
 
-def test_a_line_every_50_permits(place, clerks):
-    clerks(120)
-    result = place.sync(SICANTIK_REQUEST_RATE="200")
+def test_a_line_every_50_permits(site, clean_office):
+    clean_office(120)
+    result = site.sync(SICANTIK_REQUEST_RATE="200")
     pattern = r"^Progress: ([\d.]+)% \((\d+)/120\), elapsed ([\d.]+) s, remaining ([\d.]+) s$"
     found = re.findall(pattern, result.stderr, re.MULTILINE)
     assert [(percent, answered) for percent, answered, *_ in found] == [("41.7", "50"), ("83.3", "100")]
@@ -149,9 +149,9 @@ def test_a_line_every_50_permits(place, clerks):
     assert "\x1b" not in result.stderr
 
 
-def test_a_bar_on_a_terminal(place, clerks):
-    clerks(200)
-    screen, shown = on_a_terminal(place, SICANTIK_REQUEST_RATE="100")
+def test_a_bar_on_a_terminal(site, clean_office):
+    clean_office(200)
+    screen, shown = on_a_terminal(site, SICANTIK_REQUEST_RATE="100")
     frames = re.findall(r" (\d+)% (\d+)/200  ([\d.]+)/s, (\d+) failed  ([\d:]+), ([\d:]+) left", screen)
     percents = [int(frame[0]) for frame in frames]
     assert percents == sorted(percents)
@@ -163,13 +163,13 @@ def test_a_bar_on_a_terminal(place, clerks):
     assert json.loads(shown)["found"] == 200
 
 
-def on_a_terminal(place, deadline=30, **env):
-    """What is drawn on a terminal, and what goes to stdout, which is none."""
+def on_a_terminal(site, deadline=30, **env):
+    """What is drawn on a terminal (stderr), and what goes to stdout, a pipe."""
     controller, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     process = subprocess.Popen(
         [SIDECAR, "sync", "expiry", "--json"], stdout=subprocess.PIPE, stderr=terminal, text=True,
-        env=environment(place.settings, TERM="xterm-256color", **env))
+        env=environment(site.settings, TERM="xterm-256color", **env))
     os.close(terminal)
     screen, ends = b"", time.monotonic() + deadline
     try:
@@ -189,24 +189,24 @@ def on_a_terminal(place, deadline=30, **env):
     return screen.decode(), stdout
 
 
-def test_a_refused_date_is_that_permits_failure(place, clerks):
-    simulator, connector = clerks(150)
+def test_a_refused_date_is_that_permits_failure(site, clean_office):
+    simulator, connector = clean_office(150)
     date = simulator.truth()[70]["expiry_date"]
     refused = [permit["pendaftaran_id"] for permit in simulator.truth() if permit["expiry_date"] == date]
-    place.db.rows(f"ALTER TABLE sicantik_permit ADD CONSTRAINT closed_that_day CHECK (expiry_date <> '{date}')")
+    site.db.rows(f"ALTER TABLE sicantik_permit ADD CONSTRAINT closed_that_day CHECK (expiry_date <> '{date}')")
     try:
-        result = place.sync()
+        result = site.sync()
     finally:
-        place.db.rows("ALTER TABLE sicantik_permit DROP CONSTRAINT closed_that_day")
+        site.db.rows("ALTER TABLE sicantik_permit DROP CONSTRAINT closed_that_day")
     assert result.code == 3
     assert (result.json["found"], result.json["errors"]) == (150 - len(refused), len(refused))
-    lines = place.odoo.call("sicantik.sync.run.line", "search_read", [],
+    lines = site.odoo.call("sicantik.sync.run.line", "search_read", [],
                             fields=["reason", "permit_id"])
     assert [line["reason"] for line in lines] == ["rejected_by_odoo"] * len(refused)
-    failed = place.odoo.permits(["registration_id", "expiry_date"], [("expiry_check_state", "=", "failed")])
+    failed = site.odoo.permits(["registration_id", "expiry_date"], [("expiry_check_state", "=", "failed")])
     assert [permit["registration_id"] for permit in failed] == refused
     assert not any(permit["expiry_date"] for permit in failed)
-    assert place.sync().json["found"] == len(refused)
-    check_all(place.odoo, simulator.truth())
-    stored = place.odoo.call("sicantik.connector", "read", [connector])[0]
+    assert site.sync().json["found"] == len(refused)
+    check_all(site.odoo, simulator.truth())
+    stored = site.odoo.call("sicantik.connector", "read", [connector])[0]
     assert stored["total_expiry_synced"] == 150

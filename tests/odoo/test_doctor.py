@@ -1,4 +1,4 @@
-"""`doctor` where all is well, and `config`: what they say, and what they keep to themselves."""
+"""`doctor` on a healthy installation, and `config`: what they print, and what they never print."""
 
 import re
 from datetime import datetime, timedelta, timezone
@@ -11,15 +11,15 @@ SECRET = "rahasia-sekali-4711"
 
 
 @pytest.mark.parametrize(("protocol", "path"), list(zip(PROTOCOLS, ("/jsonrpc", "/json/2"), strict=True)))
-def test_a_healthy_installation(place, clerks, protocol, path):
-    clerks(12, name="Kabanjahe")
-    before = place.db.dump()
-    result = place.run("doctor", ODOO_PROTOCOL=protocol)
+def test_a_healthy_installation(site, clean_office, protocol, path):
+    clean_office(12, name="Kabanjahe")
+    before = site.db.dump()
+    result = site.run("doctor", ODOO_PROTOCOL=protocol)
     assert result.code == 0, result.stdout + result.stderr
-    assert place.db.dump() == before
+    assert site.db.dump() == before
     for pattern in (
-        rf"^ok    Odoo {place.settings['ODOO_SERIES']}\S* answers, over {path}$",
-        rf"^ok    The key of `sidecar` opens the database `{place.settings['ODOO_DB']}`$",
+        rf"^ok    Odoo {site.settings['ODOO_SERIES']}\S* answers, over {path}$",
+        rf"^ok    The key of `sidecar` opens the database `{site.settings['ODOO_DB']}`$",
         r"^ok    The key .*does not expire$",
         r"^ok    The addon is installed",
         r"^ok    Connector `Kabanjahe`: 12 permits are due",
@@ -29,7 +29,7 @@ def test_a_healthy_installation(place, clerks, protocol, path):
     ):
         assert re.search(pattern, result.stdout, re.MULTILINE), pattern
     assert "FAIL" not in result.stdout
-    assert place.settings["ODOO_API_KEY"] not in result.stdout + result.stderr
+    assert site.settings["ODOO_API_KEY"] not in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize(("flags", "says"), [
@@ -37,32 +37,32 @@ def test_a_healthy_installation(place, clerks, protocol, path):
     (["--upgraded"], "Its listing carries expiry dates: the API is upgraded"),
     (["--latency", "2050ms", "--listing-latency", "0ms"], "It is slow now"),
 ])
-def test_what_kind_of_sicantik_it_is(place, clerks, flags, says):
-    clerks(5, *flags)
-    result = place.run("doctor")
+def test_what_kind_of_sicantik_it_is(site, clean_office, flags, says):
+    clean_office(5, *flags)
+    result = site.run("doctor")
     assert result.code == 0, result.stdout + result.stderr
     assert says in result.stdout
 
 
-def test_a_login_that_is_not_the_keys(place, clerks):
+def test_a_login_that_does_not_belong_to_the_key(site, clean_office):
     """Over `/json/2` the key alone counts."""
-    clerks(5)
-    result = place.run("doctor", ODOO_LOGIN="nobody")
-    if len(place.protocols) > 1:
+    clean_office(5)
+    result = site.run("doctor", ODOO_LOGIN="nobody")
+    if len(site.protocols) > 1:
         assert "is the one of `sidecar`, not of `nobody`" in result.stdout
     else:
         assert result.code == 1
 
 
-def test_a_key_that_ends_soon(place, clerks):
-    clerks(5)
+def test_a_key_that_ends_soon(site, clean_office):
+    clean_office(5)
     change = ("UPDATE res_users_apikeys SET expiration_date = %s"
               " WHERE user_id = (SELECT id FROM res_users WHERE login = 'sidecar')")
-    place.db.rows(change, datetime.now(timezone.utc) + timedelta(days=5, hours=1))
+    site.db.rows(change, datetime.now(timezone.utc) + timedelta(days=5, hours=1))
     try:
-        result = place.run("doctor")
+        result = site.run("doctor")
     finally:
-        place.db.rows(change, None)
+        site.db.rows(change, None)
     assert result.code == 0
     assert re.search(r"^note  The key .*expires on \d{4}-\d\d-\d\d, in [45] days$", result.stdout, re.MULTILINE)
     assert "Make a new key in Odoo in time" in result.stdout
@@ -75,7 +75,7 @@ def settings_file(tmp_path, line):
 
 
 @pytest.mark.parametrize("source", ["environment", "key file", "settings file", "key file of the settings file"])
-def test_config_hides_the_key(place, tmp_path, source):
+def test_config_hides_the_key(site, tmp_path, source):
     key_file = tmp_path / "key"
     key_file.write_text(SECRET + "\n")
     line, env = "", {"ODOO_API_KEY": "", "ODOO_URL": "", "ODOO_DB": ""}
@@ -88,17 +88,17 @@ def test_config_hides_the_key(place, tmp_path, source):
     else:
         line = f'api_key_file = "{key_file}"'
     env = {name: value for name, value in env.items() if value or name == "ODOO_API_KEY"}
-    result = place.run("config", "--config", settings_file(tmp_path, line), **env)
+    result = site.run("config", "--config", settings_file(tmp_path, line), **env)
     assert result.code == 0, result.stderr
     assert "odoo.api_key = (set, hidden)" in result.stdout
-    assert f"odoo.login = {place.settings['ODOO_LOGIN']}" in result.stdout
+    assert f"odoo.login = {site.settings['ODOO_LOGIN']}" in result.stdout
     assert SECRET not in result.stdout + result.stderr
 
 
-def test_flags_over_environment_over_file(place, tmp_path):
+def test_flags_over_environment_over_file(site, tmp_path):
     file = tmp_path / "sidecar.toml"
     file.write_text('[sicantik]\nrequest_rate = 3.0\ntimeout = 7.0\nmax_in_flight = 5\n')
-    result = place.run("config", "--config", file, "--request-rate", "2", SICANTIK_REQUEST_RATE="4",
+    result = site.run("config", "--config", file, "--request-rate", "2", SICANTIK_REQUEST_RATE="4",
                        SICANTIK_TIMEOUT="6")
     assert "sicantik.request_rate = 2 /s" in result.stdout
     assert "sicantik.timeout = 6 s" in result.stdout

@@ -1,4 +1,4 @@
-"""The whole job on a real Odoo: every date and every answer against the simulator's truth."""
+"""The main job on a real Odoo: every date and every answer is compared with the simulator's truth."""
 
 import pytest
 
@@ -10,25 +10,25 @@ NEARLY_EVERY_FAULT = (
     "error-500 error-502 error-503 error-408 maintenance-200 database-500 database-200 empty "
     "php-warning broken truncated timeout slow invalid-utf8 redirect oversized"
 ).split()
-# To the others the server adds for how long it wants to be left alone, and so they cost seconds.
-ASK_FOR_QUIET = {"error-429": 1, "maintenance-503": 2}
-TROUBLES = {"error-500": 0.05, "empty": 0.03, "php-warning": 0.03, "broken": 0.02}
+# These come with a `Retry-After`, so each costs seconds.
+WITH_RETRY_AFTER = {"error-429": 1, "maintenance-503": 2}
+COMMON_FAULTS = {"error-500": 0.05, "empty": 0.03, "php-warning": 0.03, "broken": 0.02}
 
 
-def office(place, simulate, *flags, permits=PERMITS):
+def office(site, simulate, *flags, permits=PERMITS):
     """A simulator with every quirk, its permits in Odoo, and their connector."""
     simulator = simulate("--permits", permits, *flags)
     truth = simulator.truth()
-    connector = place.odoo.connector(simulator.api_url)
-    place.odoo.load(truth, connector)
+    connector = site.odoo.connector(simulator.api_url)
+    site.odoo.load(truth, connector)
     simulator.post("reset-log")
     return simulator, truth, connector
 
 
-def finished(place, simulator, truth, connector, result, before=0):
-    """Checks what holds after every run that asked for all permits."""
-    check_all(place.odoo, truth)
-    run = check_books(place.odoo, result, connector, before)
+def finished(site, simulator, truth, connector, result, before=0):
+    """Checks what must hold after any run that asked for all permits."""
+    check_all(site.odoo, truth)
+    run = check_books(site.odoo, result, connector, before)
     assert run["state"] == "done" and not run["message"]
     summary = result.json
     known = counts(truth)
@@ -41,17 +41,17 @@ def finished(place, simulator, truth, connector, result, before=0):
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_every_quirk_of_the_data(place, simulate, protocol):
-    simulator, truth, connector = office(place, simulate, permits=2000)
-    result = place.sync(ODOO_PROTOCOL=protocol)
+def test_every_quirk_of_the_data(site, simulate, protocol):
+    simulator, truth, connector = office(site, simulate, permits=2000)
+    result = site.sync(ODOO_PROTOCOL=protocol)
     known = counts(truth)
     assert all(known.values()), "the office has a permit for each outcome"
-    finished(place, simulator, truth, connector, result)
+    finished(site, simulator, truth, connector, result)
     assert result.json["retries"] < 50, "only what is not UTF-8 is asked for again, as XML"
-    lines = place.odoo.call("sicantik.sync.run.line", "search_read", [], fields=["permit_name", "reason"])
+    lines = site.odoo.call("sicantik.sync.run.line", "search_read", [], fields=["permit_name", "reason"])
     reasons = {permit["reason"] for permit in truth if permit["expected"] == "failed" and permit["no_surat"]}
     assert {line["reason"] for line in lines} == reasons
-    for permit in place.odoo.permits(["expiry_check_state", "last_sync_date", "expiry_checked_at",
+    for permit in site.odoo.permits(["expiry_check_state", "last_sync_date", "expiry_checked_at",
                                       "expiry_next_check_at", "expiry_check_count", "status"]):
         state = permit["expiry_check_state"]
         rests = state in ("no_date", "not_registered")
@@ -64,55 +64,55 @@ def test_every_quirk_of_the_data(place, simulate, protocol):
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_all_the_usual_troubles_together(place, simulate, protocol):
-    flags = [word for fault in TROUBLES.items() for word in ("--fault", "{}={}".format(*fault))]
-    simulator, truth, connector = office(place, simulate, *flags, permits=2000)
-    result = place.sync(ODOO_PROTOCOL=protocol)
-    traffic = finished(place, simulator, truth, connector, result)
-    assert traffic["faults"].keys() == TROUBLES.keys()
+def test_all_common_faults_together(site, simulate, protocol):
+    flags = [word for fault in COMMON_FAULTS.items() for word in ("--fault", "{}={}".format(*fault))]
+    simulator, truth, connector = office(site, simulate, *flags, permits=2000)
+    result = site.sync(ODOO_PROTOCOL=protocol)
+    traffic = finished(site, simulator, truth, connector, result)
+    assert traffic["faults"].keys() == COMMON_FAULTS.keys()
     assert 0 < result.json["retries"] <= traffic["repeated"]
 
 
-@pytest.mark.parametrize(("fault", "protocol"), list(zip(TROUBLES, PROTOCOLS * 2, strict=True)))
-def test_one_trouble(place, simulate, fault, protocol):
-    simulator, truth, connector = office(place, simulate, "--fault", f"{fault}=0.1")
-    result = place.sync(ODOO_PROTOCOL=protocol)
-    traffic = finished(place, simulator, truth, connector, result)
+@pytest.mark.parametrize(("fault", "protocol"), list(zip(COMMON_FAULTS, PROTOCOLS * 2, strict=True)))
+def test_one_fault(site, simulate, fault, protocol):
+    simulator, truth, connector = office(site, simulate, "--fault", f"{fault}=0.1")
+    result = site.sync(ODOO_PROTOCOL=protocol)
+    traffic = finished(site, simulator, truth, connector, result)
     assert traffic["faults"][fault] > PERMITS / 20
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_little_of_nearly_every_trouble_there_is(place, simulate, protocol):
-    """A redirect and an endless body are not asked again in the same run; the next run has their permits."""
+def test_a_little_of_nearly_every_fault(site, simulate, protocol):
+    """Redirects and oversized bodies are not retried in the same run; the next run gets these permits."""
     flags = [word for fault in NEARLY_EVERY_FAULT for word in ("--fault", f"{fault}=0.008")]
-    simulator, truth, connector = office(place, simulate, *flags, "--slow", "300ms", permits=800)
-    result = place.sync(ODOO_PROTOCOL=protocol, SICANTIK_TIMEOUT="1")
+    simulator, truth, connector = office(site, simulate, *flags, "--slow", "300ms", permits=800)
+    result = site.sync(ODOO_PROTOCOL=protocol, SICANTIK_TIMEOUT="1")
     assert result.code == 3
     assert simulator.traffic()["faults"].keys() == set(NEARLY_EVERY_FAULT)
-    check_books(place.odoo, result, connector)
-    late = differences(place.odoo, truth)
+    check_books(site.odoo, result, connector)
+    late = differences(site.odoo, truth)
     assert 0 < len(late) < 30
     assert {stored for stored, _ in late.values()} == {("failed", False)}
-    lines = place.odoo.call(
+    lines = site.odoo.call(
         "sicantik.sync.run.line", "search_read", [("permit_id.registration_id", "in", list(late))],
         fields=["reason"])
     assert {line["reason"] for line in lines} == {"unavailable", "unreadable"}
     before = result.json["found"]
     for _ in range(3):
-        result = place.sync(ODOO_PROTOCOL=protocol, SICANTIK_TIMEOUT="1")
-        check_books(place.odoo, result, connector, before)
+        result = site.sync(ODOO_PROTOCOL=protocol, SICANTIK_TIMEOUT="1")
+        check_books(site.odoo, result, connector, before)
         before += result.json["found"]
-        if not differences(place.odoo, truth):
+        if not differences(site.odoo, truth):
             break
-    check_all(place.odoo, truth)
+    check_all(site.odoo, truth)
     assert before == counts(truth)["found"]
 
 
-@pytest.mark.parametrize(("fault", "seconds"), list(ASK_FOR_QUIET.items()))
-def test_a_server_that_asks_to_be_left_alone(place, simulate, fault, seconds):
-    simulator, truth, connector = office(place, simulate, "--fault", f"{fault}=0.06", permits=100)
-    result = place.sync(SICANTIK_MAX_IN_FLIGHT="4")
-    traffic = finished(place, simulator, truth, connector, result)
+@pytest.mark.parametrize(("fault", "seconds"), list(WITH_RETRY_AFTER.items()))
+def test_a_server_that_asks_for_a_pause(site, simulate, fault, seconds):
+    simulator, truth, connector = office(site, simulate, "--fault", f"{fault}=0.06", permits=100)
+    result = site.sync(SICANTIK_MAX_IN_FLIGHT="4")
+    traffic = finished(site, simulator, truth, connector, result)
     assert traffic["faults"][fault] > 0
     log = simulator.get("log")["requests"]
     asked = min(request["time_us"] for request in log if request["fault"])
@@ -126,10 +126,10 @@ def test_a_server_that_asks_to_be_left_alone(place, simulate, fault, seconds):
     (["--old"], "json2"),
     (["--old", "--format", "xml", "--fault", "php-warning=0.2"], "json2"),
 ], ids=["xml", "old", "old-xml"])
-def test_other_deployments(place, simulate, flags, protocol):
-    simulator, truth, connector = office(place, simulate, *flags)
-    result = place.sync(ODOO_PROTOCOL=protocol)
-    traffic = finished(place, simulator, truth, connector, result)
+def test_other_deployments(site, simulate, flags, protocol):
+    simulator, truth, connector = office(site, simulate, *flags)
+    result = site.sync(ODOO_PROTOCOL=protocol)
+    traffic = finished(site, simulator, truth, connector, result)
     second = traffic["endpoints"].get("cekperizinanizin", 0)
     if "--old" in flags:
         in_flight = 32
@@ -138,40 +138,40 @@ def test_other_deployments(place, simulate, flags, protocol):
         assert second > 0
 
 
-def test_a_second_run_asks_only_what_is_due(place, simulate):
-    simulator, truth, connector = office(place, simulate)
-    first = place.sync()
+def test_a_second_run_asks_only_what_is_due(site, simulate):
+    simulator, truth, connector = office(site, simulate)
+    first = site.sync()
     simulator.post("reset-log")
-    second = place.sync()
+    second = site.sync()
     failed = counts(truth)["failed"]
     assert (second.json["total"], second.json["errors"]) == (failed, failed)
-    check_books(place.odoo, second, connector, before=first.json["found"])
-    everything = place.sync("--include-not-due")
+    check_books(site.odoo, second, connector, before=first.json["found"])
+    everything = site.sync("--include-not-due")
     assert everything.json["total"] == sum(counts(truth).values()) - first.json["found"]
-    check_all(place.odoo, truth)
+    check_all(site.odoo, truth)
 
 
-def test_old_dates_are_asked_again_and_replaced(place, simulate):
-    simulator, truth, connector = office(place, simulate)
-    found = place.sync().json["found"]
-    assert place.sync("--refresh-older-than", 30).json["found"] == 0
-    place.db.rows("UPDATE sicantik_permit SET expiry_checked_at = expiry_checked_at - interval '40 days'")
+def test_old_dates_are_asked_again_and_replaced(site, simulate):
+    simulator, truth, connector = office(site, simulate)
+    found = site.sync().json["found"]
+    assert site.sync("--refresh-older-than", 30).json["found"] == 0
+    site.db.rows("UPDATE sicantik_permit SET expiry_checked_at = expiry_checked_at - interval '40 days'")
     simulator.post("renew?count=50")
     renewed = simulator.truth()
     assert renewed != truth
-    result = place.sync("--refresh-older-than", 30, "--include-not-due")
-    check_all(place.odoo, renewed)
+    result = site.sync("--refresh-older-than", 30, "--include-not-due")
+    check_all(site.odoo, renewed)
     assert result.json["found"] == counts(renewed)["found"] > found
     changed = [old for old, new in zip(truth, renewed, strict=True)
                if old["obtainable"] and old["expiry_date"] != new["expiry_date"]]
-    run = check_books(place.odoo, result, connector, before=found)
+    run = check_books(site.odoo, result, connector, before=found)
     assert run["changed_count"] == len(changed) > 0
 
 
-def test_the_rate_is_kept_with_retries_counted(place, clerks):
-    simulator, _ = clerks(40, "--fault", "error-500=0.2", "--latency", "100ms", request_rate=10)
+def test_the_rate_is_kept_with_retries_counted(site, clean_office):
+    simulator, _ = clean_office(40, "--fault", "error-500=0.2", "--latency", "100ms", request_rate=10)
     simulator.post("reset-log")
-    result = place.sync(SICANTIK_REQUEST_RATE="10")
+    result = site.sync(SICANTIK_REQUEST_RATE="10")
     traffic = simulator.traffic()
     assert result.code == 0 and result.json["found"] == 40
     assert result.json["retries"] > 2

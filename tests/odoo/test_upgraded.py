@@ -1,4 +1,4 @@
-"""The day on which the listing begins to carry the dates, and the day on which it ends to: nobody configures anything."""
+"""The listing begins to carry dates, and stops again: the sidecar notices without any configuration."""
 
 import re
 
@@ -19,18 +19,9 @@ from kit.listing import (
 DETAILS = ("cekperizinan", "cekperizinanizin")
 
 
-@pytest.fixture
-def office(place, simulate):
-    """An office with every quirk and an Odoo that knows none of its permits: its simulator and connector."""
-    def made(*flags, permits=600, page_size=50, **values):
-        simulator = simulate("--permits", permits, *flags)
-        return simulator, place.odoo.connector(simulator.api_url, page_size=page_size, **values)
-    return made
-
-
-def sync(place, kind, *args, **env):
+def sync(site, kind, *args, **env):
     """`sync` with its result as JSON."""
-    return place.run("sync", kind, "--json", *args, **env)
+    return site.run("sync", kind, "--json", *args, **env)
 
 
 def asked_one_by_one(simulator):
@@ -39,83 +30,83 @@ def asked_one_by_one(simulator):
     return sum(endpoints.get(name, 0) for name in DETAILS)
 
 
-def way(place, connector):
-    return place.odoo.call("sicantik.connector", "read", [connector])[0]["listing_way"]
+def way(site, connector):
+    return site.odoo.call("sicantik.connector", "read", [connector])[0]["listing_way"]
 
 
 @pytest.mark.parametrize(("protocol", "kind"), list(zip(PROTOCOLS, ("permits", "all"), strict=True)))
-def test_the_listing_brings_the_dates(place, office, protocol, kind):
-    simulator, connector = office("--upgraded", "--fault", "error-500=0.05", "--fault", "empty=0.05")
-    result = sync(place, kind, ODOO_PROTOCOL=protocol)
+def test_the_listing_brings_the_dates(site, new_office, protocol, kind):
+    simulator, connector = new_office("--upgraded", "--fault", "error-500=0.05", "--fault", "empty=0.05")
+    result = sync(site, kind, ODOO_PROTOCOL=protocol)
     assert result.code == 0, result.stderr
     truth = simulator.truth()
-    known = check_listing(place.odoo, connector, truth, received=True)
+    known = check_listing(site.odoo, connector, truth, received=True)
     check_dates(known, truth, upgraded)
     dated = sum(1 for permit in obtainable(truth) if permit["expiry_date"])
-    run = check_listing_books(place.odoo, result, connector)
+    run = check_listing_books(site.odoo, result, connector)
     assert result.json["listing"]["dated"] == run["found_count"] == result.json["found"] == dated > 300
     assert run["no_date_count"] == len(known) - dated > 0
-    assert result.json["upgraded"] is True and run["way"] == way(place, connector) == "upgraded"
-    assert place.odoo.call("sicantik.connector", "read", [connector])[0]["total_expiry_synced"] == dated
+    assert result.json["upgraded"] is True and run["way"] == way(site, connector) == "upgraded"
+    assert site.odoo.call("sicantik.connector", "read", [connector])[0]["total_expiry_synced"] == dated
     assert asked_one_by_one(simulator) == 0
-    before = fingerprint(place.db)
-    again = sync(place, kind, ODOO_PROTOCOL=protocol)
+    before = fingerprint(site.db)
+    again = sync(site, kind, ODOO_PROTOCOL=protocol)
     assert again.code == 0 and asked_one_by_one(simulator) == 0
-    assert fingerprint(place.db) == before, "nothing was written"
+    assert fingerprint(site.db) == before, "nothing was written"
     assert again.json["listing"]["unchanged"] == len(known)
 
 
-def test_expiry_uses_the_listing(place, office):
-    simulator, connector = office("--upgraded")
+def test_expiry_uses_the_listing(site, new_office):
+    simulator, connector = new_office("--upgraded")
     truth = simulator.truth()
-    place.odoo.load(truth, connector)
-    result = sync(place, "expiry")
+    site.odoo.load(truth, connector)
+    result = sync(site, "expiry")
     assert result.code == 0, result.stderr
     numbered = [permit for permit in truth if permit["no_surat"]]
     assert result.json["total"] == len(numbered)
     assert result.json["found"] == sum(1 for permit in numbered if permit["expected_upgraded"] == "found")
-    known = stored(place.odoo, connector)
+    known = stored(site.odoo, connector)
     assert {permit["pendaftaran_id"] for permit in truth} == known.keys()
     check_dates(known, numbered, upgraded)
-    assert result.json["upgraded"] is True and way(place, connector) == "upgraded"
+    assert result.json["upgraded"] is True and way(site, connector) == "upgraded"
     assert asked_one_by_one(simulator) == 0, "those whose listed date is empty are answered too"
     simulator.post("reset-log")
-    everything = sync(place, "expiry", "--include-not-due")
+    everything = sync(site, "expiry", "--include-not-due")
     undated = sum(1 for permit in numbered if not permit["expiry_date"])
     assert everything.json["total"] == undated > 0
     assert asked_one_by_one(simulator) >= undated, "unless asked for"
-    assert {name: permit["expiry_date"] for name, permit in stored(place.odoo, connector).items()} == {
+    assert {name: permit["expiry_date"] for name, permit in stored(site.odoo, connector).items()} == {
         name: permit["expiry_date"] for name, permit in known.items()}
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_the_night_in_two_steps(place, office, protocol):
-    simulator, connector = office()
-    result = sync(place, "all", ODOO_PROTOCOL=protocol)
+def test_the_night_in_two_steps(site, new_office, protocol):
+    simulator, connector = new_office()
+    result = sync(site, "all", ODOO_PROTOCOL=protocol)
     truth = simulator.truth()
-    known = check_listing(place.odoo, connector, truth)
+    known = check_listing(site.odoo, connector, truth)
     check_dates(known, truth, two_step)
     failed = sum(1 for permit in obtainable(truth) if two_step(permit)[0] == "failed")
     assert result.code == (3 if failed else 0), result.stderr
     assert result.json["errors"] == failed
-    assert result.json["upgraded"] is False and way(place, connector) == "two_step"
-    run = check_listing_books(place.odoo, result, connector)
+    assert result.json["upgraded"] is False and way(site, connector) == "two_step"
+    run = check_listing_books(site.odoo, result, connector)
     assert run["kind"] == "all" and run["way"] == "two_step"
     assert run["answered_count"] == result.json["total"] == sum(1 for permit in obtainable(truth) if permit["no_surat"])
 
 
 @pytest.mark.parametrize(("kind", "moment"), [("all", 4), ("all", 9), ("permits", 4), ("expiry", 3)])
-def test_upgraded_in_the_middle_and_downgraded_in_the_next_night(place, office, kind, moment):
-    simulator, connector = office("--at", f"{moment}:upgrade", "--latency", "10ms", max_in_flight=3)
+def test_upgraded_in_the_middle_and_downgraded_in_the_next_night(site, new_office, kind, moment):
+    simulator, connector = new_office("--at", f"{moment}:upgrade", "--latency", "10ms", max_in_flight=3)
     if kind == "expiry":
-        place.odoo.load(obtainable(simulator.truth()), connector)
-    first = sync(place, kind)
+        site.odoo.load(obtainable(simulator.truth()), connector)
+    first = sync(site, kind)
     assert first.code in (0, 3), first.stderr
     truth = simulator.truth()
     should_be = {permit["pendaftaran_id"]: permit for permit in obtainable(truth)}
 
     def check_no_date_is_wrong():
-        dates = {name: permit["expiry_date"] for name, permit in stored(place.odoo, connector).items()}
+        dates = {name: permit["expiry_date"] for name, permit in stored(site.odoo, connector).items()}
         assert dates.keys() == should_be.keys()
         wrong = {name: date for name, date in dates.items() if date and date != should_be[name]["expiry_date"]}
         assert not wrong
@@ -126,62 +117,62 @@ def test_upgraded_in_the_middle_and_downgraded_in_the_next_night(place, office, 
     assert kind == "permits" or not lost, f"{len(lost)} dates could be had"
     simulator.post("reset-log")
     simulator.post(f"set?at={moment}:downgrade")
-    second = sync(place, "all")
+    second = sync(site, "all")
     assert second.code in (0, 3), second.stderr
     after = check_no_date_is_wrong()
     assert dated <= after, "no date was lost"
     assert {name for name, permit in should_be.items() if permit["obtainable"] and permit["no_surat"]} <= after
-    third = sync(place, "all")
-    assert third.json["upgraded"] is False and way(place, connector) == "two_step"
+    third = sync(site, "all")
+    assert third.json["upgraded"] is False and way(site, connector) == "two_step"
     assert check_no_date_is_wrong() == after
 
 
-def test_renewals_are_seen_by_each_listing_and_kept_in_the_history(place, office):
-    simulator, connector = office("--upgraded", permits=400)
-    sync(place, "permits")
-    before = stored(place.odoo, connector)
+def test_renewals_are_seen_by_each_listing_and_kept_in_the_history(site, new_office):
+    simulator, connector = new_office("--upgraded", permits=400)
+    sync(site, "permits")
+    before = stored(site.odoo, connector)
     simulator.post("renew?count=40")
-    result = sync(place, "permits")
+    result = sync(site, "permits")
     truth = simulator.truth()
-    known = check_listing(place.odoo, connector, truth, received=True)
+    known = check_listing(site.odoo, connector, truth, received=True)
     check_dates(known, truth, upgraded)
     changed = {name: (permit["expiry_date"], known[name]["expiry_date"]) for name, permit in before.items()
                if permit["expiry_date"] and permit["expiry_date"] != known[name]["expiry_date"]}
-    run = check_listing_books(place.odoo, result, connector, before=len(before))
+    run = check_listing_books(site.odoo, result, connector, before=len(before))
     assert run["changed_count"] == len(changed) > 20
-    assert history(place, known) == changed
+    assert history(site, known) == changed
 
 
 @pytest.mark.parametrize("setting", [False, True], ids=["flag", "connector"])
-def test_old_dates_are_asked_again(place, office, setting):
-    """By a flag, or by night where the connector says so; off unless somebody says so."""
-    simulator, connector = office(permits=300)
-    sync(place, "all")
-    before = stored(place.odoo, connector)
-    place.db.rows("UPDATE sicantik_permit SET expiry_checked_at = expiry_checked_at - interval '40 days'")
+def test_old_dates_are_asked_again(site, new_office, setting):
+    """By a flag or by the connector's setting; off by default."""
+    simulator, connector = new_office(permits=300)
+    sync(site, "all")
+    before = stored(site.odoo, connector)
+    site.db.rows("UPDATE sicantik_permit SET expiry_checked_at = expiry_checked_at - interval '40 days'")
     simulator.post("renew?count=60")
-    assert sync(place, "all").json["found"] == 0, "not unless asked for"
+    assert sync(site, "all").json["found"] == 0, "not unless asked for"
     if setting:
-        place.odoo.call("sicantik.connector", "write", [connector], {"refresh_older_than": 30})
-    result = sync(place, "all", *([] if setting else ["--refresh-older-than", 30]))
-    known = stored(place.odoo, connector)
+        site.odoo.call("sicantik.connector", "write", [connector], {"refresh_older_than": 30})
+    result = sync(site, "all", *([] if setting else ["--refresh-older-than", 30]))
+    known = stored(site.odoo, connector)
     truth = {permit["pendaftaran_id"]: permit for permit in simulator.truth()}
     wrong = {name for name, permit in known.items() if permit["expiry_date"]
              and permit["expiry_date"] != truth[name]["expiry_date"]}
     assert not wrong
     changed = {name: (permit["expiry_date"], known[name]["expiry_date"]) for name, permit in before.items()
                if permit["expiry_date"] and permit["expiry_date"] != known[name]["expiry_date"]}
-    run = place.odoo.call("sicantik.sync.run", "read", [result.json["run_id"]])[0]
+    run = site.odoo.call("sicantik.sync.run", "read", [result.json["run_id"]])[0]
     assert run["changed_count"] == len(changed) > 20
-    assert history(place, known) == changed
-    assert sync(place, "all", "--refresh-older-than", 30).json["found"] == 0, "they are fresh now"
+    assert history(site, known) == changed
+    assert sync(site, "all", "--refresh-older-than", 30).json["found"] == 0, "they are fresh now"
 
 
-def history(place, known):
-    """The changes of dates that the permits' histories tell, by registration."""
+def history(site, known):
+    """The changes of dates noted in the permits' history, by registration."""
     names = {permit["id"]: name for name, permit in known.items()}
     told = {}
-    for record, body in place.db.rows(
+    for record, body in site.db.rows(
             "SELECT res_id, body FROM mail_message WHERE model = 'sicantik.permit' AND body LIKE %s", "%→%"):
         if record in names:
             assert names[record] not in told, "once"
@@ -189,20 +180,20 @@ def history(place, known):
     return told
 
 
-def test_doctor_says_which_way(place, office):
-    simulator, _ = office()
-    said = place.run("doctor").stdout
+def test_doctor_says_which_way(site, new_office):
+    simulator, _ = new_office()
+    said = site.run("doctor").stdout
     assert "Its listing carries no expiry dates" in said
     simulator.post("upgrade")
-    assert "Its listing carries expiry dates" in place.run("doctor").stdout
+    assert "Its listing carries expiry dates" in site.run("doctor").stdout
 
 
-def test_a_dry_run_of_an_upgraded_server(place, office):
-    simulator, connector = office("--upgraded", permits=300)
-    place.odoo.load(simulator.truth(), connector)
-    before = place.db.dump()
-    result = sync(place, "expiry", "--dry-run")
-    assert place.db.dump() == before
+def test_a_dry_run_of_an_upgraded_server(site, new_office):
+    simulator, connector = new_office("--upgraded", permits=300)
+    site.odoo.load(simulator.truth(), connector)
+    before = site.db.dump()
+    result = sync(site, "expiry", "--dry-run")
+    assert site.db.dump() == before
     assert result.json["upgraded"] is True and asked_one_by_one(simulator) == 0
     assert result.json["found"] == sum(
         1 for permit in simulator.truth() if permit["no_surat"] and permit["expiry_date"])

@@ -74,6 +74,7 @@ impl Run {
             metrics::gauge!("sidecar_last_success_timestamp_seconds")
                 .set(Utc::now().timestamp() as f64);
         }
+        tracing::info!(run.id = run_id, run.state = state, "A run has ended here");
         run.shared.end(run_id);
         // Another may be waiting for this one's host.
         run.shared.wake.notify_one();
@@ -90,20 +91,14 @@ impl Run {
                     return self.fail(claimed.odoo, claimed.claim.run_id, &sentence).await;
                 }
             };
-            let ended = claimed.work(&server, &self.stop, &mut events).await;
-            let before = Counts::from_labels(&claimed.claim.counts);
-            figures::count_permits(before, ended.progress.counts);
-            ended
+            claimed.work(&server, &self.stop, &mut events).await
         };
         let ended_as = self.end(claimed, &mut ended).await;
-        let state: &str = ended_as.into();
-        tracing::info!(
-            run.id = claimed.claim.run_id,
-            run.state = state,
-            permits.failed = ended.progress.counts.failed,
-            "A run has ended here"
-        );
-        events.send(&ended.progress, state);
+        if claimed.kind != Kind::Check {
+            let before = Counts::from_labels(&claimed.claim.counts);
+            figures::count_permits(before, ended.progress.counts);
+        }
+        events.send(&ended.progress, ended_as.into());
         ended_as
     }
 

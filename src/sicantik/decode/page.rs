@@ -83,7 +83,7 @@ pub(super) fn shown(page: &str) -> Option<String> {
     let hidden = hidden(&page.to_ascii_lowercase());
     let mut text = String::new();
     let mut at = 0;
-    for range in hidden.into_iter().chain([page.len()..page.len()]) {
+    for range in hidden.into_iter().chain(std::iter::once(page.len()..page.len())) {
         let mut parts = page[at..range.start].split('<');
         text.push_str(parts.next().unwrap_or_default());
         for part in parts {

@@ -1,5 +1,5 @@
-//! Chance that can be repeated: everything here is a function of its input, so that the same seed
-//! makes the same data and the same faults, in whatever order the questions come.
+//! Reproducible randomness: everything here is a function of its input, so that the same seed makes
+//! the same data and the same faults, in whatever order requests arrive.
 
 /// Scrambles 64 bits so that neighbouring inputs have nothing in common (the finaliser of
 /// splitmix64).
@@ -26,11 +26,11 @@ pub(super) fn mix_bytes(bytes: &[u8]) -> u64 {
 
 /// A number in `0.0..1.0` from a mixed one.
 pub(super) fn unit(mixed: u64) -> f64 {
-    // 53 bits are what a double holds exactly.
+    // A double holds 53 bits exactly.
     (mixed >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// A sequence of draws that belongs to one thing and one topic.
+/// A sequence of draws for one permit and one topic.
 pub(super) struct Draw(u64);
 
 impl Draw {
@@ -48,7 +48,7 @@ impl Draw {
         self.next() % limit.max(1)
     }
 
-    /// Whether something happens that happens `per_mille` times in a thousand.
+    /// True `per_mille` times in a thousand.
     pub(super) fn happens(&mut self, per_mille: u64) -> bool {
         self.below(1000) < per_mille
     }

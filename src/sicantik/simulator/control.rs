@@ -18,7 +18,7 @@ use super::request::{find, pairs};
 use super::state::{State, slots};
 use super::truth;
 
-/// Under this path the simulator talks about itself.
+/// Under this path the simulator answers about itself.
 pub(super) const PATH: &str = "/_simulator";
 
 const INDEX: &str = "\
@@ -40,11 +40,11 @@ POST /_simulator/set?latency&listing_latency&jitter&slow&capacity&fault&at&old
                                         like the flags; fault=none ends all faults
 ";
 
-/// How many permits a page of the truth has unless told otherwise.
+/// How many permits a page of the truth has by default.
 const PAGE: usize = 1000;
 
-/// How many permits a piece of the whole truth has.
-const PIECE: usize = 500;
+/// How many permits a chunk of the whole truth has.
+const CHUNK: usize = 500;
 
 /// Answers a request about the simulator itself.
 pub(super) fn respond(
@@ -109,7 +109,7 @@ fn change(state: &State, name: &str, count: Option<&str>) -> Result<Value, Strin
     }))
 }
 
-/// Sets all that is given, or nothing where one of them is wrong.
+/// Sets all that is given, or nothing if one of them is wrong.
 fn set(state: &State, parameters: &[(String, String)]) -> Result<Value, String> {
     let mut settings = state.settings();
     let mut schedule = Vec::new();
@@ -169,22 +169,22 @@ fn truth_page(state: &State, offset: usize, limit: usize) -> Value {
     })
 }
 
-/// The truth about all permits, made while it is being sent.
+/// The truth about all permits, generated while it is being sent.
 fn whole_truth(state: &Arc<State>) -> Response<Body> {
     let state = Arc::clone(state);
     let times_listed = state.world().times_listed();
-    let starts = (0..times_listed.len()).step_by(PIECE);
-    let pieces = starts.map(move |start| {
+    let starts = (0..times_listed.len()).step_by(CHUNK);
+    let chunks = starts.map(move |start| {
         let world = state.world();
-        let end = times_listed.len().min(start + PIECE);
-        let mut piece = Vec::new();
+        let end = times_listed.len().min(start + CHUNK);
+        let mut chunk = Vec::new();
         for (place, listing_rows) in times_listed[start..end].iter().enumerate() {
             let truth = truth::truth(&world, (start + place) as u32, *listing_rows);
-            serde_json::to_writer(&mut piece, &truth).map_err(std::io::Error::other)?;
-            piece.push(b'\n');
+            serde_json::to_writer(&mut chunk, &truth).map_err(std::io::Error::other)?;
+            chunk.push(b'\n');
         }
-        Ok(Frame::data(Bytes::from(piece)))
+        Ok(Frame::data(Bytes::from(chunk)))
     });
-    let body = StreamBody::new(stream::iter(pieces)).boxed_unsync();
+    let body = StreamBody::new(stream::iter(chunks)).boxed_unsync();
     response(200, "application/x-ndjson", body)
 }

@@ -14,7 +14,7 @@ use super::fault::Fault;
 /// One second, in the unit of the log.
 const SECOND: u64 = 1_000_000;
 
-/// The log of a server, whose first moment is the time 0.
+/// The log of a server. Times count from its start.
 pub(super) struct Log {
     start: Instant,
     keep: usize,
@@ -23,7 +23,7 @@ pub(super) struct Log {
 
 #[derive(Default)]
 struct State {
-    /// Goes up with each reset, so that a request from before it cannot write after it.
+    /// Incremented by each reset, so that a request from before it is not counted after it.
     generation: u64,
     total: u64,
     entries: VecDeque<Entry>,
@@ -40,7 +40,7 @@ struct State {
     statuses: BTreeMap<u16, u64>,
     endpoints: BTreeMap<&'static str, u64>,
     faults: BTreeMap<&'static str, u64>,
-    /// Requests by program, as the `User-Agent` names it: who asks beside the sidecar.
+    /// Requests by program, as the `User-Agent` names it: who else queries the server.
     products: BTreeMap<String, u64>,
 }
 
@@ -87,9 +87,9 @@ pub(super) struct InFlight {
     sequence: u64,
     began: Instant,
     answered: bool,
-    /// How often the same was asked before.
+    /// How often the same question was asked before.
     pub(super) tries: u32,
-    /// How many requests there have been for this endpoint, with this one.
+    /// How many requests there have been for this endpoint, this one included.
     pub(super) of_endpoint: u64,
 }
 
@@ -99,7 +99,7 @@ impl Log {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Counting does not stop because a thread panicked while it counted.
+        // Counting goes on although a thread panicked while it counted.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -165,8 +165,8 @@ impl Log {
         };
     }
 
-    /// The figures. Times are in microseconds since the server started; a second is any 1,000,000
-    /// of them that follow each other.
+    /// The figures. Times are in microseconds since the server started; a second is any window of
+    /// 1,000,000 of them.
     pub(super) fn summary(&self) -> Value {
         let state = self.state();
         json!({
@@ -187,7 +187,7 @@ impl Log {
         })
     }
 
-    /// Requests from the `offset`-th that is kept, at most `limit`, with the busiest second.
+    /// At most `limit` requests from the `offset`-th kept one on, with the busiest second.
     pub(super) fn page(&self, offset: usize, limit: usize) -> Value {
         let state = self.state();
         let dropped = state.total - state.entries.len() as u64;

@@ -1,5 +1,5 @@
-//! The permits of the simulated office. A permit is a function of the seed and its number, made
-//! when it is asked for: 100,000 of them cost no memory and nothing at the start.
+//! The permits of the simulated office. A permit is a function of the seed and its number, computed
+//! when it is needed: 100,000 of them cost neither memory nor time at the start.
 
 use chrono::{Datelike, Days, Months, NaiveDate};
 
@@ -7,8 +7,8 @@ use super::chance::Draw;
 use super::dates::written_date;
 use super::words;
 
-/// What is drawn for a permit, each topic for itself, so that one more draw in one of them leaves
-/// the others as they were.
+/// What is drawn for a permit. Topics are independent, so that another draw in one leaves the
+/// others unchanged.
 mod topic {
     pub(super) const NUMBER: u64 = 1;
     pub(super) const SHARE: u64 = 2;
@@ -32,7 +32,7 @@ mod per_mille {
     pub(super) const REPEATED_BY_JOIN: u64 = 40;
 }
 
-/// What makes the permits: the same recipe and number, the same permit.
+/// What generates the permits: the same recipe and number make the same permit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Recipe {
     pub(super) seed: u64,
@@ -46,11 +46,11 @@ pub(super) struct Recipe {
 pub(super) struct Revision {
     /// How often it was renewed: each time its end moves by a year.
     pub(super) renewed: u32,
-    /// How often its applicant was written anew.
+    /// How often its applicant was rewritten.
     pub(super) changed: u32,
 }
 
-/// What the listing and the way to the details are made from.
+/// What the listing and the lookup of details are made from.
 #[derive(Clone, Debug)]
 pub(super) struct Permit {
     /// `pendaftaran_id`: eight digits, of which the first is a zero nearly always, then the day it
@@ -119,7 +119,7 @@ impl Recipe {
             return None;
         }
         let (shares, distance) = wanted(permit);
-        // A partner that shares too would make a chain.
+        // A partner that shares a number itself would make a chain.
         let partner = permit.checked_sub(distance).filter(|_| shares)?;
         (!wanted(partner).0).then_some(partner)
     }
@@ -147,7 +147,7 @@ impl Recipe {
             0..=8 => format!("503/{serial:04}/SIPD/DPM-PTSP/{year}"),
             9..=12 => format!("503.530.570/{serial:04}/DPMPPTSP-DS/{month:02}/YYY/KK"),
             13 if serial.is_multiple_of(2) => {
-                // It counts: the server compares numbers to the letter.
+                // The space matters: the server compares numbers byte by byte.
                 format!(" 503 / {serial:04} / SIUP / DPM-PTSP / {year}")
             }
             13 => format!("503 / {serial:04} / SIUP / DPM-PTSP / {year}"),
@@ -159,12 +159,12 @@ impl Recipe {
             16 => format!("503/{serial:04}/IMB > 2 Lt/DPM-PTSP/{year}"),
             17 => format!("503/{serial:04}/Kafé/ÉKA/DPM-PTSP/{year}"),
             18 => format!("503/{serial:04}–{month:02}/Izin “Usaha”/{year}"),
-            // In base64 these bring the `+` and the `/` that have to be percent-encoded.
+            // Their base64 contains `+` and `/`, which have to be percent-encoded.
             _ => format!("503/{serial:04}/???/>>>/DPM-PTSP/{year}"),
         }
     }
 
-    /// A permit with what happened to it since.
+    /// A permit with its revision.
     pub(super) fn permit(&self, permit: u32, revision: Revision) -> Permit {
         let received = self.received(permit);
         let (kind, is_practice) = self.kind(permit);

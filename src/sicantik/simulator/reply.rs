@@ -17,7 +17,7 @@ use super::request::Call;
 
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// The error that closes a connection without an answer, or in the middle of one.
+/// The error that closes a connection without a response, or in the middle of one.
 pub(super) fn broken() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "closed without an answer")
 }
@@ -122,7 +122,7 @@ pub(super) fn short(status: u16, content_type: &'static str, body: Vec<u8>) -> R
 /// Promises so many bytes, and closes the connection after `body`.
 fn cut(status: u16, content_type: &'static str, body: Vec<u8>, promised: usize) -> Response<Body> {
     let end = async {
-        // The body has to be on its way before the connection goes.
+        // The body has to be on its way before the connection is closed.
         tokio::time::sleep(Duration::from_millis(5)).await;
         Err(broken())
     };
@@ -132,7 +132,7 @@ fn cut(status: u16, content_type: &'static str, body: Vec<u8>, promised: usize) 
     response
 }
 
-/// A body that goes on past 8 MiB, without saying so before.
+/// A body of more than 8 MiB whose length is not announced.
 fn oversized() -> Response<Body> {
     let block = Bytes::from_static(&[b' '; 65_536]);
     let frames = stream::iter((0..144).map(move |_| Ok(Frame::data(block.clone()))));

@@ -1,11 +1,11 @@
-//! What a request asks, as the framework reads it: `/endpoint/name/value/…?name=value`, where `+`
-//! means a space in the query and itself in the path.
+//! What a request asks for, as the framework parses it: `/endpoint/name/value/…?name=value`, where
+//! `+` means a space in the query and itself in the path.
 
 use std::borrow::Cow;
 
 use super::chance::mix_bytes;
 
-/// Under this path the server answers, as the real one does.
+/// The path of the API, as on the real server.
 pub const BASE_PATH: &str = "/backoffice/api";
 
 /// A question to the API.
@@ -19,7 +19,7 @@ impl Call {
     /// The question in a path and a query, or `None` where the path is not one of the API.
     pub(super) fn parse(path: &str, query: Option<&str>) -> Option<Self> {
         let rest = path.strip_prefix(BASE_PATH)?.strip_prefix('/')?;
-        // The web server in front refuses an encoded slash in a path.
+        // The web server in front rejects an encoded slash in a path.
         if rest.contains("%2F") || rest.contains("%2f") {
             return None;
         }
@@ -33,7 +33,7 @@ impl Call {
         Some(Self { endpoint, parameters })
     }
 
-    /// The value of a parameter; one in the query goes before one in the path.
+    /// The value of a parameter; the query overrides the path.
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         find(&self.parameters, name)
     }
@@ -52,7 +52,7 @@ impl Call {
         }
     }
 
-    /// A number for what is asked, the same in whatever form and format it is asked.
+    /// A hash of what is asked for, whatever the form and format of the request.
     pub(super) fn question(&self) -> u64 {
         let mut parts: Vec<Cow<'_, str>> = self
             .parameters

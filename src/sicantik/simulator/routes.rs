@@ -1,4 +1,4 @@
-//! What each endpoint answers, quirks included, without the faults and without HTTP.
+//! What each endpoint answers, quirks included, apart from faults and HTTP.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -48,7 +48,7 @@ pub(super) enum Answer {
     Hangs,
 }
 
-/// Answers `call`. Rows of the listing stand off their places by `twist`.
+/// Answers `call`. `twist` displaces rows of the listing.
 pub(super) fn answer(world: &World, call: &Call, twist: u64) -> Answer {
     match call.endpoint.parse() {
         Ok(Endpoint::Listing) => listing(world, call, twist),
@@ -102,7 +102,7 @@ fn listing(world: &World, call: &Call, twist: u64) -> Answer {
 
 fn listing_row(world: &World, permit: &Permit) -> Row {
     let rows = world.listed_rows();
-    // Counted by a query with another filter.
+    // The server counts with another filter.
     let counted = if world.recipe.clean { rows } else { rows * 93 / 100 };
     let mut row = vec![
         ("pendaftaran_id", text(&permit.registration)),
@@ -155,7 +155,7 @@ fn nothing(world: &World, words: &str) -> Document {
     Document::Object(vec![("status", text("false")), ("message", text(words)), ("data", None)])
 }
 
-/// The permits that one of the ways finds by their number.
+/// The permits that a way finds by number.
 pub(super) fn found_by(world: &World, way: Way, number: &[u8]) -> Vec<u32> {
     let mut found = world.with_number(number);
     found.retain(|permit| {
@@ -232,7 +232,7 @@ fn lenient_base64(encoded: &str) -> Vec<u8> {
         .bytes()
         .filter(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
         .collect();
-    // One character alone is less than a byte.
+    // A single character is less than a byte.
     if clean.len() % 4 == 1 {
         clean.pop();
     }

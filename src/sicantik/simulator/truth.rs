@@ -12,7 +12,7 @@ use super::world::World;
 #[derive(Debug, Serialize)]
 pub(super) struct Truth {
     pub(super) pendaftaran_id: String,
-    /// To the letter: it is what the permit is found by.
+    /// Byte by byte: it is what the permit is found by.
     pub(super) no_surat: String,
     /// Without double or outer spaces; the junk is kept (`0`, `-`, empty). Empty where the server
     /// cannot print it.
@@ -22,7 +22,7 @@ pub(super) struct Truth {
     telp_pemohon: String,
     d_terima_berkas: String,
     tgl_surat: String,
-    /// As stored, before anything is tidied.
+    /// As stored.
     raw: Raw,
     /// How often it is in the listing: 0, 1 or 2.
     listing_rows: u8,
@@ -33,13 +33,13 @@ pub(super) struct Truth {
     nameless: bool,
     /// Every page of the listing with this permit in it hangs.
     stuck: bool,
-    /// When the permit ends, whether or not anybody can find out.
+    /// When the permit expires, whether or not any endpoint says so.
     pub(super) expiry_date: Option<String>,
     /// Whether its details give a date.
     pub(super) obtainable: bool,
     /// The endpoint that gives the row of this registration.
     pub(super) via: Option<&'static str>,
-    /// What asking for its details ends in: `found`, `no_date`, `not_registered`, or `failed`.
+    /// The outcome of asking for its details: `found`, `no_date`, `not_registered` or `failed`.
     pub(super) expected: &'static str,
     /// Why it is `failed`: `other_registration`, where only others with the same number are found,
     /// or `invalid_number`, where the number breaks the server's query.
@@ -119,7 +119,7 @@ fn tidy(text: Option<&str>) -> String {
     words.join(" ")
 }
 
-/// How many permits there are of each kind that matters.
+/// How many permits there are of each kind.
 pub(super) fn summary(world: &World) -> BTreeMap<&'static str, u64> {
     let names = ["permits", "listed", "listing_rows", "junk", "dated", "obtainable"];
     let mut counts: BTreeMap<&'static str, u64> = names.map(|name| (name, 0)).into();

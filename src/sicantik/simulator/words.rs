@@ -1,4 +1,4 @@
-//! The words that made-up permits are put together from. No person or company is meant.
+//! The words that fictitious permits are made of. They name no real person or company.
 
 /// How many permit types the server knows; `jumlahPerizinan` answers this.
 pub(super) const TYPES: u64 = (PROFESSIONS.len() + PREFIXES.len() * TRADES.len()) as u64;

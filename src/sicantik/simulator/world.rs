@@ -1,5 +1,5 @@
-//! The state of the simulated office: which permits there are, in which order the listing has
-//! them, and what happens to them while it is being read.
+//! The state of the simulated office: which permits there are, the order of the listing, and what
+//! happens to them while it is being read.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,10 +8,10 @@ use super::change::Change;
 use super::options::Options;
 use super::permits::{Permit, Recipe, Revision};
 
-/// A page longer than this is what a heavy row cannot bear.
+/// A longer page hangs if it holds a heavy row.
 pub(super) const HEAVY_PAGE: usize = 25;
 
-/// The permits, the listing and the column that numbers are found by.
+/// The permits, the listing, and the index by number.
 pub(super) struct World {
     pub(super) recipe: Recipe,
     /// Whether rows of the listing carry `d_berlaku_izin` and `d_terima_berkas`.
@@ -31,14 +31,14 @@ pub(super) struct World {
     /// Hashes of permit numbers with their permits, sorted.
     numbers: Vec<(u64, u32)>,
     revisions: HashMap<u32, Revision>,
-    /// How far a row can stand from its place in one answer.
+    /// How far a row can be out of place in one answer.
     shuffle: usize,
     stuck: HashSet<u32>,
     heavy: HashSet<u32>,
     changes: u64,
 }
 
-/// What a page of the listing comes to.
+/// The result of a query for a page of the listing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Page {
     Rows(Vec<u32>),
@@ -85,7 +85,7 @@ impl World {
         self.count
     }
 
-    /// How many rows the listing has, those that come twice included.
+    /// How many rows the listing has, duplicates included.
     pub(super) fn listed_rows(&self) -> usize {
         self.rows.len()
     }
@@ -108,7 +108,7 @@ impl World {
         self.recipe.permit(permit, revision)
     }
 
-    /// The permits with this number, in the order in which the database happens to give them.
+    /// The permits with this number, in an arbitrary but fixed order.
     pub(super) fn with_number(&self, number: &[u8]) -> Vec<u32> {
         let hash = mix_bytes(number);
         let first = self.numbers.partition_point(|(known, _)| *known < hash);
@@ -122,8 +122,8 @@ impl World {
         found
     }
 
-    /// Rows `offset..offset + limit` of the listing, newest first. Where `twist` is not 0, rows of
-    /// the same day stand a little off their places: the query has no tie-break.
+    /// Rows `offset..offset + limit` of the listing, newest first. Unless `twist` is 0, rows of the
+    /// same day are a little out of place: the query has no tie-break.
     pub(super) fn page(&self, offset: usize, limit: usize, twist: u64) -> Page {
         let end = offset.saturating_add(limit).min(self.rows.len());
         let rows: Vec<u32> = (offset..end)
@@ -155,7 +155,7 @@ impl World {
         (place - first, place + after)
     }
 
-    /// Makes `change` happen and names the permits that it touched by their registration.
+    /// Applies `change`, and returns the registrations of the permits that it touched.
     pub(super) fn apply(&mut self, change: Change) -> Vec<String> {
         self.changes += 1;
         let touched = match change {
@@ -183,7 +183,7 @@ impl World {
 
     fn add(&mut self, count: u32) -> Vec<u32> {
         let Recipe { seed, clean, .. } = self.recipe;
-        // Eight digits of a registration count the permits.
+        // A registration counts permits in eight digits.
         let last = self.count.saturating_add(count).min(super::options::MOST_PERMITS);
         let added: Vec<u32> = (self.count..last).collect();
         self.count = last;
@@ -210,7 +210,7 @@ impl World {
     fn swap(&mut self, count: u32) -> Vec<u32> {
         let mut draw = self.change_draw();
         let mut touched = Vec::new();
-        // A row that is alone on its day has nobody to change places with.
+        // A row that is alone on its day has no other to change places with.
         for _ in 0..count.saturating_mul(8) {
             if touched.len() >= count as usize || self.rows.is_empty() {
                 break;
@@ -234,7 +234,7 @@ impl World {
         chosen
     }
 
-    /// Some permits of the listing, none twice.
+    /// Distinct permits of the listing.
     fn draw_listed(&self, count: u32) -> Vec<u32> {
         let mut listed = self.rows.clone();
         listed.sort_unstable();

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 
 use super::http::{Body, Closed, half, response, whole};
 
-/// What the next call gets.
+/// What the next call is answered.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
     /// A result.
     Value(Value),
     /// An exception: its status over `/json/2`, its name and what it says.
     Fault(u16, &'static str, &'static str),
-    /// Something that is no answer of an API: status, content type, body.
+    /// Something that is no response of an API: status, content type, body.
     Raw(u16, &'static str, &'static str),
     /// A JSON-RPC envelope without `result` and `error`, and `null` over `/json/2`.
     Nothing,

@@ -24,7 +24,7 @@ pub(crate) fn program(odoo: &FakeOdoo, arguments: &[&str]) -> Command {
     command
 }
 
-/// What a program has come to.
+/// The result of a program.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) code: Option<i32>,

@@ -25,7 +25,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Works for the Odoo at `odoo`, and asks SICANTIK as fast as connectors say.
+    /// Works for the Odoo at `odoo`, at the rates of its connectors.
     pub(crate) async fn start(odoo: &str) -> Self {
         let mut settings = settings(odoo, Protocol::Json2);
         settings.timeout = Duration::from_secs(30);
@@ -61,13 +61,13 @@ impl Service {
         self.bare(method, path).bearer_auth(TOKEN)
     }
 
-    /// A JSON-RPC message and what is answered.
+    /// Sends a JSON-RPC message; returns the response.
     pub(crate) async fn say(&self, message: &Value) -> Value {
         let sent = self.known(http::Method::POST, "/").json(message).send();
         within(sent).await.expect("an answer").json().await.expect("JSON")
     }
 
-    /// A call; answers with `result` or `error`.
+    /// Calls a method; returns the response, with `result` or `error`.
     pub(crate) async fn call(&self, method: &str, params: Value) -> Value {
         let id = 1;
         self.say(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })).await

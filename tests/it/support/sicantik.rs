@@ -29,7 +29,7 @@ pub(crate) struct Truth {
     pub(crate) nameless: bool,
 }
 
-/// A SICANTIK of this test's own.
+/// A simulator of this test's own.
 pub(crate) struct Simulator {
     pub(crate) base: Url,
     http: reqwest::Client,

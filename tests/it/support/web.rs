@@ -1,4 +1,4 @@
-//! A web server on loopback that answers as a test says, and remembers what it was asked and when.
+//! A scripted web server on loopback that records its requests, with their times.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

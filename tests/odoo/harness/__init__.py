@@ -1,1 +1,1 @@
-"""What `tests/odoo/server` is made of: standard library only, so that it runs before anything is installed."""
+"""The parts of `tests/odoo/server`: standard library only, to run before anything is installed."""

@@ -1,4 +1,4 @@
-"""Runs an addon's own tests on a fresh database, and reads the log with more care than the exit code does.
+"""Runs the addons' own tests on a fresh database, and reads the log, because the exit code is not enough.
 
 Odoo's exit code is 0 when no test was found, when browser tests were skipped and when the log is full of warnings.
 Here all of that is a failure.
@@ -12,10 +12,11 @@ import re
 import shutil
 from pathlib import Path
 
+from .bases import DEFAULT
 from .instance import addons_path, configuration, copy_database, drop_files, run_odoo, tail, template
 from .odoo import Odoo
 from .postgres import Postgres
-from .system import Trouble, free_port, say, started_at, state_dir, write_whole
+from .system import HarnessError, free_port, say, started_at, state_dir, write_whole
 
 LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ \d+ (?P<level>[A-Z]+) (?P<db>\S+) (?P<logger>[\w.]+): (?P<text>.*)")
 SUMMARY = re.compile(r"(\d+) failed, (\d+) error\(s\) of (\d+) tests")
@@ -24,39 +25,44 @@ NOT_OURS: list[tuple[str, str, str]] = [
 ]
 
 
-def run_tests(odoo: Odoo, postgres: Postgres, wanted: dict) -> int:
+def run_tests(odoo: Odoo, postgres: Postgres, base: str, wanted: dict, tags: str) -> int:
+    """Installs what is wanted on a fresh database and runs the tests of these tags."""
     if not wanted["install"]:
-        raise Trouble("there is nothing to test: name a module with --install")
+        raise HarnessError("there is nothing to test: name a module with --install")
     _clean(postgres)
     database = f"sicantik_test_{os.getpid()}"
     home = state_dir() / "tests" / str(os.getpid())
     home.mkdir(parents=True, exist_ok=True)
-    conf, log = home / "odoo.conf", state_dir() / "addon-tests.log"
+    conf, log = home / "odoo.conf", state_dir() / f"addon-tests-{base}.log"
     log.unlink(missing_ok=True)
     try:
         copy_database(postgres, template(odoo, postgres), database)
         addons = addons_path(odoo, wanted["addons"])
         write_whole(conf, configuration(database, free_port(), addons, postgres))
-        say(f"testing {wanted['install']} (log: {log})")
-        run_odoo(odoo, conf, log, ["-i", wanted["install"], "--stop-after-init"])
-        tags = ",".join(f"/{module}" for module in wanted["install"].split(","))
+        say(f"testing {wanted['install']} on {base} (log: {log})")
+        tested = ["--test-enable", "--test-tags", tags, "--stop-after-init"]
+        if base == DEFAULT:
+            # Running the tests in an update tests the update as well.
+            run_odoo(odoo, conf, log, ["-i", wanted["install"], "--stop-after-init"])
+            arguments = ["-u", wanted["install"], *tested]
+        else:
+            arguments = ["-i", wanted["install"], *tested]
         code = 0
         try:
-            arguments = ["-u", wanted["install"], "--test-enable", "--test-tags", tags, "--stop-after-init"]
             run_odoo(odoo, conf, log, arguments)
-        except Trouble as trouble:
-            found = re.search(r"\(exit (\d+)\)", str(trouble))
+        except HarnessError as error:
+            found = re.search(r"\(exit (\d+)\)", str(error))
             code = int(found.group(1)) if found else 1
         return report(log, code)
     finally:
-        with contextlib.suppress(Trouble):
+        with contextlib.suppress(HarnessError):
             postgres.drop(database)
         drop_files(database)
         shutil.rmtree(home, ignore_errors=True)
 
 
 def _clean(postgres: Postgres) -> None:
-    """Removes what interrupted test runs have left."""
+    """Removes the databases of interrupted test runs."""
     for name in postgres.databases():
         pid = name.removeprefix("sicantik_test_")
         if pid != name and pid.isdigit() and not started_at(int(pid)):
@@ -65,7 +71,7 @@ def _clean(postgres: Postgres) -> None:
 
 
 def report(log: Path, code: int) -> int:
-    """Prints what the log shows and gives the exit code: Odoo's own, or 1 where only the reading of it failed."""
+    """Prints what the log shows and returns the exit code: Odoo's own, or 1 where only the log shows a failure."""
     complaints, skipped = [], []
     ran = failed = 0
     for line in log.read_text(encoding="utf-8", errors="replace").splitlines():

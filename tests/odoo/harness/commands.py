@@ -8,10 +8,10 @@ import shlex
 import sys
 from pathlib import Path
 
-from . import addon_tests, odoo, python
-from .instance import ADDON, OWN_ADDONS, Instance, instances, run_odoo
+from . import addon_tests, bases, odoo, python
+from .instance import Instance, instances, run_odoo
 from .postgres import Postgres
-from .system import Trouble, lock, say, state_dir
+from .system import HarnessError, lock, say, state_dir
 
 
 def main() -> int:
@@ -20,8 +20,8 @@ def main() -> int:
     arguments.rest = rest
     try:
         return arguments.do(arguments) or 0
-    except Trouble as trouble:
-        say(str(trouble))
+    except HarnessError as error:
+        say(str(error))
         return 1
     except KeyboardInterrupt:
         say("interrupted")
@@ -29,7 +29,7 @@ def main() -> int:
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:
-    """What comes after `python` is the interpreter's, but for a leading `--name NAME`."""
+    """Arguments after `python` go to the interpreter, except for a leading `--name NAME`."""
     if words[:1] != ["python"]:
         return words, []
     end = 3 if words[1:2] == ["--name"] else 1
@@ -48,19 +48,24 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     def modules(made: argparse.ArgumentParser) -> None:
-        made.add_argument("--addons", type=Path, metavar="DIR", help="addons path instead of odoo_addon")
-        made.add_argument("--install", metavar="MODULE[,MODULE]", help=f"what to install (default {ADDON})")
+        made.add_argument("--addons", metavar="DIR[,DIR]", help="addons path instead of a base's")
+        made.add_argument("--install", metavar="MODULE[,MODULE]", help="what to install instead of a base's modules")
 
     up = command("up", _up, "start, installing what is missing, and print the settings as KEY=value lines")
     modules(up)
-    up.add_argument("--without-addon", action="store_true", help="an Odoo without the addon")
+    up.add_argument("--base", choices=bases.BASES, default=bases.DEFAULT, help="what the bridge stands on")
+    up.add_argument("--without-bridge", action="store_true", help="the base alone")
+    up.add_argument("--fresh", action="store_true", help="with a fresh database")
     command("env", _env, "print the settings of a running server")
     command("reset", _reset, "a fresh database; address and users stay, the key is new")
     down = command("down", _down, "stop")
     down.add_argument("--all", action="store_true", help="all servers of this checkout, and its PostgreSQL")
     command("logs", _logs, "print the path of Odoo's log, and its end")
     command("shell", _shell, "run a Python script from standard input in Odoo's shell (variable: env)")
-    modules(command("test", _test, "run the addon's own tests on a fresh database", named=False))
+    test = command("test", _test, "run the addons' own tests on a fresh database", named=False)
+    modules(test)
+    test.add_argument("--base", choices=[*bases.BASES, "all"], default=bases.DEFAULT,
+                      help="what the bridge is tested on; all: " + ", ".join(bases.TESTED))
     command("python", _python, "run the Python environment's interpreter: python [--name NAME] ARGUMENT...")
     return parser
 
@@ -69,26 +74,29 @@ def _locked():
     return lock(state_dir() / "server.lock", "this checkout's servers")
 
 
-def _wanted(arguments) -> dict:
-    without = getattr(arguments, "without_addon", False)
-    install = "" if without else ADDON if arguments.install is None else arguments.install
-    addons = arguments.addons.resolve() if arguments.addons else (None if without else OWN_ADDONS)
-    if addons and not addons.is_dir():
-        raise Trouble(f"{addons} is not a folder of addons")
-    for module in filter(None, install.split(",")):
-        if addons and not (addons / module / "__manifest__.py").exists():
-            say(f"{addons} has no module {module}; it has to be one of Odoo's own")
-    return {"addons": str(addons) if addons else None, "install": install}
+def _wanted(arguments, base: str) -> dict:
+    """What to install and from where: a base's modules, unless `--addons` or `--install` say otherwise."""
+    wanted = bases.wanted(base, bridge=not getattr(arguments, "without_bridge", False))
+    if arguments.addons:
+        folders = [Path(folder).resolve() for folder in arguments.addons.split(",")]
+        for folder in folders:
+            if not folder.is_dir():
+                raise HarnessError(f"{folder} is not a folder of addons")
+        wanted["addons"] = ",".join(map(str, folders))
+    if arguments.install is not None:
+        wanted["install"] = arguments.install
+    return wanted
 
 
 def _up(arguments) -> None:
-    wanted = _wanted(arguments)
+    wanted = _wanted(arguments, arguments.base)
     with _locked():
         program, postgres = odoo.find(), Postgres()
         postgres.start()
         instance = Instance(arguments.name)
         current = (
-            all(instance.known.get(key) == value for key, value in wanted.items())
+            not arguments.fresh
+            and all(instance.known.get(key) == value for key, value in wanted.items())
             and instance.known.get("odoo") == program.command + [program.version]
             and instance.known.get("key")
             and instance.database in postgres.databases()
@@ -127,14 +135,14 @@ def _reset(arguments) -> None:
 def _known(name: str) -> Instance:
     instance = Instance(name)
     if "install" not in instance.known:
-        raise Trouble(f"there is no server {name!r}; start it with: tests/odoo/server up")
+        raise HarnessError(f"there is no server {name!r}; start it with: tests/odoo/server up")
     return instance
 
 
 def _running(name: str) -> Instance:
     instance = _known(name)
     if not instance.running():
-        raise Trouble(f"the server {name!r} is not running; start it with: tests/odoo/server up")
+        raise HarnessError(f"the server {name!r} is not running; start it with: tests/odoo/server up")
     return instance
 
 
@@ -177,16 +185,22 @@ def _shell(arguments) -> None:
     instance = _running(arguments.name)
     script = "" if sys.stdin.isatty() else sys.stdin.read()
     if not script.strip():
-        raise Trouble("give a script on standard input: tests/odoo/server shell < script.py")
+        raise HarnessError("give a script on standard input: tests/odoo/server shell < script.py")
     print(run_odoo(odoo.find(), instance.home / "odoo.conf", instance.home / "setup.log", [], "shell", script), end="")
 
 
 def _test(arguments) -> int:
-    wanted = _wanted(arguments)
     with _locked():
         program, postgres = odoo.find(), Postgres()
         postgres.start()
-    return addon_tests.run_tests(program, postgres, wanted)
+    code = 0
+    for base in bases.TESTED if arguments.base == "all" else [arguments.base]:
+        wanted = _wanted(arguments, base)
+        tags = bases.BASES[base].test_tags
+        if arguments.install:
+            tags = ",".join(f"/{module}" for module in wanted["install"].split(","))
+        code = addon_tests.run_tests(program, postgres, base, wanted, tags) or code
+    return code
 
 
 def _python(arguments) -> None:

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from .system import Trouble, is_root, run, say
+from .system import HarnessError, is_root, run, say
 
 SUITE = "sid"
 DEBIAN_SUITES = {"bullseye", "bookworm", "trixie", "forky", "duke", "oldstable", "stable", "testing", "unstable", "sid"}
@@ -23,7 +23,7 @@ def install_system(packages: list[str], reason: str) -> None:
     can = is_root() or (shutil.which("sudo") and _quiet(["sudo", "-n", "true"]))
     if not shutil.which("apt-get") or not can:
         names = " ".join(packages)
-        raise Trouble(f"{reason} needs Debian packages that are not installed. Install them: apt-get install {names}")
+        raise HarnessError(f"{reason} needs Debian packages that are not installed. Install them: apt-get install {names}")
     say(f"installing {' '.join(packages)} ({reason})")
     apt = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"]
     install = [*apt, "install", "-y", "--no-install-recommends", *packages]
@@ -100,17 +100,17 @@ def _machine_sources() -> list[tuple[str, str]]:
 def download(packages: list[str], folder: Path) -> list[Path]:
     """Fetches packages of the suite `sid`, checked by apt against the archive's signature, into `folder`."""
     if not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
-        raise Trouble("Odoo comes as a Debian package and this machine has no apt: set ODOO_BIN to an Odoo's odoo-bin")
+        raise HarnessError("Odoo comes as a Debian package and this machine has no apt: set ODOO_BIN to an Odoo's odoo-bin")
     sources = sid_sources(_machine_sources())
     if not sources:
-        raise Trouble("apt knows no Debian archive on this machine: set ODOO_BIN to an Odoo's odoo-bin")
+        raise HarnessError("apt knows no Debian archive on this machine: set ODOO_BIN to an Odoo's odoo-bin")
     failures = []
     for source in sources:
         try:
             return _download_from(source, packages, folder)
-        except Trouble as trouble:
-            failures.append(str(trouble))
-    raise Trouble("\n".join(failures))
+        except HarnessError as error:
+            failures.append(str(error))
+    raise HarnessError("\n".join(failures))
 
 
 def _download_from(source: str, packages: list[str], folder: Path) -> list[Path]:

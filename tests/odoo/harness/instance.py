@@ -1,4 +1,4 @@
-"""One Odoo with its database: made from a template, started, stopped, made anew.
+"""One Odoo with its database: created from a template, started, stopped, reset.
 
 An instance is a folder with its settings, configuration and log; its databases are in the cluster of the checkout.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -20,8 +21,7 @@ from pathlib import Path
 from . import odoo as programs
 from .postgres import Postgres
 from .system import (
-    CHECKOUT,
-    Trouble,
+    HarnessError,
     free_port,
     lock,
     port_is_free,
@@ -34,8 +34,6 @@ from .system import (
 )
 
 BASE_MODULES = "base,web,mail"
-ADDON = "sicantik_connector"
-OWN_ADDONS = CHECKOUT / "odoo_addon"
 PROVISION = Path(__file__).resolve().parent / "provision.py"
 SKIPPED_FOLDERS = {"__pycache__", ".git"}
 
@@ -51,7 +49,7 @@ def instances() -> list[Instance]:
 class Instance:
     def __init__(self, name: str) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name):
-            raise Trouble(f"{name!r} is no name for a server: small letters, digits and _ only")
+            raise HarnessError(f"{name!r} is no name for a server: small letters, digits and _ only")
         self.name = name
         self.home = state_dir() / "instances" / name
         self.file = self.home / "instance.json"
@@ -70,7 +68,7 @@ class Instance:
         return bool(self.known.get("begun")) and started_at(self.known["pid"]) == self.known["begun"]
 
     def settings(self, postgres: Postgres) -> dict[str, str]:
-        """What the tests and the sidecar need to know, by the names of their environment variables."""
+        """The settings for the tests and the sidecar, as environment variables."""
         return {
             "ODOO_URL": f"http://127.0.0.1:{self.known['port']}",
             "ODOO_DB": self.database,
@@ -106,15 +104,16 @@ class Instance:
         answer = run_odoo(odoo, self.home / "odoo.conf", self.home / "setup.log", [], "shell", script)
         lines = [line for line in answer.splitlines() if line.startswith("PROVISIONED ")]
         if not lines:
-            raise Trouble(f"the database could not be set up; see {self.home / 'setup.log'}\n{answer[-3000:]}")
+            raise HarnessError(f"the database could not be set up; see {self.home / 'setup.log'}\n{answer[-3000:]}")
         self.remember(**json.loads(lines[-1].partition(" ")[2]), fingerprint=self.fingerprint())
 
     def fingerprint(self) -> str:
-        """The digest of the installed modules' files, to notice that a database is behind its source."""
+        """A digest of the installed modules' files, to notice that a database is out of date."""
         digest = hashlib.sha256()
-        for module in filter(None, (self.known.get("install") or "").split(",")):
-            root = Path(self.known.get("addons") or "/nonexistent") / module
-            for folder, folders, files in os.walk(root):
+        modules = [module for module in (self.known.get("install") or "").split(",") if module]
+        roots = [Path(root) for root in (self.known.get("addons") or "").split(",") if root]
+        for module, root in itertools.product(modules, roots):
+            for folder, folders, files in os.walk(root / module):
                 folders[:] = sorted(set(folders) - SKIPPED_FOLDERS)
                 for name in sorted(files):
                     path = Path(folder) / name
@@ -139,7 +138,7 @@ class Instance:
         while not self._answers():
             if process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise Trouble(f"Odoo did not start\n{tail(self.log)}\n{tail(self.home / 'odoo.out')}")
+                raise HarnessError(f"Odoo did not start\n{tail(self.log)}\n{tail(self.home / 'odoo.out')}")
             time.sleep(0.1)
 
     def _answers(self) -> bool:
@@ -158,7 +157,7 @@ class Instance:
 
 
 def addons_path(odoo: programs.Odoo, own: str | None) -> str:
-    folders = [Path(own)] if own else []
+    folders = [Path(folder) for folder in own.split(",")] if own else []
     beside = Path(odoo.command[-1]).parent / "addons"  # a source checkout of Odoo
     if beside.is_dir():
         folders.insert(0, beside)
@@ -185,14 +184,14 @@ def configuration(database: str, port: int, addons: str, postgres: Postgres) -> 
 
 
 def run_odoo(odoo, conf: Path, log: Path, arguments: list[str], subcommand: str = "", script: str = "") -> str:
-    """Runs Odoo to its end without serving HTTP; its log goes to a file, what it prints is returned."""
+    """Runs Odoo to its end without HTTP; the log goes to a file, the output is returned."""
     command = [*odoo.command, *([subcommand] if subcommand else []), "-c", str(conf), "--no-http"]
     options = {"input": script, "stdin": None} if script else {}
     environment = odoo.run_environment()
     try:
         done = run([*command, "--logfile", log, *arguments], "Odoo", env=environment, cwd=conf.parent, **options)
-    except Trouble as trouble:
-        raise Trouble(f"{trouble}\n{tail(log)}") from None
+    except HarnessError as error:
+        raise HarnessError(f"{error}\n{tail(log)}") from None
     return done.stdout
 
 
@@ -202,7 +201,7 @@ def tail(path: Path, lines: int = 25) -> str:
 
 
 def template(odoo: programs.Odoo, postgres: Postgres) -> str:
-    """The name of the database that new ones are copied from; made the first time."""
+    """The name of the database that new ones are copied from; created on first use."""
     version = re.sub(r"[^a-z0-9]+", "_", odoo.version.lower()).strip("_")
     name = f"template_{version}_{BASE_MODULES.replace(',', '_')}"
     with lock(state_dir() / "template.lock", "the template database"):

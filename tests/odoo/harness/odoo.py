@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import debian, python
-from .system import Trouble, built_aside, cache_dir, lock, run, say
+from .system import HarnessError, built_aside, cache_dir, lock, run, say
 
 PACKAGE = "odoo-19"
 COMPLETED_BY = [
@@ -27,14 +27,14 @@ COMPLETED_BY = [
 ]
 ICONS = "XStatic-Font-Awesome==4.7.0.0"
 ICON_FOLDERS = ["odoo/addons/web/static/src/libs/fontawesome/fonts", "odoo/addons/web/static/lib/fontawesome/fonts"]
-# Counts up when what is unpacked changes, so that a cache from before is not taken for complete.
+# Increased when the unpacked content changes, so that an older cache does not count as complete.
 RECIPE = 2
 EMPTY_FILES = ["odoo/addons/mail/static/lib/selfie_segmentation/selfie_segmentation.js"]
 
 
 @dataclass(frozen=True)
 class Odoo:
-    """How to call Odoo: its command, the variables it needs, its version and its own addons."""
+    """How to run Odoo: command, environment and version."""
 
     command: list[str]
     environment: dict[str, str]
@@ -62,12 +62,12 @@ def find() -> Odoo:
 
 def _given(program: Path) -> Odoo:
     if not program.is_file():
-        raise Trouble(f"ODOO_BIN names {program}, which is not a file")
+        raise HarnessError(f"ODOO_BIN names {program}, which is not a file")
     command = [str(program.resolve())] if os.access(program, os.X_OK) else ["python3", str(program.resolve())]
     answer = run([*command, "--version"], "asking ODOO_BIN for its version").stdout
     found = re.search(r"(\d+\.\d+\S*)", answer)
     if not found:
-        raise Trouble(f"ODOO_BIN does not say its version: {answer.strip()[:200]}")
+        raise HarnessError(f"ODOO_BIN does not say its version: {answer.strip()[:200]}")
     return Odoo(command, {}, found.group(1))
 
 

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from . import debian
-from .system import Trouble, checkout_key, is_root, run, say, started_at, state_dir
+from .system import HarnessError, checkout_key, is_root, run, say, started_at, state_dir
 
 PORT = 5432  # names the socket file only
 ROLE = "odoo"
@@ -60,7 +60,7 @@ class Postgres:
         return self._postmaster() != 0
 
     def _postmaster(self) -> int:
-        """The server's process id, 0 when it does not run. A number that went to another program does not count."""
+        """The server's process id, 0 when it does not run. An id that was reused does not count."""
         try:
             pid = int((self.data / "postmaster.pid").read_text(encoding="utf-8").split()[0])
             command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
@@ -116,7 +116,7 @@ class Postgres:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = pwd.getpwnam(self.user).pw_uid if self.user else os.geteuid()
         if folder.is_symlink() or folder.stat().st_uid not in (owner, 0):
-            raise Trouble(f"{folder} belongs to somebody else")
+            raise HarnessError(f"{folder} belongs to somebody else")
         if self.user:
             shutil.chown(folder, self.user)
         folder.chmod(0o700)
@@ -131,9 +131,9 @@ class Postgres:
         with tempfile.TemporaryFile("w+") as output:
             try:
                 run(command, what, stdout=output, stderr=subprocess.STDOUT, **options)
-            except Trouble as trouble:
+            except HarnessError as error:
                 output.seek(0)
-                raise Trouble(f"{trouble}\n{output.read().strip()}") from None
+                raise HarnessError(f"{error}\n{output.read().strip()}") from None
 
     def sql(self, database: str, statement: str, user: str = ROLE) -> str:
         """Runs a statement and gives what it returns, one row a line."""
@@ -166,7 +166,7 @@ def _unprivileged_user() -> str:
             return pwd.getpwnam(name).pw_name
         except KeyError:
             continue
-    raise Trouble("PostgreSQL does not run as root, and there is no user postgres or nobody to run it")
+    raise HarnessError("PostgreSQL does not run as root, and there is no user postgres or nobody to run it")
 
 
 def _find_tools() -> Path | None:
@@ -188,5 +188,5 @@ def _install_tools() -> Path:
     debian.install_system(["postgresql"], "PostgreSQL")
     found = _find_tools()
     if not found:
-        raise Trouble(f"no PostgreSQL {OLDEST} or later found after installing it")
+        raise HarnessError(f"no PostgreSQL {OLDEST} or later found after installing it")
     return found

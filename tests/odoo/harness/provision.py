@@ -1,4 +1,4 @@
-"""Runs inside `odoo shell`: installs the modules, then makes the people that the tests log in as.
+"""Runs inside `odoo shell`: installs the modules, then creates the users that the tests log in as.
 
 Ends with a line `PROVISIONED {...}`; only then has everything been committed.
 """
@@ -25,8 +25,8 @@ if asked["modules"]:
 admin = env.ref("base.user_admin")
 admin.password = ADMIN_PASSWORD
 
-# The technical user has the addon's group and no other. A module without that group gives its rights to all users.
-group = env.ref("sicantik_connector.group_sidecar", raise_if_not_found=False) or env.ref("base.group_user")
+# The technical user has the bridge's group and no other. Without the bridge, a base gives its rights to every user.
+group = env.ref("sicantik_sidecar.group_sidecar", raise_if_not_found=False) or env.ref("base.group_user")
 Users = env["res.users"].with_context(no_reset_password=True, mail_create_nosubscribe=True, active_test=False)
 groups_field = "group_ids" if "group_ids" in Users._fields else "groups_id"
 values = {"name": "SICANTIK sidecar", "active": True, groups_field: [(6, 0, group.ids)]}

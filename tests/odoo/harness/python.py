@@ -12,7 +12,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from .system import Trouble, cache_dir, lock, run, say
+from .system import HarnessError, cache_dir, lock, run, say
 
 REQUIREMENTS = Path(__file__).resolve().parent / "requirements.txt"
 SUITABLE = ("3.12", "3.13", "3.11")
@@ -53,7 +53,7 @@ def _base() -> tuple[str, str]:
             if version in SUITABLE:
                 return program, version
     tried = ", ".join(names)
-    raise Trouble(f"no Python 3.11 to 3.13 with venv found (tried {tried}); install python3-venv or set PYTHON")
+    raise HarnessError(f"no Python 3.11 to 3.13 with venv found (tried {tried}); install python3-venv or set PYTHON")
 
 
 def _version(program: str) -> str:

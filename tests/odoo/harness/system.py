@@ -22,12 +22,12 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[3]
 
 
-class Trouble(Exception):
-    """Something the person at the terminal has to know; shown without a traceback."""
+class HarnessError(Exception):
+    """An error to show to the person at the terminal, without a traceback."""
 
 
 def say(text: str) -> None:
-    """One line of talk; stdout is kept for the settings that scripts read."""
+    """Prints a message to stderr; stdout is for the settings that scripts read."""
     print(f"server: {text}", file=sys.stderr, flush=True)
 
 
@@ -69,7 +69,7 @@ def lock(path: Path, what: str):
 
 @contextlib.contextmanager
 def built_aside(target: Path):
-    """A folder to fill that becomes `target` in one step, or goes away if filling it fails."""
+    """A folder to fill: it becomes `target` atomically, or is removed on failure."""
     target.parent.mkdir(parents=True, exist_ok=True)
     for stale in target.parent.glob(f".{target.name}.part-*"):
         shutil.rmtree(stale, ignore_errors=True)
@@ -84,7 +84,7 @@ def built_aside(target: Path):
 
 
 def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
-    """Writes a file so that a reader sees the old or the new text, never a part."""
+    """Writes a file atomically."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(handle, "w", encoding="utf-8") as out:
@@ -100,10 +100,10 @@ def run(command: list, what: str, **options) -> subprocess.CompletedProcess:
     try:
         done = subprocess.run([str(part) for part in command], text=True, check=False, **options)
     except FileNotFoundError as error:
-        raise Trouble(f"{what}: there is no program {error.filename!r}") from error
+        raise HarnessError(f"{what}: there is no program {error.filename!r}") from error
     if done.returncode:
         tail = "\n".join((done.stdout or "").splitlines()[-30:])
-        raise Trouble(f"{what} failed (exit {done.returncode})\n{tail}".rstrip())
+        raise HarnessError(f"{what} failed (exit {done.returncode})\n{tail}".rstrip())
     return done
 
 
@@ -124,8 +124,8 @@ def port_is_free(port: int) -> bool:
 
 
 def started_at(pid: int) -> str:
-    """When a process began, in ticks since boot with the boot itself: it tells a process from a later one of the
-    same number. Empty when it has ended."""
+    """When a process started, with the boot id: tells it from a later process of the same id. Empty when it has
+    ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
@@ -134,11 +134,11 @@ def started_at(pid: int) -> str:
     return "" if fields[0] == "Z" else f"{boot}/{fields[19]}"
 
 
-def stop_process(pid: int, begun: str, patience: float = 15.0) -> bool:
-    """Ends a process that we started, if it is still that one. True when there was something to end."""
+def stop_process(pid: int, begun: str, grace: float = 15.0) -> bool:
+    """Ends a process that we started, unless its id was reused. True if it was running."""
     if not begun or started_at(pid) != begun:
         return False
-    for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0)):
+    for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
         deadline = time.monotonic() + seconds
@@ -148,4 +148,4 @@ def stop_process(pid: int, begun: str, patience: float = 15.0) -> bool:
             if started_at(pid) != begun:
                 return True
             time.sleep(0.05)
-    raise Trouble(f"process {pid} does not end")
+    raise HarnessError(f"process {pid} does not end")

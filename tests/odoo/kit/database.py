@@ -1,4 +1,4 @@
-"""Odoo's PostgreSQL, looked at behind Odoo's back: all that is stored, and what a test cannot wait for."""
+"""Direct access to Odoo's PostgreSQL: to compare all that is stored, and to move times back."""
 
 import psycopg2
 from psycopg2 import sql
@@ -15,7 +15,7 @@ class Database:
         self.connection.autocommit = True
 
     def rows(self, statement, *values):
-        """The rows of a statement, or nothing where it returns none."""
+        """The rows of a statement; an empty list where it returns none."""
         with self.connection.cursor() as cursor:
             cursor.execute(statement, values or None)
             return cursor.fetchall() if cursor.description else []
@@ -26,7 +26,7 @@ class Database:
             "SELECT tablename FROM pg_tables WHERE tablename LIKE 'sicantik%' ORDER BY tablename")]
 
     def dump(self):
-        """Everything that is stored about permits, connectors and runs, with the times of the last writes."""
+        """All that is stored about permits, connectors and runs, including the times of the last writes."""
         found = {}
         for table in self.tables():
             found[table] = self.rows(
@@ -37,12 +37,12 @@ class Database:
         return found
 
     def empty(self):
-        """Removes all permits, connectors and runs, as if there had never been any."""
+        """Removes all permits, connectors and runs."""
         tables = [sql.Identifier(name) for name in self.tables()]
         if tables:
             self.rows(sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(tables)))
 
     def expire_leases(self):
-        """Lets the time pass after which a run whose worker fell silent is given up."""
+        """Makes the leases of running runs expire now."""
         self.rows("UPDATE sicantik_sync_run SET lease_until = lease_until - interval '1 hour'"
                   " WHERE state = 'running'")

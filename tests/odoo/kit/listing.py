@@ -1,4 +1,4 @@
-"""What the simulator's listing holds, against what an import has left in Odoo."""
+"""Compares what an import has stored in Odoo with the simulator's listing."""
 
 from collections import Counter
 
@@ -9,12 +9,12 @@ FIELDS = ["registration_id", "permit_number", "applicant_name", "permit_type_nam
 
 
 def obtainable(truth):
-    """The permits that a listing gives: those in it that have an applicant, and a row that can be read."""
+    """The permits that can be imported: listed, with an applicant and a readable row."""
     return [permit for permit in truth if permit["listed"] and not permit["junk"] and not permit["stuck"]]
 
 
 def stored(odoo, connector):
-    """The connector's permits by registration, each of which is there once."""
+    """The connector's permits by registration; each must exist once."""
     permits = odoo.permits(FIELDS, [("connector_id", "=", connector)])
     often = Counter(permit["registration_id"] for permit in permits)
     double = [registration for registration, count in often.items() if count > 1]
@@ -23,7 +23,7 @@ def stored(odoo, connector):
 
 
 def check_listing(odoo, connector, truth, received=False):
-    """No permit is missing, double, or other than it should be, and no junk is there. Returns what is stored."""
+    """No permit is missing, duplicated or wrong, and no junk was imported. Returns what is stored."""
     known, should_be = stored(odoo, connector), obtainable(truth)
     missing = {permit["pendaftaran_id"] for permit in should_be} - known.keys()
     assert not missing, f"{len(missing)} of {len(should_be)} are missing: {sorted(missing)[:SHOWN]}"
@@ -49,7 +49,7 @@ def check_listing(odoo, connector, truth, received=False):
 
 
 def check_dates(known, truth, answer):
-    """Each permit has the date and the answer that `answer(permit)` of the truth gives."""
+    """Each permit has the answer and the date that `answer(permit)` expects."""
     wrong = {}
     for permit in obtainable(truth):
         is_now = known[permit["pendaftaran_id"]]
@@ -60,17 +60,17 @@ def check_dates(known, truth, answer):
 
 
 def upgraded(permit):
-    """What an upgraded listing says of a permit: its answer and its date."""
+    """The answer and the date that an upgraded listing gives a permit."""
     return permit["expected_upgraded"], permit["expiry_date"] or False
 
 
 def two_step(permit):
-    """What asking for a permit ends in."""
+    """The answer and the date that asking for a permit gives it."""
     return expected(permit)
 
 
 def fingerprint(database):
-    """All that is stored about permits, with the transaction that last wrote each, and how many messages there are."""
+    """All that is stored about permits, the transaction that wrote each last, and the number of messages."""
     permits = database.rows("SELECT xmin::text, permit.* FROM sicantik_permit permit ORDER BY id")
     return permits, database.rows("SELECT count(*) FROM mail_message WHERE model = 'sicantik.permit'")
 

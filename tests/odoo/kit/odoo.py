@@ -1,4 +1,4 @@
-"""A real Odoo, spoken to as its administrator: to prepare what the sidecar works on, and to look at what it did."""
+"""A real Odoo's API, used as its administrator: to prepare data, and to read what the sidecar has written."""
 
 import requests
 
@@ -7,7 +7,7 @@ CHUNK = 2000
 
 
 class OdooError(Exception):
-    """What Odoo refused, in its own words."""
+    """An error that Odoo answered with; the message is Odoo's."""
 
 
 class Odoo:
@@ -20,6 +20,7 @@ class Odoo:
         self.db = settings["ODOO_DB"]
         self.password = settings["ODOO_ADMIN_PASSWORD"]
         self.http = requests.Session()
+        self._fields = {}
         self.uid = self._call("common", "login", self.db, settings["ODOO_ADMIN_LOGIN"], self.password)
         if not self.uid:
             raise OdooError("the administrator's login was refused")
@@ -40,10 +41,26 @@ class Odoo:
         return self._call("object", "execute_kw", self.db, self.uid, self.password,
                           model, method, args, kwargs)
 
+    def fields(self, model):
+        """The names of a model's fields."""
+        if model not in self._fields:
+            self._fields[model] = set(self.call(model, "fields_get", [], attributes=["type"]))
+        return self._fields[model]
+
+    def may(self, model, operation):
+        """Whether the user who is logged in may do this with a model's records."""
+        check = "has_access" if self.series >= 18 else "check_access_rights"
+        return self.call(model, check, [], operation)
+
+    def module(self, name, action):
+        """Installs or uninstalls a module (`action`), as the buttons on the Apps page do."""
+        found = self.call("ir.module.module", "search", [("name", "=", name)])
+        self.call("ir.module.module", f"button_immediate_{action}", found)
+        self._fields.clear()
+
     def person(self, login, group, password, **values):
-        """Makes the user `login` with a group of the addon's, or gives it these values."""
-        group_id = self.call("ir.model.data", "search_read", [
-            ("module", "=", "sicantik_connector"), ("name", "=", f"group_{group}")], fields=["res_id"])[0]["res_id"]
+        """Creates the user `login` in a group of the bridge's, or updates its values."""
+        group_id = self.reference(f"sicantik_sidecar.group_{group}")
         groups = "group_ids" if self.series >= 19 else "groups_id"
         values = {"name": login, "login": login, groups: [(4, group_id)], **values}
         known = self.call("res.users", "search", [("login", "=", login)])
@@ -52,31 +69,62 @@ class Odoo:
         else:
             self.call("res.users", "create", [{**values, "password": password}])
 
+    def employee(self, login, password):
+        """An internal user without a group of ours, logged in."""
+        if not self.call("res.users", "search", [("login", "=", login)]):
+            self.call("res.users", "create", [{"name": login, "login": login, "password": password}])
+        return Odoo({**self.settings, "ODOO_ADMIN_LOGIN": login, "ODOO_ADMIN_PASSWORD": password})
+
+    def reference(self, xml_id):
+        """The id of the record that an XML id names."""
+        module, _, name = xml_id.partition(".")
+        return self.call("ir.model.data", "search_read", [("module", "=", module), ("name", "=", name)],
+                         fields=["res_id"])[0]["res_id"]
+
+    def set_parameter(self, name, value):
+        """Sets a system parameter; `False` removes it."""
+        self.call("ir.config_parameter", "set_param", name, value)
+
     def connector(self, api_url, **values):
-        """The id of a connector to `api_url`: the only active one afterwards."""
+        """The id of a connector to `api_url`, the only active one afterwards.
+
+        Where the module keeps addresses in configurations, the connector gets one.
+        """
         others = self.call("sicantik.connector", "search", [])
         if others:
             self.call("sicantik.connector", "write", others, {"active": False})
-        values = {"name": "SICANTIK", "api_url": api_url, **values}
+        address = {"api_url": api_url}
+        if "config_id" in self.fields("sicantik.connector"):
+            address = {"config_id": self.configuration(api_url)}
+        values = {"name": "SICANTIK", **address, **values}
         return self.call("sicantik.connector", "create", [values])[0]
 
+    def configuration(self, api_url):
+        """The id of a configuration with this address, the only active one afterwards."""
+        others = self.call("sicantik.config", "search", [])
+        self.call("sicantik.config", "write", others, {"active": False})
+        return self.call("sicantik.config", "create", [{"name": "SICANTIK", "api_url": api_url}])[0]
+
     def load(self, permits, connector_id=None, **values):
-        """Creates Odoo's records of the simulator's `permits`, without dates."""
+        """Creates Odoo's records of the simulator's `permits`, without dates; returns their ids."""
+        known = self.fields("sicantik.permit")
+        made = []
         for chunk in _chunks(permits):
-            records = [self._record(permit, connector_id, values) for permit in chunk]
-            self.call("sicantik.permit", "create", records)
+            records = [self._record(permit, connector_id, known) | values for permit in chunk]
+            made += self.call("sicantik.permit", "create", records)
+        return made
 
     @staticmethod
-    def _record(permit, connector_id, values):
-        record = {"permit_number": permit["no_surat"], "status": "active", **values}
-        if connector_id:
-            record |= {
-                "connector_id": connector_id,
-                "registration_id": permit["pendaftaran_id"],
-                "applicant_name": permit["n_pemohon"],
-                "permit_type_name": permit["n_perizinan"],
-            }
-        return record
+    def _record(permit, connector_id, known):
+        record = {
+            "permit_number": permit["no_surat"],
+            "status": "active",
+            "registration_id": permit["pendaftaran_id"],
+            "applicant_name": permit["n_pemohon"],
+            "permit_type_name": permit["n_perizinan"],
+            "connector_id": connector_id,
+        }
+        return {name: value for name, value in record.items() if name in known and value is not None}
 
     def permits(self, fields, domain=()):
         """All permits of `domain`, by id."""
@@ -86,11 +134,6 @@ class Odoo:
             found += page
             last = page[-1]["id"]
         return found
-
-    def clear(self):
-        """Removes all permits. Runs stay, as the ledger wants it, and with them their connectors."""
-        for chunk in _chunks(self.call("sicantik.permit", "search", [])):
-            self.call("sicantik.permit", "unlink", chunk)
 
 
 def _chunks(items):

@@ -1,4 +1,4 @@
-"""The program under test as a user runs it: the simulator in the background, commands to their end."""
+"""Runs the program under test: the simulator in the background, commands to their end."""
 
 import json
 import os
@@ -15,12 +15,12 @@ import requests
 
 ROOT = Path(__file__).resolve().parents[3]
 SIDECAR = os.environ.get("SIDECAR_BIN", str(ROOT / "target/release/sicantik-sidecar"))
-# What the sidecar reads from its environment; a test sets it, not the shell it was started from.
+# The sidecar's settings: set by a test, never inherited from the shell.
 OURS = re.compile(r"^(ODOO_|SICANTIK_|SIDECAR_)")
 
 
 def environment(settings=None, **more):
-    """This process's environment, without the sidecar's settings but for those given."""
+    """This process's environment, with the sidecar's settings replaced by those given."""
     clean = {name: value for name, value in os.environ.items() if not OURS.match(name)}
     wanted = ("ODOO_URL", "ODOO_DB", "ODOO_LOGIN", "ODOO_API_KEY")
     return clean | {name: value for name, value in (settings or {}).items() if name in wanted} | more
@@ -57,7 +57,7 @@ class Simulator:
         return answer.json()
 
     def truth(self):
-        """What is true of each permit."""
+        """What is true about each permit."""
         answer = requests.get(f"{self.control}/truth?format=ndjson", timeout=60)
         return [json.loads(line) for line in answer.text.splitlines()]
 
@@ -67,7 +67,7 @@ class Simulator:
 
 
 class MemoryWatch(threading.Thread):
-    """The most memory that a process has held, as the kernel remembers it, until it ends.
+    """The peak memory of a process, polled until it ends.
 
     Not `ru_maxrss`, which a child inherits from whoever forked it.
     """

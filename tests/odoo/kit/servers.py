@@ -29,7 +29,7 @@ def up(name="main", *flags):
 
 
 def env(name="main"):
-    """The settings of the server that runs; its process is another after each start."""
+    """The settings of a running server; its process id changes with each start."""
     return _settings(_command("env", "--name", name))
 
 
@@ -39,12 +39,12 @@ def down(name):
 
 
 def shell(script, name="main"):
-    """What a script prints that runs in Odoo's shell."""
+    """Runs a script in Odoo's shell and returns its output."""
     return _command("shell", "--name", name, script=script)
 
 
 def kill(settings):
-    """Ends the server of these settings as the kernel does when memory is short."""
+    """Kills the server of these settings, as the kernel does when memory is short."""
     pid = int(settings["ODOO_PID"])
     if b"odoo" not in Path(f"/proc/{pid}/cmdline").read_bytes():
         raise RuntimeError(f"process {pid} is not the Odoo of {settings['ODOO_DB']}")

@@ -1,20 +1,17 @@
 """The sidecar as a service beside the Odoo under test."""
 
-import socket
 import subprocess
-import time
 
 import requests
 
 from kit.processes import SIDECAR, environment
+from kit.waiting import DEADLINE, wait_until
 
 TOKEN = "a-token-of-the-tests-0123456789"
-# How long a state is waited for, seconds.
-PATIENCE = 30
 
 
 def serve(settings, processes, **env):
-    """Starts the service on a free port and gives its address; `processes` ends it with the test."""
+    """Starts the service on a free port and returns its address; the fixture `processes` ends it."""
     process = subprocess.Popen(
         [SIDECAR, "serve"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         env=environment(settings, SIDECAR_LISTEN="127.0.0.1:0", SIDECAR_TOKEN=TOKEN, **env))
@@ -24,12 +21,12 @@ def serve(settings, processes, **env):
 
 def point_to(odoo, address):
     """Tells Odoo where its sidecar answers."""
-    odoo.call("ir.config_parameter", "set_param", "sicantik_connector.sidecar_url", address)
-    odoo.call("ir.config_parameter", "set_param", "sicantik_connector.sidecar_token", TOKEN)
+    odoo.set_parameter("sicantik_sidecar.url", address)
+    odoo.set_parameter("sicantik_sidecar.token", TOKEN)
 
 
 class Service:
-    """A service on a free port, with the rate lifted unless one is given, to be woken, killed and asked."""
+    """A service on a free port; the rate is unlimited unless one is given."""
 
     def __init__(self, settings, **env):
         started = []
@@ -49,7 +46,7 @@ class Service:
         self.process.stdout.close()
 
     def kill(self):
-        """Ends it as the kernel does when memory is short."""
+        """Kills it, as the kernel does when memory is short."""
         self.process.kill()
         self.process.wait(10)
 
@@ -65,20 +62,9 @@ class Service:
         return answer.json()
 
 
-def nowhere():
-    """An address at which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
-
-
-def run_in(odoo, run_id, *states, seconds=PATIENCE):
-    """The run, as soon as it is in one of these states."""
-    ends = time.monotonic() + seconds
-    while True:
-        run = odoo.call("sicantik.sync.run", "read", [run_id])[0]
-        if run["state"] in states:
-            return run
-        if time.monotonic() > ends:
-            raise TimeoutError(f"after {seconds} s run {run_id} is {run['state']}: {run['message']}")
-        time.sleep(0.05)
+def run_in(odoo, run_id, *states, seconds=DEADLINE):
+    """Waits until the run is in one of these states, and returns it."""
+    def reached():
+        found = odoo.call("sicantik.sync.run", "read", [run_id])[0]
+        return found if found["state"] in states else None
+    return wait_until(reached, f"run {run_id} in {' or '.join(states)}", seconds)

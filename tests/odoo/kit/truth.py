@@ -1,22 +1,22 @@
-"""What the simulator knows to be true, against what a run has left in Odoo."""
+"""Compares what a run has stored in Odoo with what the simulator knows to be true."""
 
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta, timezone
 
 OUTCOMES = ("found", "no_date", "not_registered", "failed")
-# The sentence of a difference shows so many permits.
+# How many permits a failure's message shows.
 SHOWN = 5
 
 
 def expected(permit):
-    """The answer and the date that asking for a permit has to end in; nothing for one that has no number."""
+    """The answer and the date expected for a permit; both `False` where it has no number."""
     if not permit["no_surat"]:
         return False, False
     return permit["expected"], permit["expiry_date"] if permit["obtainable"] else False
 
 
 def differences(odoo, truth):
-    """Permits in Odoo whose date or answer is not the true one, as `{registration: (is, should be)}`."""
+    """Permits with a wrong answer or date, as `{registration: (is, should be)}`."""
     stored = {permit["registration_id"]: (permit["expiry_check_state"], permit["expiry_date"])
               for permit in odoo.permits(["registration_id", "expiry_check_state", "expiry_date"])}
     assert stored.keys() == {permit["pendaftaran_id"] for permit in truth}, "other permits than those loaded"
@@ -28,13 +28,13 @@ def differences(odoo, truth):
 
 
 def check_all(odoo, truth):
-    """Every date and every answer is the true one."""
+    """Every date and every answer is right."""
     wrong = differences(odoo, truth)
     assert not wrong, f"{len(wrong)} of {len(truth)} permits: {dict(list(wrong.items())[:SHOWN])}"
 
 
 def counts(truth):
-    """How many permits end in which outcome, of those that can be asked for."""
+    """The number of permits by expected outcome, of those that can be asked for."""
     found = Counter(permit["expected"] for permit in truth if permit["no_surat"])
     return {outcome: found[outcome] for outcome in OUTCOMES}
 
@@ -78,13 +78,13 @@ def check_books(odoo, result, connector_id, before=0):
 
 
 def just_now(text, seconds=120):
-    """Whether a time as Odoo gives it is one of these last minutes."""
+    """Whether a time in Odoo's format is at most two minutes ago."""
     moment = datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=timezone.utc)
     return abs(datetime.now(timezone.utc) - moment) < timedelta(seconds=seconds)
 
 
 def plain_expected(truth):
-    """The date that a permit number brings where Odoo knows no registration: the one on which all rows agree."""
+    """The date by permit number, where Odoo knows no registration: the one on which all rows agree."""
     by_number = defaultdict(list)
     for permit in truth:
         by_number[permit["no_surat"]].append(permit)

@@ -1,0 +1,26 @@
+{
+    "name": "SICANTIK Sidecar",
+    "summary": "Keep permits and their expiry dates in sync with the SICANTIK licensing server",
+    "version": "1.0.0",
+    "category": "Services/Permits",
+    "author": "SICANTIK sidecar contributors",
+    "license": "LGPL-3",
+    "depends": ["sicantik_connector", "mail"],
+    "data": [
+        "security/sicantik_groups.xml",
+        "security/ir.model.access.csv",
+        "data/mail_activity_type_data.xml",
+        "wizard/sicantik_expiry_sync_wizard_views.xml",
+        "views/sicantik_permit_views.xml",
+        "views/sicantik_sync_run_views.xml",
+        "views/sicantik_connector_views.xml",
+        "views/res_config_settings_views.xml",
+        "views/sicantik_menus.xml",
+    ],
+    "assets": {
+        "web.assets_backend": ["sicantik_sidecar/static/src/**/*"],
+    },
+    "post_init_hook": "post_init_hook",
+    "uninstall_hook": "uninstall_hook",
+    "application": True,
+}

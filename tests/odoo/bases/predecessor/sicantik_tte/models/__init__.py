@@ -1,0 +1,2 @@
+from . import minio_connector
+from . import sicantik_document

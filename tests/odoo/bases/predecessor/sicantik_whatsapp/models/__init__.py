@@ -1,0 +1,3 @@
+from . import res_partner
+from . import sicantik_permit
+from . import sicantik_whatsapp_message

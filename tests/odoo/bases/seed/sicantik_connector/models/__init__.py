@@ -1,0 +1,2 @@
+from . import sicantik_connector
+from . import sicantik_permit

@@ -1,0 +1,1 @@
+from . import sicantik_expiry_sync_wizard
