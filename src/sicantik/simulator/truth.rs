@@ -29,7 +29,7 @@ pub(super) struct Truth {
     listed: bool,
     /// The applicant is a placeholder.
     junk: bool,
-    /// There is an applicant, whose name the server cannot print.
+    /// Nobody can tell who the applicant is, or that there is none.
     nameless: bool,
     /// Every page of the listing with this permit in it hangs.
     stuck: bool,
@@ -60,7 +60,8 @@ struct Raw {
 pub(super) fn truth(world: &World, number: u32, listing_rows: u8) -> Truth {
     let permit = world.permit(number);
     let details = world.recipe.details(number);
-    let nameless = permit.applicant_not_utf8 && !world.raw_bytes;
+    let is_empty = permit.applicant.as_deref().is_none_or(str::is_empty);
+    let nameless = (permit.applicant_not_utf8 && !world.raw_bytes) || (world.xml_only && is_empty);
     let (via, others) = ways(world, number, &permit.number);
     let dated = |expiry: bool| if expiry { "found" } else { "no_date" };
     let breaks = !world.old && breaks_query(permit.number.as_bytes());
@@ -79,7 +80,7 @@ pub(super) fn truth(world: &World, number: u32, listing_rows: u8) -> Truth {
         tgl_surat: permit.issued.to_string(),
         listing_rows,
         listed: listing_rows > 0,
-        junk: permit.is_junk(),
+        junk: permit.is_junk() && !nameless,
         nameless,
         stuck: world.is_stuck(number),
         expiry_date: permit.expiry.map(|date| date.to_string()),
