@@ -23,7 +23,7 @@ pub(super) fn value(text: &str, places: &Places) -> Option<Value> {
         match values.next()? {
             Ok(value) => {
                 searched = start + values.byte_offset();
-                if is_answer(&value, blank(&text[..start]), blank(&text[searched..])) {
+                if is_answer(&value, trimmed(&text[..start]), trimmed(&text[searched..])) {
                     return Some(value);
                 }
             }
@@ -36,7 +36,7 @@ pub(super) fn value(text: &str, places: &Places) -> Option<Value> {
 }
 
 /// Without what prints nothing. Each file that PHP includes may begin with a byte order mark.
-pub(super) fn blank(text: &str) -> &str {
+pub(super) fn trimmed(text: &str) -> &str {
     text.trim_matches(|character: char| character.is_whitespace() || character == '\u{feff}')
 }
 

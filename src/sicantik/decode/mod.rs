@@ -45,8 +45,14 @@ pub enum Reply {
     Error(String),
 }
 
-/// What becomes of an identity that is a number, and of the row with it.
-type Unquoted = fn(&mut Value, &str) -> Result<(), ()>;
+/// What is made of an identity that is a number.
+#[derive(Debug, Clone, Copy)]
+enum Unquoted {
+    /// An error.
+    Refused,
+    /// A text of the digits that are left.
+    Kept,
+}
 
 /// Reads an answer's body as rows or as the server's error.
 ///
@@ -54,15 +60,12 @@ type Unquoted = fn(&mut Value, &str) -> Result<(), ()>;
 ///
 /// [`Unreadable`], with the path of the field where one is wrong.
 pub fn decode(body: &[u8]) -> Result<Reply, Unreadable> {
-    reply(body, |_, _| Err(()))
+    reply(body, Unquoted::Refused)
 }
 
 /// As [`decode`], but for a row that is known already: an identity may have lost its zeros.
 pub(super) fn decode_known(body: &[u8]) -> Result<Reply, Unreadable> {
-    reply(body, |value, name| {
-        value[name] = value[name].to_string().into();
-        Ok(())
-    })
+    reply(body, Unquoted::Kept)
 }
 
 fn reply(body: &[u8], unquoted: Unquoted) -> Result<Reply, Unreadable> {
@@ -90,8 +93,13 @@ fn rows(mut values: Vec<Value>, format: Format, unquoted: Unquoted) -> Result<Re
     for (index, value) in values.iter_mut().enumerate() {
         // PHP's `JSON_NUMERIC_CHECK` has taken the zeros in front, and digits of a long one.
         for name in IDENTITIES {
-            if value.get(name).is_some_and(Value::is_number) && unquoted(value, name).is_err() {
-                return Err(Unreadable::UnquotedIdentity { path: format!("[{index}].{name}") });
+            match (value[name].is_number(), unquoted) {
+                (false, _) => {}
+                (true, Unquoted::Kept) => value[name] = value[name].to_string().into(),
+                (true, Unquoted::Refused) => {
+                    let path = format!("[{index}].{name}");
+                    return Err(Unreadable::UnquotedIdentity { path });
+                }
             }
         }
         // In XML, `htmlentities` empties a value that is not UTF-8.
@@ -119,7 +127,7 @@ fn rows(mut values: Vec<Value>, format: Format, unquoted: Unquoted) -> Result<Re
 /// [`Unreadable`], if there is none.
 pub(super) fn data(body: &[u8]) -> Result<(Value, Format), Unreadable> {
     let text = charset::text(body, Delimiter::Quote);
-    let text = json::blank(&text);
+    let text = json::trimmed(&text);
     // Old versions of PHP print `null` where they cannot encode a value.
     if matches!(text, "" | "null") {
         return Err(Unreadable::Empty);

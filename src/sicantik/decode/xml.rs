@@ -4,7 +4,7 @@ use quick_xml::escape::resolve_html5_entity;
 use quick_xml::{Reader, events::Event};
 use serde_json::{Map, Value};
 
-use super::json::blank;
+use super::json::trimmed;
 use super::page::Places;
 
 /// Deeper than any answer (`xml`, `item`, field); it stops a bomb of nested elements.
@@ -39,7 +39,7 @@ const ROOT: &str = "xml";
 pub(super) fn value(text: &str, places: &Places) -> Option<Value> {
     let start = text.match_indices("<xml").map(|(at, _)| at).find(|at| places.allow(*at))?;
     let (value, length) = root(&text[start..])?;
-    let behind = blank(&text[start + length..]);
+    let behind = trimmed(&text[start + length..]);
     // As in JSON: what a closing tag follows is a part of something else.
     let is_all = behind.is_empty()
         || (behind.starts_with('<')
