@@ -43,9 +43,11 @@ pub(super) fn client(
     stop: &CancellationToken,
 ) -> Result<sicantik::Client, Failure> {
     let gate = Arc::new(Gate::new(settings.limits));
-    sicantik::Client::new(&settings.api_url, gate, settings.timeout, stop.clone()).map_err(
-        |error| Failure::temporary(format!("TLS cannot be set up on this machine: {error}.")),
-    )
+    sicantik::Client::new(&settings.api_url, gate, settings.timeout, stop.clone())
+        .map(|client| client.with_time_zone(settings.time_zone))
+        .map_err(|error| {
+            Failure::temporary(format!("TLS cannot be set up on this machine: {error}."))
+        })
 }
 
 /// The server's name and port, without the path.

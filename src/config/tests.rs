@@ -1,6 +1,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -47,6 +48,22 @@ fn flags_override_variables_and_these_the_file_and_this_the_defaults() {
     let sicantik = config.sicantik("http://127.0.0.1/api", &connector()).unwrap();
     assert_eq!(sicantik.limits, Limits { rate: Some(2.5), max_in_flight: 8 });
     assert_eq!(sicantik.timeout, Duration::from_secs(20));
+    assert_eq!(sicantik.time_zone, Tz::Asia__Jakarta);
+}
+
+#[test]
+fn the_time_zone_is_the_connectors() {
+    let config = Config::load(&Flags::default(), no_variable).unwrap();
+    for (tz, zone) in [
+        (json!("Asia/Jayapura"), Tz::Asia__Jayapura),
+        (json!(" Asia/Makassar "), Tz::Asia__Makassar),
+        (json!(false), Tz::Asia__Jakarta),
+        (json!("Asia/Kabanjahe"), Tz::Asia__Jakarta),
+    ] {
+        let connector = serde_json::from_value(json!({ "id": 1, "tz": tz })).unwrap();
+        let settings = config.sicantik("http://127.0.0.1/api", &connector).unwrap();
+        assert_eq!(settings.time_zone, zone, "{tz}");
+    }
 }
 
 #[test]
