@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 
 use tower::Service;
 
-use super::gate::Gate;
+use super::gate::{Gate, Slot};
 use super::pace::TurnId;
 
 tokio::task_local! {
@@ -25,8 +25,10 @@ pub struct Departure {
 }
 
 impl Departure {
-    pub(super) fn new(gate: &Arc<Gate>, turn: Option<TurnId>) -> Self {
-        Self { gate: Arc::clone(gate), turn }
+    /// The request that `gate` gave `slot`.
+    #[must_use]
+    pub fn new(gate: &Arc<Gate>, slot: &Slot<'_>) -> Self {
+        Self { gate: Arc::clone(gate), turn: slot.turn() }
     }
 
     /// Sends a request by `exchange`, and tells the gate if a connection is made for it.

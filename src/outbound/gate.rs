@@ -5,14 +5,12 @@
 //! it and while a lease on it has run out, and keeps what became of the requests. All callers of
 //! the process share it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-use super::departure::Departure;
 use super::health::ServerHealth;
 use super::lease::{Lease, Leases};
 use super::outcome::RequestOutcome;
@@ -70,10 +68,9 @@ pub struct Slot<'a> {
 }
 
 impl Slot<'_> {
-    /// What `gate`, which gave this slot, has to be told while the request is sent.
-    #[must_use]
-    pub fn departure(&self, gate: &Arc<Gate>) -> Departure {
-        Departure::new(gate, self.turn)
+    /// The turn that it took; none without a rate.
+    pub(super) fn turn(&self) -> Option<TurnId> {
+        self.turn
     }
 
     /// Gives the slot back, and tells the gate what became of the request. A `Retry-After` pauses
@@ -206,7 +203,8 @@ impl Gate {
         *until = (*until).max(Some(Instant::now() + pause));
     }
 
-    /// A lease on the server that has to be renewed every `length`. While it is not, nothing passes.
+    /// A lease on the server that has to be renewed every `length`. While it is not, nothing
+    /// passes.
     pub fn lease(&self, length: Duration) -> Lease<'_> {
         self.leases.take(length)
     }

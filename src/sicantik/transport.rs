@@ -15,7 +15,7 @@ use super::error::{Error, Unreadable};
 use super::retry;
 use crate::outbound::headers::{redirect_target, retry_after};
 use crate::outbound::http::{Failure, Options, Response, client, exchange_partly};
-use crate::outbound::{Gate, RequestOutcome, Slot, is_loopback};
+use crate::outbound::{Departure, Gate, RequestOutcome, Slot, is_loopback};
 
 /// How many redirects within the host are followed.
 const MAX_REDIRECTS: usize = 3;
@@ -147,7 +147,7 @@ impl Transport {
             }
             let request = self.http.get(url.clone()).header(ACCEPT, media_type(accept));
             let exchange = exchange_partly(request, Body::LIMIT);
-            let received = match slot.departure(&self.gate).watch(exchange).await {
+            let received = match Departure::new(&self.gate, &slot).watch(exchange).await {
                 Ok((response, cut_by)) => {
                     let cut_by = cut_by.map(|failure| error(failure, self.timeout));
                     receive(&url, response, cut_by, redirects < MAX_REDIRECTS)
