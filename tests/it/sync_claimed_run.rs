@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 use sicantik_sidecar::odoo::run::{self, Claim, Kind};
 use sicantik_sidecar::odoo::{Client, Protocol, Schema};
+use sicantik_sidecar::outbound::Limits;
 use sicantik_sidecar::sicantik::simulator::Options;
 use sicantik_sidecar::sync::heartbeat::LEASE_SECONDS;
 use sicantik_sidecar::sync::{ClaimedRun, Counts, Ended, Halt};
@@ -93,6 +94,34 @@ async fn a_run_that_is_taken_over_is_lost_wherever_it_was() {
         assert!(neighbours.has_called(method));
         assert_eq!(neighbours.has_called("finish"), method == "finish", "{method}");
         assert_eq!(neighbours.ledger.run(1).state, "running", "it is the other worker's to end");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_sleep_the_lease_is_renewed_before_anything_is_asked() {
+    // The worker stands still past its lease, in either step, and another takes the run meanwhile.
+    for (kind, method) in [("expiry", "record"), ("all", "record"), ("permits", "record_listing")] {
+        let neighbours = Neighbours::start(|_| None).await;
+        if kind == "permits" {
+            neighbours.simulator.set("fault=timeout=1").await;
+        }
+        let claim = neighbours.claim(QueuedRun::of(kind, neighbours.simulator.base.as_str())).await;
+        let claimed = neighbours.claimed(claim);
+        let stop = CancellationToken::new();
+        let limits = Limits { rate: Some(5.0), max_in_flight: 4 };
+        let server = neighbours.simulator.client(limits, &stop);
+        let sleeping = async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            neighbours.ledger.take_over_before(method);
+            tokio::time::advance(Duration::from_secs(40)).await;
+            server.gate().traffic().requests
+        };
+        let mut silent = Silent;
+        let working = claimed.work(&server, &stop, &mut silent);
+        let (ended, before) = tokio::join!(working, sleeping);
+        assert!(matches!(ended.halt, Some(Halt::Lost)), "{kind}: {:?}", ended.halt);
+        assert!(before > 0, "{kind}");
+        assert_eq!(server.gate().traffic().requests, before, "{kind}");
     }
 }
 
