@@ -82,6 +82,14 @@ impl<T: Record> Pages<T> {
             });
             let page: Vec<T> = self.client.call_idempotent(T::MODEL, "search_read", kwargs).await?;
             if let Some(last) = page.last() {
+                if last.id() <= self.after {
+                    // What stands before Odoo drops the domain: it would be the same page for ever.
+                    return Err(Error::Unreadable {
+                        model: T::MODEL.to_owned(),
+                        method: "search_read".to_owned(),
+                        detail: "the same records again".to_owned(),
+                    });
+                }
                 self.after = last.id();
             }
             if page.len() < want {
