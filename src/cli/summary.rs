@@ -73,6 +73,9 @@ pub(super) struct ListingSummary {
     pub(super) pages: u64,
     /// Whether nothing can have been missed.
     pub(super) complete: bool,
+    /// Why it could not be read to its end, where asking again does not help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) remark: Option<String>,
     /// Seconds.
     pub(super) duration: f64,
 }
@@ -93,6 +96,7 @@ impl ListingSummary {
             unlisted: imported.unlisted,
             pages: listing.pages,
             complete: imported.complete,
+            remark: imported.remark.map(|remark| remark.to_string()),
             duration: rounded(imported.elapsed.as_secs_f64()),
         }
     }
@@ -144,7 +148,9 @@ impl ListingSummary {
                 self.nameless
             )?;
         }
-        if !self.complete {
+        if let Some(remark) = &self.remark {
+            writeln!(out, "{remark}")?;
+        } else if !self.complete {
             writeln!(
                 out,
                 "The listing was not read completely: permits may be missing; run it again."

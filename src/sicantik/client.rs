@@ -18,6 +18,7 @@ use super::decode::{
     say_unknown_method,
 };
 use super::error::{Error, Unreadable, shortened};
+use super::form::{Form, Forms};
 use super::json_pages::JsonPages;
 use super::retry::MAX_TRIES;
 use super::row::Row;
@@ -42,6 +43,7 @@ pub struct Client {
     lacks_izin: Arc<AtomicBool>,
     /// How many pages of the listing could be had as JSON.
     json_pages: Arc<JsonPages>,
+    forms: Arc<Forms>,
 }
 
 /// The answer to a ping.
@@ -76,6 +78,7 @@ impl Client {
             probe: Arc::default(),
             lacks_izin: Arc::default(),
             json_pages: Arc::default(),
+            forms: Arc::default(),
         })
     }
 
@@ -172,9 +175,22 @@ impl Client {
         offset: u32,
         max_tries: u32,
     ) -> Result<Vec<Row>, Error> {
-        let url = self.listing_url(limit, offset);
         let accept = self.json_pages.accept();
-        let (mut rows, accepted) = self.ask(LISTING, &url, accept, max_tries).await?;
+        let form = self.forms.current();
+        let url = self.listing_url(form, limit, offset);
+        let mut answer = self.ask(LISTING, &url, accept, max_tries).await;
+        // What does not see `limit` and `offset` refuses with one of these.
+        if let Err(Error::Refused { status, .. }) = &answer
+            && matches!(*status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND)
+            && let Some(other) = self.forms.instead_of(form)
+        {
+            let url = self.listing_url(other, limit, offset);
+            match self.ask(LISTING, &url, accept, max_tries).await {
+                Ok(rows) => answer = Ok(rows),
+                Err(_) => self.forms.set(form),
+            }
+        }
+        let (mut rows, accepted) = answer?;
         self.json_pages.count(accept, accepted);
         if accepted == Format::Xml {
             self.settle_applicants(&mut rows, offset).await?;
@@ -190,14 +206,27 @@ impl Client {
         limit: u32,
         offset: u32,
     ) -> Result<Vec<Row>, Error> {
-        let url = self.listing_url(limit, offset);
+        let url = self.listing_url(self.forms.current(), limit, offset);
         let answer = self.transport.get(&url, decode_known, accept, MAX_TRIES).await?;
         self.rows(LISTING, answer.value)
     }
 
-    fn listing_url(&self, limit: u32, offset: u32) -> Url {
-        // The form with path pairs is the one that production is known to answer.
-        self.endpoint(LISTING, &["limit", &limit.to_string(), "offset", &offset.to_string()])
+    fn listing_url(&self, form: Form, limit: u32, offset: u32) -> Url {
+        let (limit, offset) = (limit.to_string(), offset.to_string());
+        match form {
+            Form::Path => self.endpoint(LISTING, &["limit", &limit, "offset", &offset]),
+            Form::Query => {
+                let mut url = self.endpoint(LISTING, &[]);
+                url.query_pairs_mut().append_pair("limit", &limit).append_pair("offset", &offset);
+                url
+            }
+        }
+    }
+
+    /// Gives `limit` and `offset` in the other form from now on, for a server that ignores them in
+    /// this one. Answers whether there was another to try.
+    pub fn use_other_form(&self) -> bool {
+        self.forms.instead_of(self.forms.current()).is_some()
     }
 
     /// `cekperizinan`: the details of the permits whose stored, encoded number is `permit_number`;

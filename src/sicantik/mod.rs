@@ -7,6 +7,7 @@ mod client;
 mod date;
 mod decode;
 mod error;
+mod form;
 mod json_pages;
 mod permit_expiry;
 mod retry;

@@ -192,10 +192,13 @@ impl ClaimedRun<'_> {
     pub async fn finish(&self, ended: &mut Ended) -> Result<(), Error> {
         let halt = ended.halt.as_ref();
         let Some(state) = halt.map_or(Some(State::Done), Halt::state) else { return Ok(()) };
+        // What is amiss with the listing is said where nothing worse is.
+        let remark = ended.imported.as_ref().and_then(|imported| imported.remark);
+        let message = halt.map(Halt::detail).or_else(|| remark.map(|remark| remark.to_string()));
         let ending = Ending {
             state,
             code: halt.map(Halt::label),
-            message: &halt.map(Halt::detail).unwrap_or_default(),
+            message: &message.unwrap_or_default(),
             progress: (&ended.progress).into(),
         };
         let run_id = self.claim.run_id;

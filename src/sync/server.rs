@@ -32,6 +32,10 @@ pub trait LicensingServer: Clone + Send + Sync + 'static {
         tries: u32,
     ) -> impl Future<Output = Result<Vec<Row>, Error>> + Send;
 
+    /// Gives the place in the listing in another form from now on, for a server that has ignored it
+    /// in this one. Answers whether there was another to try.
+    fn use_other_form(&self) -> bool;
+
     /// The gate that all requests pass.
     fn gate(&self) -> &Gate;
 
@@ -63,6 +67,10 @@ impl LicensingServer for Client {
         tries: u32,
     ) -> Result<Vec<Row>, Error> {
         self.listing_in(limit, offset, tries).await
+    }
+
+    fn use_other_form(&self) -> bool {
+        Self::use_other_form(self)
     }
 
     fn gate(&self) -> &Gate {

@@ -19,6 +19,7 @@
 //!   over.
 //! - `sync_expiry`: the pipeline: batches, back-pressure, and every way to end before its end.
 //! - `sync_listing`: the listing, read whole although it moves, and no further than to its end.
+//! - `sync_listing_endless`: a listing that never says that it is at its end.
 //! - `sync_listing_odd`: the listing of a server that answers oddly: caps, stray answers, pages
 //!   that never come.
 //! - `sync_listing_odoo`: what goes to Odoo of it, when, and how it stops.
@@ -46,6 +47,7 @@ mod support;
 mod sync_claimed_run;
 mod sync_expiry;
 mod sync_listing;
+mod sync_listing_endless;
 mod sync_listing_odd;
 mod sync_listing_odoo;
 mod sync_quirks;

@@ -10,7 +10,7 @@ use crate::cli::host_lock::HostLock;
 use crate::config::Config;
 use crate::odoo::{self, Connector, run};
 use crate::outbound;
-use crate::sicantik::{self, Client, Format};
+use crate::sicantik::{self, Client, Format, Row};
 
 /// A server whose cheapest answers take longer has little capacity to spare.
 const SLOW: Duration = Duration::from_secs(2);
@@ -88,21 +88,49 @@ async fn answers(client: &Client, host: &str, report: &mut Report) -> bool {
     true
 }
 
-/// Whether the listing can be read, and carries expiry dates.
+/// Rows of each of the two pages that are compared.
+const FEW: u32 = 5;
+
+/// Whether the listing can be read page by page, and carries expiry dates.
 async fn listing(client: &Client, report: &mut Report) {
-    match client.listing(1, 0).await {
-        Ok(rows) if rows.is_empty() => report.note(
+    let rows = match client.listing(FEW, 0).await {
+        Ok(rows) => rows,
+        Err(error) => {
+            let finding = format_args!("Its listing cannot be read: {error}");
+            return report.problem(finding, advice(&error));
+        }
+    };
+    let Some(row) = rows.first() else {
+        return report.note(
             "Its listing is empty",
             "Check the connector's address: it may be that of a test deployment.",
-        ),
-        Ok(rows) if rows[0].expiry.is_some() => {
-            report.ok("Its listing carries expiry dates: the API is upgraded");
+        );
+    };
+    if row.expiry.is_some() {
+        report.ok("Its listing carries expiry dates: the API is upgraded");
+    } else {
+        report.ok("Its listing carries no expiry dates: they are fetched permit by permit");
+    }
+    if ignores_offset(client, &rows).await {
+        report.problem(
+            "Its listing ignores the offset: only its first page can be read",
+            "Tell the server's operators. Permits that are in Odoo already are asked one by one.",
+        );
+    }
+}
+
+/// Whether the page behind `first` is the same again, in both forms of the parameters.
+async fn ignores_offset(client: &Client, first: &[Row]) -> bool {
+    if (first.len() as u32) < FEW {
+        return false;
+    }
+    loop {
+        match client.listing(FEW, FEW).await {
+            Ok(rows) if rows == first => {}
+            _ => return false,
         }
-        Ok(_) => {
-            report.ok("Its listing carries no expiry dates: they are fetched permit by permit");
-        }
-        Err(error) => {
-            report.problem(format_args!("Its listing cannot be read: {error}"), advice(&error));
+        if !client.use_other_form() {
+            return true;
         }
     }
 }

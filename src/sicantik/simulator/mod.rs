@@ -43,7 +43,7 @@ use tokio_util::sync::CancellationToken;
 use crate::http_server::{self, Limits};
 pub use change::{Change, Scheduled};
 pub use fault::{Fault, Share};
-pub use options::{Format, Options};
+pub use options::{Form, Format, Options};
 pub use request::BASE_PATH;
 use server::Simulator;
 

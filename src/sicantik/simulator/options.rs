@@ -109,6 +109,33 @@ pub struct Options {
     /// How many requests the log keeps; older ones are only counted
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub log_entries: usize,
+
+    /// The listing ignores offset: every page is the first one
+    #[arg(long)]
+    pub ignore_offset: bool,
+
+    /// How many rows a page of the listing has at most; 0 for any number
+    #[arg(long, value_name = "ROWS", default_value_t = 0)]
+    pub page_cap: usize,
+
+    /// Behind its end the listing repeats its last page
+    #[arg(long)]
+    pub repeat_last_page: bool,
+
+    /// Where the listing looks for limit and offset
+    #[arg(long, value_enum, default_value_t = Form::Both)]
+    pub listing_form: Form,
+}
+
+/// In which form the listing understands its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// In the path and in the query
+    Both,
+    /// In the path alone
+    Path,
+    /// In the query alone
+    Query,
 }
 
 /// In which format the server answers.
@@ -147,6 +174,10 @@ impl Default for Options {
             heavy_rows: 0,
             schedule: Vec::new(),
             log_entries: 100_000,
+            ignore_offset: false,
+            page_cap: 0,
+            repeat_last_page: false,
+            listing_form: Form::Both,
         }
     }
 }

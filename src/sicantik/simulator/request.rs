@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use super::chance::mix_bytes;
+use super::options::Form;
 
 /// The path of the API, as on the real server.
 pub const BASE_PATH: &str = "/backoffice/api";
@@ -13,6 +14,8 @@ pub const BASE_PATH: &str = "/backoffice/api";
 pub(super) struct Call {
     pub(super) endpoint: String,
     parameters: Vec<(String, String)>,
+    /// How many of them, at the beginning, are of the query.
+    of_query: usize,
 }
 
 impl Call {
@@ -27,10 +30,11 @@ impl Call {
             rest.split('/').filter(|segment| !segment.is_empty()).map(|text| decode(text, false));
         let endpoint = segments.next()?;
         let mut parameters = pairs(query);
+        let of_query = parameters.len();
         while let Some(name) = segments.next() {
             parameters.push((name, segments.next().unwrap_or_default()));
         }
-        Some(Self { endpoint, parameters })
+        Some(Self { endpoint, parameters, of_query })
     }
 
     /// The value of a parameter; the query overrides the path.
@@ -38,9 +42,16 @@ impl Call {
         find(&self.parameters, name)
     }
 
-    /// A number that parameter `name` gives; `None` where it is missing or no such number.
-    pub(super) fn number(&self, name: &str) -> Option<usize> {
-        self.parameter(name)?.trim().parse().ok()
+    /// A number that parameter `name` gives in this form; `None` where it is missing or no such
+    /// number.
+    pub(super) fn number(&self, name: &str, form: Form) -> Option<usize> {
+        let (query, path) = self.parameters.split_at(self.of_query);
+        let parameters = match form {
+            Form::Both => &self.parameters[..],
+            Form::Path => path,
+            Form::Query => query,
+        };
+        find(parameters, name)?.trim().parse().ok()
     }
 
     /// Whether the answer is to be JSON, by the parameter or by what is accepted.

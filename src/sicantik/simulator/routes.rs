@@ -82,12 +82,14 @@ fn kind(number: u64) -> Row {
 }
 
 fn listing(world: &World, call: &Call, twist: u64) -> Answer {
-    let Some(limit) = call.number("limit").filter(|limit| *limit > 0) else {
+    let form = world.quirks.form;
+    let Some(limit) = call.number("limit", form).filter(|limit| *limit > 0) else {
         return Answer::Bare(400);
     };
-    let Some(offset) = call.number("offset") else {
+    let Some(offset) = call.number("offset", form) else {
         return Answer::Bare(404);
     };
+    let (offset, limit) = world.place(offset, limit);
     match world.page(offset, limit, twist) {
         Page::Hangs => Answer::Hangs,
         Page::Rows(rows) if rows.is_empty() => {

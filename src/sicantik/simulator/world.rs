@@ -5,11 +5,21 @@ use std::collections::{HashMap, HashSet};
 
 use super::chance::{Draw, mix, mix_bytes};
 use super::change::Change;
-use super::options::{Format, Options};
+use super::options::{Form, Format, Options};
 use super::permits::{Permit, Recipe, Revision};
 
 /// A longer page hangs if it holds a heavy row.
 pub(super) const HEAVY_PAGE: usize = 25;
+
+/// What the listing makes of its parameters.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quirks {
+    pub(super) form: Form,
+    ignore_offset: bool,
+    /// 0 for none.
+    page_cap: usize,
+    repeat_last_page: bool,
+}
 
 /// The permits, the listing, and the index by number.
 pub(super) struct World {
@@ -26,6 +36,7 @@ pub(super) struct World {
     pub(super) xml_only: bool,
     /// Whether errors and counts have the shape of another REST library.
     pub(super) other_shapes: bool,
+    pub(super) quirks: Quirks,
     /// How many permits were ever made.
     count: u32,
     /// The listing, oldest row first, so that new ones are pushed; a permit can be in it twice.
@@ -56,6 +67,12 @@ impl World {
             upgraded: options.upgraded,
             received: options.received,
             old: options.old,
+            quirks: Quirks {
+                form: options.listing_form,
+                ignore_offset: options.ignore_offset,
+                page_cap: options.page_cap,
+                repeat_last_page: options.repeat_last_page,
+            },
             raw_bytes: options.raw_bytes,
             xml_only: options.format == Format::Xml,
             other_shapes: options.other_shapes,
@@ -123,6 +140,19 @@ impl World {
             .collect();
         found.sort_by_key(|permit| mix(&[self.recipe.seed, u64::from(*permit)]));
         found
+    }
+
+    /// The offset and limit that are used where these are asked for.
+    pub(super) fn place(&self, offset: usize, limit: usize) -> (usize, usize) {
+        let Quirks { ignore_offset, page_cap, repeat_last_page, .. } = self.quirks;
+        let limit = if page_cap > 0 { limit.min(page_cap) } else { limit };
+        let last = self.rows.len().saturating_sub(1);
+        let offset = match offset {
+            _ if ignore_offset => 0,
+            offset if repeat_last_page && offset > last => last / limit * limit,
+            offset => offset,
+        };
+        (offset, limit)
     }
 
     /// Rows `offset..offset + limit` of the listing, newest first. Unless `twist` is 0, rows of the

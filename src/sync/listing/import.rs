@@ -8,9 +8,10 @@ use std::time::Instant;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
-use super::imported::Imported;
+use super::imported::{Imported, Remark};
 use super::page::{self, PageRead};
 use super::paging::Paging;
+use super::repeats::Repetition;
 use super::seen::Seen;
 use super::store::{Ledger, Store};
 use super::sweep::{Swept, sweep_in};
@@ -79,6 +80,7 @@ pub async fn import<L: LicensingServer>(
         started: Instant::now(),
         seen: Seen::default(),
         end: None,
+        has_repeated: false,
         imported: Imported::default(),
     };
     let halt = importer.run().await.err();
@@ -100,7 +102,21 @@ struct Importer<'a, 'r, L> {
     store: Store<'a>,
     /// How many rows the last sweep found.
     end: Option<u32>,
+    /// Whether a sweep has ended where pages repeated any others.
+    has_repeated: bool,
     imported: Imported,
+}
+
+/// What pages that repeat others mean.
+enum Verdict {
+    /// The listing is at its end.
+    Ended,
+    /// Rows have moved: it is swept again.
+    Moved,
+    /// It is read anew, in another form of the parameters.
+    Anew,
+    /// It cannot be read to its end.
+    Hopeless,
 }
 
 impl<L: LicensingServer> Importer<'_, '_, L> {
@@ -123,11 +139,25 @@ impl<L: LicensingServer> Importer<'_, '_, L> {
     async fn read(&mut self) -> Result<bool, Halt> {
         self.store.read_numbers().await?;
         let mut is_first = true;
+        // A change of form begins anew.
+        let mut anew = 0;
         for sweep in 0..MOST_SWEEPS {
             let known = self.seen.registrations();
             self.seen.begin();
-            match self.sweep_once(self.paging.phase(sweep)).await? {
+            match self.sweep_once(self.paging.phase(sweep - anew)).await? {
                 Swept::Whole { end } => self.end = Some(end),
+                Swept::Repeating { what, end } => match self.judge(what, end) {
+                    Verdict::Ended => {}
+                    Verdict::Moved => {
+                        is_first = false;
+                        continue;
+                    }
+                    Verdict::Anew => {
+                        anew = sweep + 1;
+                        continue;
+                    }
+                    Verdict::Hopeless => return Ok(false),
+                },
                 Swept::Capped { rows } => {
                     self.paging = Paging::within(rows);
                     continue;
@@ -150,6 +180,30 @@ impl<L: LicensingServer> Importer<'_, '_, L> {
             }
         }
         Ok(false)
+    }
+
+    /// What it means that a sweep has ended after `end` rows because pages repeat others.
+    fn judge(&mut self, what: Repetition, end: u32) -> Verdict {
+        tracing::warn!(?what, end, "SICANTIK's listing repeats rows and names no end");
+        self.end = Some(end);
+        match what {
+            // Behind the last row that is as good as none.
+            Repetition::Last => Verdict::Ended,
+            Repetition::First if self.job.server.use_other_form() => {
+                self.end = None;
+                Verdict::Anew
+            }
+            Repetition::First => {
+                self.imported.remark = Some(Remark::OffsetIgnored);
+                Verdict::Hopeless
+            }
+            // Rows that came in at the front look the same, but not twice.
+            Repetition::Any if std::mem::replace(&mut self.has_repeated, true) => {
+                self.imported.remark = Some(Remark::NoEnd);
+                Verdict::Hopeless
+            }
+            Repetition::Any => Verdict::Moved,
+        }
     }
 
     async fn sweep_once(&mut self, paging: Paging) -> Result<Swept, Halt> {

@@ -8,7 +8,7 @@
 //! catches what came in meanwhile.
 //!
 //! - `page`: one page, in smaller parts where it cannot be had whole; `paging`: which pages there
-//!   are; `sweep`: all of them, once.
+//!   are; `sweep`: all of them, once; `repeats`: whether they still bring anything new.
 //! - `entry`, `seen`: what has been seen, and whether it moved.
 //! - `store`: what goes to Odoo, and when; `import`: the whole; `imported`: what came of it.
 
@@ -17,13 +17,15 @@ mod import;
 mod imported;
 mod page;
 mod paging;
+mod repeats;
 mod seen;
 mod store;
 mod sweep;
 
 pub use import::{Import, ImportEnded, import};
-pub use imported::Imported;
+pub use imported::{Imported, Remark};
 pub use page::PageRead;
 pub use paging::Paging;
+pub use repeats::Repetition;
 pub use store::Ledger;
 pub use sweep::{Swept, sweep};

@@ -3,7 +3,8 @@
 //! Only the end itself tells where the listing ends. An empty answer alone may be a stray one, and
 //! a page that is not full may come from a server that gives fewer rows than it is asked for. So
 //! the place where rows stopped is the end only if the server says twice that there are no rows
-//! (a page that stops there counts as once), and no rows have been seen behind it.
+//! (a page that stops there counts as once), and no rows have been seen behind it. A server that
+//! never says so repeats itself (`repeats`).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
@@ -14,6 +15,7 @@ use tokio::sync::mpsc;
 
 use super::page::{self, PageRead, Reading};
 use super::paging::Paging;
+use super::repeats::{Repeats, Repetition};
 use crate::sicantik::Error;
 use crate::sync::server::LicensingServer;
 
@@ -41,16 +43,24 @@ pub enum Swept {
         /// How many it gives.
         rows: u32,
     },
-    /// Before it: the server answers for no more pages.
+    /// Where pages bring nothing new any more, although the server names no end.
+    Repeating {
+        /// What they bring instead.
+        what: Repetition,
+        /// How many rows there were before.
+        end: u32,
+    },
+    /// Before it: the server answers for no more pages, or for more than there can be.
     CutShort,
     /// The receiver was closed.
     ReceiverClosed,
 }
 
 /// Reads all pages from the front to the end, and sends them on as they come, in any order. Where
-/// the server gives fewer rows at once than it is asked for, begins anew with smaller pages. Pages
-/// behind `expected_end`, where an earlier sweep found the end, are asked for only when the
-/// listing turns out to be longer.
+/// the server gives fewer rows at once than it is asked for, begins anew with smaller pages, and
+/// where it ignores the offset, with the other form of parameters. Pages behind `expected_end`,
+/// where an earlier sweep found the end, are asked for only when the listing turns out to be
+/// longer.
 ///
 /// # Errors
 ///
@@ -64,6 +74,7 @@ pub async fn sweep(
     loop {
         match sweep_in(server, paging, expected_end, pages).await? {
             Swept::Capped { rows } => paging = Paging::within(rows),
+            Swept::Repeating { what: Repetition::First, .. } if server.use_other_form() => {}
             swept => return Ok(swept),
         }
     }
@@ -89,6 +100,8 @@ pub(super) async fn sweep_in(
         caps: HashMap::new(),
         cap: None,
         given_up: BTreeSet::new(),
+        repeats: Repeats::new(expected_end.is_some()),
+        withheld: Vec::new(),
     };
     sweeping.run(pages).await
 }
@@ -142,6 +155,9 @@ struct Sweeping<'a, L> {
     caps: HashMap<u32, u32>,
     cap: Option<u32>,
     given_up: BTreeSet<u32>,
+    repeats: Repeats,
+    /// The pages that brought nothing new, since the last one that did.
+    withheld: Vec<(Ask, Reading)>,
 }
 
 impl<L: LicensingServer> Sweeping<'_, L> {
@@ -170,12 +186,36 @@ impl<L: LicensingServer> Sweeping<'_, L> {
                     let Ok((ask, answer)) = read else { continue };
                     self.asked.remove(&ask.offset);
                     match answer {
-                        Ok(reading) => self.arrived(ask, reading),
+                        Ok(reading) => self.sort(ask, reading),
                         Err(error) => ended = Some(Err(error)),
                     }
                 }
             }
         }
+    }
+
+    /// Keeps a page that only repeats others back until a later one shows that the listing goes on.
+    fn sort(&mut self, ask: Ask, mut reading: Reading) {
+        reading.page.index = ask.index;
+        if reading.page.rows.is_empty() {
+            return self.arrived(ask, reading);
+        }
+        let is_page = self.paging.start(ask.index) == Some(ask.offset);
+        if self.repeats.has_news(&reading.page) {
+            self.repeats.go_on();
+            for (ask, reading) in std::mem::take(&mut self.withheld) {
+                self.arrived(ask, reading);
+            }
+        } else if is_page {
+            self.repeats.note_old(&reading.page);
+            return self.withheld.push((ask, reading));
+        } else if ask.offset >= self.furthest {
+            // Behind the last row there are only rows from before it: that is as good as none.
+            self.repeats.note_old(&reading.page);
+            reading.page = PageRead { offset: ask.offset, ..PageRead::default() };
+            reading.is_empty_behind = true;
+        }
+        self.arrived(ask, reading);
     }
 
     fn arrived(&mut self, ask: Ask, reading: Reading) {
@@ -220,6 +260,13 @@ impl<L: LicensingServer> Sweeping<'_, L> {
             tracing::warn!("SICANTIK does not answer for the pages that follow in its listing");
             return Some(Swept::CutShort);
         }
+        if self.repeats.is_endless() {
+            tracing::warn!("SICANTIK lists more rows than there can be");
+            return Some(Swept::CutShort);
+        }
+        if self.repeats.is_hopeless() {
+            return Some(self.end(self.furthest));
+        }
         self.ask_where_rows_stopped();
         if let Some(rows) = self.cap {
             tracing::info!(rows, "SICANTIK gives so many rows at once, and no more");
@@ -235,15 +282,28 @@ impl<L: LicensingServer> Sweeping<'_, L> {
                 && self.places.range(..at).next().is_none()
                 && self.paging.start(self.next).is_none_or(|start| start >= at);
             if is_all_before && place.is_confirmed() {
-                return Some(Swept::Whole { end: at });
+                return Some(self.end(at));
             }
             if (is_all_before || place.is_stop) && !place.is_confirmed() {
                 self.ask(Ask { index: place.index, offset: at, limit: place.until - at });
             }
         }
         // Only where offsets have come to their own end.
-        (self.asked.is_empty() && self.outbox.is_empty())
-            .then_some(Swept::Whole { end: self.furthest })
+        (self.asked.is_empty() && self.outbox.is_empty()).then(|| self.end(self.furthest))
+    }
+
+    /// The listing's end, after `end` rows, unless pages only repeat others there.
+    fn end(&mut self, end: u32) -> Swept {
+        let withheld = std::mem::take(&mut self.withheld);
+        if !self.repeats.is_repeating() {
+            return Swept::Whole { end };
+        }
+        let what = self.repeats.repetition();
+        if what == Repetition::Any {
+            // They show that rows have moved.
+            self.outbox.extend(withheld.into_iter().map(|(_, reading)| reading.page));
+        }
+        Swept::Repeating { what, end }
     }
 
     /// Goes on at places behind which rows have been seen: a page there is not full, or a stray
@@ -296,6 +356,8 @@ impl<L: LicensingServer> Sweeping<'_, L> {
 
     fn ask_for_pages(&mut self, presumed_end: Option<u32>) {
         let most = self.server.gate().limits().max_in_flight;
+        // Where pages repeat, one at a time shows as much.
+        let most = if self.repeats.is_repeating() { 1 } else { most };
         while self.asked.len() + self.outbox.len() < most {
             let Some(offset) = self.paging.start(self.next) else { return };
             if presumed_end.is_some_and(|end| offset > end) {
@@ -305,8 +367,8 @@ impl<L: LicensingServer> Sweeping<'_, L> {
                 if !self.asked.is_empty() || !self.places.is_empty() {
                     return;
                 }
-                // It has grown.
-                self.expected_end = u32::MAX;
+                // It may have grown.
+                self.expected_end = offset.saturating_add(1);
             }
             let limit = self.paging.limit_of(self.next);
             self.ask(Ask { index: self.next, offset, limit });

@@ -48,9 +48,11 @@ pub(crate) async fn serve_listing(
     .await
 }
 
-/// Limit and offset of a question for the listing.
+/// Limit and offset of a question for the listing, in either form.
 pub(crate) fn place(asked: &Asked) -> Option<(u32, u32)> {
-    let (_, pairs) = asked.target.split_once("/listpermohonanterbit/limit/")?;
-    let (limit, offset) = pairs.split_once("/offset/")?;
+    let (_, pairs) = asked.target.split_once("/listpermohonanterbit")?;
+    let numbers = pairs.strip_prefix("/limit/").and_then(|pairs| pairs.split_once("/offset/"));
+    let in_query = || pairs.strip_prefix("?limit=")?.split_once("&offset=");
+    let (limit, offset) = numbers.or_else(in_query)?;
     Some((limit.parse().ok()?, offset.parse().ok()?))
 }

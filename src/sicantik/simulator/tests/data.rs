@@ -4,7 +4,7 @@ use clap::Parser;
 
 use super::super::change::{Change, Scheduled};
 use super::super::fault::{self, Fault, Share};
-use super::super::options::{Options, duration};
+use super::super::options::{Form, Options, duration};
 use super::super::render::{Document, Style, json, xml};
 use super::super::request::Call;
 use super::super::truth::{Truth, truth};
@@ -97,7 +97,14 @@ fn parameters_come_from_query_and_path() {
     let query = call("/backoffice/api/x", Some("no_izin=a+b%2Bc&limit=5"));
     assert_eq!(query.parameter("no_izin"), Some("a b+c"));
     let path = call("/backoffice/api/x/limit/5/no_izin/a+b%3D", None);
-    assert_eq!((path.number("limit"), path.parameter("no_izin")), (Some(5), Some("a+b=")));
+    assert_eq!(path.parameter("no_izin"), Some("a+b="));
+    for (form, seen) in [
+        (Form::Both, [Some(5), Some(5)]),
+        (Form::Query, [Some(5), None]),
+        (Form::Path, [None, Some(5)]),
+    ] {
+        assert_eq!([query.number("limit", form), path.number("limit", form)], seen, "{form:?}");
+    }
     assert_eq!(
         call("/backoffice/api/x/limit/5/offset/0", Some("format=json")).question(),
         call("/backoffice/api/x", Some("offset=0&limit=5")).question()
