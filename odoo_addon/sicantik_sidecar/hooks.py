@@ -73,7 +73,7 @@ def uninstall_hook(env):
     """Clear away what belongs to no record that Odoo deletes by itself."""
     env["ir.config_parameter"].search([("key", "in", [f"{ADDON}.{name}" for name in PARAMETERS])]).unlink()
     crons = [env["sicantik.connector"]._cron(kind) for kind in CRONS]
-    env["ir.cron.trigger"].search([("cron_id", "in", [cron.id for cron in crons if cron])]).unlink()
+    env["ir.cron.trigger"].search([("cron_id", "in", [cron.id for cron in crons])]).unlink()
     kind = env.ref(f"{ADDON}.mail_activity_type_sync_failed", raise_if_not_found=False)
     if kind:
         env["mail.activity"].search([("activity_type_id", "=", kind.id)]).unlink()

@@ -367,8 +367,7 @@ class SicantikConnector(models.Model):
         self.ensure_one()
         self.env["sicantik.sync.run"]._check_may_start()
         # The morning's check waits for nobody, whichever module's part of it asks.
-        is_check = self._is_scheduled() and self.env.context["cron_id"] == self._cron("check").id
-        if is_check or self.env.context.get("sicantik_queue_only"):
+        if self._is_scheduled("check") or self.env.context.get("sicantik_queue_only"):
             # Only those whose turn it is: this comes every day.
             if self.env["sicantik.sync.run"].plan(connector_id=self.id)["total"]:
                 self._start(trigger="cron", max_permits=max_permits)
@@ -398,7 +397,8 @@ class SicantikConnector(models.Model):
         """The base's own scheduled action or, where it has none, ours."""
         find, name = self.sudo().env.ref, CRONS[kind][0]
         theirs = find(f"sicantik_connector.{name}", raise_if_not_found=False)
-        return theirs or find(f"sicantik_sidecar.{name}", raise_if_not_found=False)
+        ours = theirs or find(f"sicantik_sidecar.{name}", raise_if_not_found=False)
+        return ours or self.sudo().env["ir.cron"]
 
     @api.model
     def cron_sync_expiry_dates(self):
@@ -407,9 +407,12 @@ class SicantikConnector(models.Model):
         return True
 
     @api.model
-    def _is_scheduled(self):
-        """Whether the scheduler calls: anybody can send a context, but within a request."""
-        return "cron_id" in self.env.context and not request
+    def _is_scheduled(self, *kinds):
+        """Whether the scheduler calls one of these actions, or any. Anybody can send a context, and
+        /jsonrpc has no `request`: so the caller must also be the action's own user.
+        """
+        called, crons = self.env.context.get("cron_id"), map(self._cron, kinds or CRONS)
+        return not request and any(cron.id == called and cron.user_id == self.env.user for cron in crons)
 
     @api.model
     def _queue_daily(self, kind):
@@ -470,13 +473,11 @@ class SicantikConnector(models.Model):
         trigger = self.env["ir.cron.trigger"].sudo()
         for one in [kind] if kind else CRONS:
             cron = self._cron(one)
-            if not cron:
-                continue
             times = {connector._next_hour(CRONS[one][1]) for connector in self if connector.active}
             times.update(more)
             known = trigger.search([("cron_id", "=", cron.id), ("call_at", "in", list(times))])
             times -= set(known.mapped("call_at"))
-            if times:
+            if cron and times:
                 cron._trigger(at=sorted(times))
 
     @api.model
