@@ -363,7 +363,9 @@ class SicantikConnector(models.Model):
         return self._start(**wishes)
 
     def sync_expiry_dates_workaround(self, max_permits=None):
-        """For code: ask for the missing expiry dates, at most `max_permits`, and wait for them."""
+        """For code: ask for the missing expiry dates, at most `max_permits`, and wait for them, for
+        40 s or as long as the context's `sicantik_wait_seconds` says.
+        """
         self.ensure_one()
         self.env["sicantik.sync.run"]._check_may_start()
         # The morning's check waits for nobody, whichever module's part of it asks.
