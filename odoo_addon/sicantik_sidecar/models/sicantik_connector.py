@@ -36,8 +36,8 @@ LIMITS = {
 TEST_PERMITS = 10
 NOTHING = {"success": True, "total": 0, "synced": 0, "failed": 0, "duration": 0}
 
-# Odoo's crons know one hour, in UTC. So each has its daily call, and asks for more calls at the
-# hours of the connectors' zones; the call finds out whose time has come.
+# Odoo's crons know one hour, in UTC. So those of ours are triggered at the hours of the connectors'
+# zones, too; the call finds out whose time has come.
 CRONS = {
     # kind: (name of the cron and of its method, hour of the office, where the day of the last one
     # is kept)
@@ -397,10 +397,29 @@ class SicantikConnector(models.Model):
     @api.model
     def _cron(self, kind):
         """The base's own scheduled action or, where it has none, ours."""
-        find, name = self.sudo().env.ref, CRONS[kind][0]
-        theirs = find(f"sicantik_connector.{name}", raise_if_not_found=False)
-        ours = theirs or find(f"sicantik_sidecar.{name}", raise_if_not_found=False)
-        return ours or self.sudo().env["ir.cron"]
+        name = CRONS[kind][0]
+        return self._first_cron(f"sicantik_connector.{name}", f"sicantik_sidecar.{name}")
+
+    @api.model
+    def _own_cron(self, kind):
+        """The action that may be triggered at any hour. Not the base's: it also does what other
+        modules add to it, such as reminders, on each call.
+        """
+        return self._first_cron(f"sicantik_sidecar.{CRONS[kind][0]}", "sicantik_sidecar.cron_queue_due")
+
+    @api.model
+    def _first_cron(self, *names):
+        found = (self.sudo().env.ref(name, raise_if_not_found=False) for name in names)
+        return next(filter(None, found), self.sudo().env["ir.cron"])
+
+    @api.model
+    def _cron_queue_due(self):
+        """Where the base has scheduled actions: queue at the connectors' hours what these stand
+        for, unless they are switched off.
+        """
+        for kind in CRONS:
+            if self._cron(kind).active:
+                self._queue_daily(kind, scheduled=True)
 
     @api.model
     def cron_sync_expiry_dates(self):
@@ -417,13 +436,13 @@ class SicantikConnector(models.Model):
         return not request and any(cron.id == called and cron.user_id == self.env.user for cron in crons)
 
     @api.model
-    def _queue_daily(self, kind):
+    def _queue_daily(self, kind, scheduled=False):
         """Queue a run on each connector whose hour has come.
 
         Waits for nobody, and never raises but for who may not start runs: both ways here are
         public.
         """
-        scheduled = self._is_scheduled()
+        scheduled = scheduled or self._is_scheduled()
         if not scheduled:
             self.env["sicantik.sync.run"]._check_may_start()
         again = set()
@@ -471,10 +490,10 @@ class SicantikConnector(models.Model):
         return None
 
     def _plan_crons(self, kind=None, more=()):
-        """Trigger the crons at the connectors' next hours and at the times `more` (UTC)."""
+        """Trigger our crons at the connectors' next hours and at the times `more` (UTC)."""
         trigger = self.env["ir.cron.trigger"].sudo()
         for one in [kind] if kind else CRONS:
-            cron = self._cron(one)
+            cron = self._own_cron(one)
             times = {connector._next_hour(CRONS[one][1]) for connector in self if connector.active}
             times.update(more)
             known = trigger.search([("cron_id", "=", cron.id), ("call_at", "in", list(times))])
