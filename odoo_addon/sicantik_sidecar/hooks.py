@@ -31,6 +31,7 @@ def post_init_hook(env):
     if admin := env.ref("base.user_admin", raise_if_not_found=False):
         admin["group_ids" if "group_ids" in admin._fields else "groups_id"] |= manager
     env["sicantik.permit"]._settle()
+    _set_responsibles(env)
     _let_the_sidecar_read_the_address(env)
     _set_up_crons(env)
 
@@ -46,6 +47,15 @@ def _let_the_sidecar_read_the_address(env):
         rights = {"perm_read": True, "perm_write": False, "perm_create": False, "perm_unlink": False}
         group = {"group_id": env.ref(f"{ADDON}.group_sidecar").id}
         _make(env, "ir.model.access", "access_configuration_sidecar", {**values, **group, **rights})
+
+
+def _set_responsibles(env):
+    """Existing connectors have got OdooBot, who reads nothing: nobody would be told of failures."""
+    admin = env.ref("base.user_admin", raise_if_not_found=False)
+    for connector in env["sicantik.connector"].with_context(active_test=False, tracking_disable=True).search([]):
+        if not connector.user_id.active:
+            maker = connector.create_uid
+            connector.user_id = maker if maker.active and maker._is_internal() else admin
 
 
 def _make(env, model, name, values):

@@ -9,7 +9,7 @@ from odoo.tests import Form, tagged
 from odoo.tools import mute_logger
 
 from ..base_module import base_classes, base_has
-from ..hooks import uninstall_hook
+from ..hooks import _set_responsibles, uninstall_hook
 from .test_bases import BasesCase
 
 WIZARD = "sicantik.expiry.sync.wizard"
@@ -150,6 +150,29 @@ class TestBasesOwn(BasesCase):
             self.assertNotIn("check", self.queued())
         if messages is not None:
             self.assertEqual(messages.search_count([]), before + 1)
+
+    # Existing connectors
+
+    def test_somebody_is_told_of_failures(self):
+        odoobot, admin = self.env.ref("base.user_root"), self.env.ref("base.user_admin")
+        officer, sidecar = self.users["officer"], self.users["sidecar"]
+        # Who made the connector, who is responsible for it, and who is after the installation.
+        cases = [
+            (odoobot, odoobot, admin),
+            (officer, odoobot, officer),
+            (sidecar, odoobot, admin),
+            (odoobot, officer, officer),
+        ]
+        made = []
+        for number, (maker, responsible, _after) in enumerate(cases):
+            made.append(self.make_connector(str(number), user_id=responsible.id, active=number % 2))
+            self.env.flush_all()
+            self.env.cr.execute(
+                "UPDATE sicantik_connector SET create_uid = %s WHERE id = %s", [maker.id, made[-1].id]
+            )
+        self.env.invalidate_all()
+        _set_responsibles(self.env)
+        self.assertEqual([one.user_id for one in made], [after for _maker, _responsible, after in cases])
 
     # What is planned
 
