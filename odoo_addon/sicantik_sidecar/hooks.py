@@ -38,12 +38,9 @@ def post_init_hook(env):
 
 def _let_the_sidecar_read_the_address(env):
     """Where the base keeps it in a configuration, which no group of ours may read."""
-    config = env["sicantik.connector"]._fields.get("config_id")
+    config = env["sicantik.connector"]._config_model()
     if config:
-        values = {
-            "name": f"{config.comodel_name} sidecar",
-            "model_id": env["ir.model"]._get_id(config.comodel_name),
-        }
+        values = {"name": f"{config} sidecar", "model_id": env["ir.model"]._get_id(config)}
         rights = {"perm_read": True, "perm_write": False, "perm_create": False, "perm_unlink": False}
         group = {"group_id": env.ref(f"{ADDON}.group_sidecar").id}
         _make(env, "ir.model.access", "access_configuration_sidecar", {**values, **group, **rights})

@@ -33,6 +33,7 @@ LIMITS = {
     "page_size": (1, 1000),
     "refresh_older_than": (0, 36500),
 }
+CONFIG_LIMITS = ("api_timeout", "rate_limit_enabled", "rate_limit_requests")
 TEST_PERMITS = 10
 NOTHING = {"success": True, "total": 0, "synced": 0, "failed": 0, "duration": 0}
 
@@ -110,18 +111,17 @@ class SicantikConnector(models.Model):
         """
         self.ensure_one()
         api = {name: self[name] for name in ("api_url", "request_rate", "request_timeout")}
-        if not self.api_url and len(self._host_depends()) > 1:
+        if not self.api_url and self._config_model():
             config = self.sudo().config_id
             api["api_url"] = config.api_url
-            if "api_timeout" in config:
+            # 0 is not set.
+            limits = {name: config[name] for name in CONFIG_LIMITS if name in config and config[name]}
+            if "api_timeout" in limits:
                 lowest, highest = LIMITS["request_timeout"]
-                api["request_timeout"] = min(max(config.api_timeout, lowest), highest)
-            if {
-                "rate_limit_enabled",
-                "rate_limit_requests",
-            } <= config._fields.keys() and config.rate_limit_enabled:
+                api["request_timeout"] = min(max(limits["api_timeout"], lowest), highest)
+            if limits.keys() >= {"rate_limit_enabled", "rate_limit_requests"}:
                 highest = self._highest_rate(config.api_url)
-                api["request_rate"] = min(max(config.rate_limit_requests, MIN_RATE), highest)
+                api["request_rate"] = min(max(limits["rate_limit_requests"], MIN_RATE), highest)
         return {**api, "api_url": (api["api_url"] or "").strip()}
 
     def _payload(self):
@@ -134,10 +134,15 @@ class SicantikConnector(models.Model):
         return MAX_LOOPBACK_RATE if is_loopback(url or "") else MAX_RATE
 
     @api.model
+    def _config_model(self):
+        """The model in which the base keeps addresses; `None` if it has none."""
+        field = self._fields.get("config_id")
+        is_config = field and field.type == "many2one" and "api_url" in self.env[field.comodel_name]._fields
+        return field.comodel_name if is_config else None
+
+    @api.model
     def _host_depends(self):
-        config = self._fields.get("config_id")
-        is_apart = config and "api_url" in self.env[config.comodel_name]._fields
-        return ["api_url", "config_id.api_url"] if is_apart else ["api_url"]
+        return ["api_url", "config_id.api_url"] if self._config_model() else ["api_url"]
 
     @api.depends(_host_depends)
     def _compute_host(self):
