@@ -42,7 +42,7 @@ class SicantikLeaseMixin(models.AbstractModel):
     cancel_requested = fields.Boolean("Stop Requested")
     attempt = fields.Integer(help="How often a sidecar began to work on it.")
     worker = fields.Char(help="The program that works on it: host, process and a random part.")
-    lease_seconds = fields.Integer(default=30)
+    lease_seconds = fields.Integer(default=validate.DEFAULT_LEASE_SECONDS)
     lease_until = fields.Datetime("Held Until", help="When another sidecar may take over.")
     # The duration without the time in which nobody worked on it.
     worked_seconds = fields.Float("Time of Work (seconds)", digits=(12, 1))

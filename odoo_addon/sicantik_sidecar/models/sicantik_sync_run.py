@@ -221,7 +221,7 @@ class SicantikSyncRun(models.Model):
         }
 
     @api.model
-    def start(self, connector_id, kind="expiry", trigger="cli", worker=None, lease_seconds=30, **wishes):
+    def start(self, connector_id, kind="expiry", trigger="cli", worker=None, lease_seconds=None, **wishes):
         """Make a run, and take it at once where a `worker` is named; or describe the open one."""
         if worker:
             self._check_is_sidecar()
@@ -259,7 +259,7 @@ class SicantikSyncRun(models.Model):
     # Working
 
     @api.model
-    def claim(self, worker, lease_seconds=30, run_id=None, held=None):
+    def claim(self, worker, lease_seconds=None, run_id=None, held=None):
         """Take the oldest run that waits, or whose worker fell silent; `False` if there is none.
 
         A run is left alone while another one works on the same SICANTIK server, and so are those
