@@ -217,7 +217,7 @@ class SicantikSyncRun(models.Model):
             "domains": domains,
             "total": total,
             "estimated_seconds": connector._expected_seconds(total),
-            "may_work": self._is_in("sidecar"),
+            "may_work": self._is_in(*self._worker_groups()),
         }
 
     @api.model
@@ -408,6 +408,16 @@ class SicantikSyncRun(models.Model):
         run.state = "cancelled"
         run.unlink()
         return GO
+
+    @api.model
+    def release(self, run_id, worker):
+        """Give it back unfinished, as on the shutdown of a sidecar: no attempt is counted."""
+        return self._release(run_id, worker)
+
+    @api.model
+    def cancel(self, run_id):
+        """Stop it: at once if nobody works on it, else at the worker's next report."""
+        return self._cancel(run_id)
 
     # Steps below the protocol
 

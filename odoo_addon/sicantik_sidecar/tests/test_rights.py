@@ -214,7 +214,6 @@ class TestRights(SicantikCase):
                 "sync_permit_types": (here, {}),
                 "sync_permits": (here, {}),
             },
-            "sicantik.lease.mixin": {"cancel": ([], {"run_id": run.id}), "release": ([], held)},
             "sicantik.permit": {"cron_check_expiring_permits": ([], {})},
             "sicantik.sync.run": {
                 "abandon": ([], held),
