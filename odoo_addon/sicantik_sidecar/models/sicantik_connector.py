@@ -179,7 +179,7 @@ class SicantikConnector(models.Model):
         for connector in self:
             if connector.tz not in pytz.all_timezones_set:
                 raise ValidationError(
-                    self.env._("“%s” is not a time zone, as Asia/Jakarta is one.", connector.tz)
+                    self.env._("“%s” is not a time zone. Use a name such as Asia/Jakarta.", connector.tz)
                 )
 
     def _expected_seconds(self, permits):
