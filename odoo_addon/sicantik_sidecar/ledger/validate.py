@@ -17,7 +17,7 @@ TEXTS = ("permit_number", "applicant_name", "permit_type_name")
 
 
 def whole_number(env, value, name, lowest=0):
-    """`value` as an int; `null` and `false` are 0, as the external API cannot leave out."""
+    """External callers send null or false for an omitted argument; both mean 0."""
     value = 0 if value is None or value is False else value
     if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
         raise ValidationError(

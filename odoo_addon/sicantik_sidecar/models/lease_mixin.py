@@ -27,7 +27,7 @@ STATES = [
 OPEN_STATES, ENDED_STATES = ("queued", "running"), ("done", "failed", "cancelled")
 # What a worker that reports is answered; `stop` is the third.
 GO, LOST = {"answer": "go"}, {"answer": "lost"}
-# After so many workers that died over it, the work itself is the suspect.
+# After this many dead workers, the work itself is probably at fault.
 MAX_ATTEMPTS = 5
 
 
@@ -103,8 +103,7 @@ class SicantikLeaseMixin(models.AbstractModel):
 
     @api.model
     def _check_is_sidecar(self):
-        # Not for managers either: answers that nobody gave must not be stored with the ledger's
-        # name.
+        # Not even managers: they must not be able to forge answers.
         self._check_is_in(*self._worker_groups())
 
     @api.model
@@ -230,8 +229,7 @@ class SicantikLeaseMixin(models.AbstractModel):
     def _worked(self):
         """How long it has been worked on (seconds), if its worker says something just now.
 
-        A silence that is longer than the lease was no work: then the worker, its machine or Odoo
-        slept.
+        A gap longer than the lease does not count as work: worker, machine or Odoo was suspended.
         """
         if not self.lease_until:
             return self.worked_seconds

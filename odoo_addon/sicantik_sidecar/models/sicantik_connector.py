@@ -1,5 +1,5 @@
-"""A SICANTIK server: how gently it is asked, what a person or the clock can start on it, what came
-of it.
+"""A SICANTIK server: address and limits, the runs that people and schedules start, and the last
+results.
 
 The base's own methods that asked SICANTIK from within Odoo are overridden here: they queue runs.
 """
@@ -373,7 +373,7 @@ class SicantikConnector(models.Model):
         """
         self.ensure_one()
         self.env["sicantik.sync.run"]._check_may_start()
-        # The morning's check waits for nobody, whichever module's part of it asks.
+        # In the morning's scheduled action, only queue; it must not block.
         if self._is_scheduled("check") or self.env.context.get("sicantik_queue_only"):
             # Only those whose turn it is: this comes every day.
             if self.env["sicantik.sync.run"].plan(connector_id=self.id)["total"]:
@@ -444,8 +444,7 @@ class SicantikConnector(models.Model):
     def _queue_daily(self, kind, scheduled=False):
         """Queue a run on each connector whose hour has come.
 
-        Waits for nobody, and never raises but for who may not start runs: both ways here are
-        public.
+        Never blocks. Raises only if the caller may not start runs, as callers are public.
         """
         scheduled = scheduled or self._is_scheduled()
         if not scheduled:

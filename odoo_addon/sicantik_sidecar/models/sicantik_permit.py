@@ -147,10 +147,8 @@ class SicantikPermit(models.Model):
 
     @api.model
     def _tidy(self, vals):
-        """A registration without stray spaces at its ends; an empty one is none, not the text “”.
-
-        Two permits without a registration must not count as one. A number stays as it is: SICANTIK
-        compares it to the letter.
+        """Strips registrations. Blank ones are stored as NULL, so two blanks do not collide. A
+        number stays as it is: SICANTIK compares it to the letter.
         """
         for name in IDENTITY:
             if isinstance(vals.get(name), str):

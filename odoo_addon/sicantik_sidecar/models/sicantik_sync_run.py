@@ -1,6 +1,6 @@
 """One synchronisation: what was asked for, how far it is, and what came of it.
 
-The records are the queue of the work: whoever wants some writes one, and a sidecar claims it. The
+The table is the queue: a record is a request for work, and a sidecar claims it. The
 public methods are the protocol, called from outside by name, one transaction a call, with plain
 JSON values. To a worker that reports on a run, the `answer` is `go`, `stop`, or `lost` where
 another one has it now.
@@ -90,7 +90,7 @@ class SicantikSyncRun(models.Model):
     host = fields.Char("Server", help="The SICANTIK server that is kept for this synchronisation alone.")
     last_batch = fields.Integer()
     sidecar_silent = fields.Boolean(compute="_compute_silence")
-    # Whether who works on it has yet to hear that it is to stop.
+    # The worker has not seen the stop request yet.
     stop_awaited = fields.Boolean(compute="_compute_silence")
     line_ids = fields.One2many("sicantik.sync.run.line", "run_id", "Failures")
     permit_count = fields.Integer("Number of Permits Asked", compute="_compute_permit_count")
@@ -239,7 +239,7 @@ class SicantikSyncRun(models.Model):
             )
         run = self.sudo()._open_run(connector, kind, any_running=bool(worker))
         if run and run._is_abandoned_command():
-            # Its row is locked and changed by this: whoever does the same has to try again.
+            # This locks and changes the row; a concurrent caller conflicts and is retried.
             run._end_abandoned_command()
             run = run.browse()
         if trigger in ("button", "cron"):
@@ -443,8 +443,8 @@ class SicantikSyncRun(models.Model):
         return bool(is_whole and is_wide and self.max_permits == (max_permits or 0))
 
     def _beginning(self):
-        """The moment from which this run counts days: what is not due when the listing gives its
-        answer must not have become due when the run goes on to ask what is left.
+        """Due dates are computed from this moment for the whole run, so no permit becomes due
+        between its two steps.
         """
         return self.started_at or self._now()
 
@@ -525,8 +525,8 @@ class SicantikSyncRun(models.Model):
     def _progress_values(self, progress):
         """What the worker says about its way, as values; what it does not say stays."""
         values = validate.progress(self.env, progress)
-        # The worker counts one attempt, or one part of it; the run counts all of them. What was
-        # sent was sent: a part that sent nothing takes nothing back.
+        # The worker counts one attempt, or one part of it; the run counts all of them. These
+        # counters never decrease.
         for name in {"requests", "retries"} & values.keys():
             values[name] = max(self[name], values[name] + self[f"{name}_before"])
         return values
