@@ -120,7 +120,7 @@ class SicantikPermit(models.Model):
         return result
 
     def _tidy(self, vals):
-        """Strip registrations. An empty one becomes none: two permits without one are not the same."""
+        """Strips registrations. Blank ones are stored as NULL, so two blanks do not collide."""
         # A number stays as it is: SICANTIK compares it to the letter.
         said = {name: vals[name] for name in IDENTITY if isinstance(vals.get(name), str)}
         kept = {name: text if name == "permit_number" else text.strip() for name, text in said.items()}
