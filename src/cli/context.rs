@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
+use super::printer::errln;
 use crate::config::{Config, Sicantik};
 use crate::odoo::{self, Connector, Schema};
 use crate::outbound::Gate;
@@ -28,13 +29,22 @@ impl Context {
         api_url: Option<&str>,
         stop: &CancellationToken,
     ) -> Result<Self, Failure> {
-        let odoo = odoo::Client::connect(&config.odoo()?).await?;
+        let odoo = connect(config).await?;
         let schema = Schema::read(&odoo).await?;
         let connector = odoo::connector::find(&odoo, &schema, wanted, api_url.is_none()).await?;
         let settings = config.sicantik(api_url.unwrap_or(&connector.api_url), &connector)?;
         let sicantik = client(&settings, stop)?;
         Ok(Self { odoo, schema, connector, settings, sicantik })
     }
+}
+
+/// Connects to Odoo, and tells what was in the way.
+pub(super) async fn connect(config: &Config) -> Result<odoo::Client, Failure> {
+    let odoo = odoo::Client::connect(&config.odoo()?).await?;
+    for odoo::Remark { finding, advice } in odoo.remarks() {
+        errln!("Note: {finding}. {advice}");
+    }
+    Ok(odoo)
 }
 
 /// A client with a gate of its own: a command works on one connector.

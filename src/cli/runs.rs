@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::context::connect;
 use super::failure::Failure;
 use super::printer::outln;
 use crate::config::Config;
@@ -41,7 +42,7 @@ enum Command {
 }
 
 pub(super) async fn run(config: &Config, args: &Args) -> Result<ExitCode, Failure> {
-    let odoo = odoo::Client::connect(&config.odoo()?).await?;
+    let odoo = connect(config).await?;
     match args.command.as_ref().unwrap_or(&Command::List { limit: 20 }) {
         Command::List { limit } => list(&odoo, *limit, args.json).await?,
         Command::Show { run_id } => show(&odoo, *run_id, args.json).await?,

@@ -5,6 +5,7 @@
 //!   end of the run.
 //! - `cli_work`: the program at work beside a fake Odoo: closed pipes, signals, proxies.
 //! - `layout`: the shape of the sources: directions of imports, lengths of files.
+//! - `odoo_connect`: where an Odoo is found, and which protocol is spoken, whatever is in front.
 //! - `odoo_errors`: every row of the table of errors, over both protocols, as a typed error.
 //! - `odoo_wire`: what goes over the wire, and what is sent again when an answer is lost.
 //! - `odoo_models`: connectors, permits and the schema, as Odoo answers them.
@@ -30,6 +31,7 @@ mod cli;
 mod cli_end;
 mod cli_work;
 mod layout;
+mod odoo_connect;
 mod odoo_errors;
 mod odoo_ledger;
 mod odoo_models;

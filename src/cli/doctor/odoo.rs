@@ -30,6 +30,9 @@ pub(super) async fn check(
         odoo.version().text,
         odoo.protocol().path()
     ));
+    for odoo::Remark { finding, advice } in odoo.remarks() {
+        report.note(finding, advice);
+    }
     key_owner(&odoo, settings, report).await;
     key_expiry(&odoo, &settings.login, report).await;
     let schema = or_problem(Schema::read(&odoo).await, report)?;
