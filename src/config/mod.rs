@@ -106,6 +106,15 @@ impl Config {
         self.sidecar.token()
     }
 
+    /// The files that hold secrets, each with what it holds.
+    #[must_use]
+    pub fn secret_files(&self) -> Vec<(&'static str, PathBuf)> {
+        let key = self.odoo.api_key_file.as_deref().map(|path| ("the API key", path));
+        let token = self.sidecar.token_file().map(|path| ("the service's token", path));
+        let files = key.into_iter().chain(token);
+        files.map(|(secret, path)| (secret, path.to_owned())).collect()
+    }
+
     fn entries(&self) -> Vec<Entry> {
         [self.odoo.entries(), self.sicantik.entries(), self.sidecar.entries()]
             .into_iter()

@@ -1,5 +1,7 @@
 //! `[odoo]`: how to reach Odoo.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use secrecy::SecretString;
@@ -8,7 +10,7 @@ use url::Url;
 use super::address::http_url;
 use super::error::Error;
 use super::setting::{Entry, Fallback, HIDDEN, Kind, Setting, Sourced};
-use super::sources::Sources;
+use super::sources::{Secret, Sources};
 use crate::odoo::{self, Protocol};
 use crate::outbound::shown_url;
 
@@ -76,21 +78,26 @@ pub(super) struct Odoo {
     pub(super) db: Option<Sourced<String>>,
     pub(super) login: Option<Sourced<String>>,
     pub(super) api_key: Option<Sourced<SecretString>>,
+    /// The file that holds the key, if one does.
+    pub(super) api_key_file: Option<PathBuf>,
     pub(super) protocol: Sourced<Protocol>,
 }
 
 impl Odoo {
     pub(super) fn load(sources: &Sources<'_>) -> Result<Self, Error> {
         let text = |text: &str| Ok(text.to_owned());
-        let api_key = match sources.secret(&API_KEY) {
-            Some(Sourced { value, origin }) => Some(Sourced { value: value?, origin }),
-            None => None,
+        let (api_key, api_key_file) = match sources.secret(&API_KEY) {
+            Some(Secret { given: Sourced { value, origin }, file }) => {
+                (Some(Sourced { value: value?, origin }), file)
+            }
+            None => (None, None),
         };
         Ok(Self {
             url: sources.get(&URL, http_url)?,
             db: sources.get(&DB, text)?,
             login: sources.get(&LOGIN, text)?,
             api_key,
+            api_key_file,
             protocol: sources.get_or_default(&PROTOCOL, |text| {
                 Protocol::from_str(text, false).map_err(|_| "is not an API of Odoo's")
             })?,

@@ -292,16 +292,17 @@ impl Error {
 
 /// The addon to install for a model that is not there.
 fn addon_of(model: &str) -> &'static str {
-    if model.starts_with(model::RUN) { "sicantik_sidecar" } else { "sicantik_connector" }
+    if is_ours(model) { "sicantik_sidecar" } else { "sicantik_connector" }
 }
 
-/// The addon that a model is from, for a sentence. Only the ledger is certainly ours.
+/// Whether a model is certainly ours.
+fn is_ours(model: &str) -> bool {
+    model.starts_with(model::RUN) || model == model::SIDECAR
+}
+
+/// The addon that a model is from, for a sentence.
 fn the_addon(model: &str) -> &'static str {
-    if model.starts_with(model::RUN) {
-        "the addon `sicantik_sidecar`"
-    } else {
-        "the addon that brings it"
-    }
+    if is_ours(model) { "the addon `sicantik_sidecar`" } else { "the addon that brings it" }
 }
 
 fn listed(fields: &[String]) -> String {

@@ -92,7 +92,7 @@ async fn without_the_right_to_them_there_are_no_statistics() {
     assert_eq!((plain.dates().len(), plain.statistics().len()), (3, 0));
     let said = finished(program(&odoo, &["doctor"])).await;
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert!(said.stdout.contains("note  The user may not write sicantik.connector"), "{said:?}");
+    assert!(said.stdout.contains("! The user may not write sicantik.connector"), "{said:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The sidecar against its neighbours, on loopback: no Odoo and no SICANTIK is needed.
 //!
 //! - `cli`: the program itself: its help, its exit codes, and what it shows of its settings.
+//! - `cli_doctor`: what `doctor` says of the service, its token, its nights and its files.
 //! - `cli_end`: how `sync` ends where Odoo does not let it do or store all: rights, statistics, the
 //!   end of the run.
 //! - `cli_work`: the program at work beside a fake Odoo: closed pipes, signals, proxies.
@@ -28,6 +29,7 @@
 //!   the simulator, the service, the program, and deadlines.
 
 mod cli;
+mod cli_doctor;
 mod cli_end;
 mod cli_work;
 mod layout;
