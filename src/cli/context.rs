@@ -53,7 +53,8 @@ pub(super) fn client(
     stop: &CancellationToken,
 ) -> Result<sicantik::Client, Failure> {
     let gate = Arc::new(Gate::new(settings.limits));
-    sicantik::Client::new(&settings.api_url, gate, settings.timeout, stop.clone()).map_err(
+    let Sicantik { api_url, timeout, authorities, .. } = settings;
+    sicantik::Client::trusting(api_url, gate, *timeout, stop.clone(), authorities).map_err(
         |error| Failure::temporary(format!("TLS cannot be set up on this machine: {error}.")),
     )
 }

@@ -11,6 +11,7 @@
 //! - `flags`, `file`, `sources`: where values come from; `show`: how they are shown.
 
 mod address;
+mod ca_file;
 mod error;
 mod file;
 mod flags;

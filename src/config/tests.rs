@@ -237,6 +237,11 @@ fn the_example_file_can_be_used_and_names_every_setting_with_its_default() {
         |name: &str| ["ODOO_API_KEY", "SIDECAR_TOKEN"].contains(&name).then(|| "k".to_owned());
     let as_it_is = Config::load(&flags(&written(example)), key).unwrap();
     assert!(as_it_is.odoo().is_ok());
+    // A file of certificates is read at once.
+    let certificate = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap().cert;
+    let pem = written(&certificate.pem());
+    let pem = pem.path().to_str().unwrap();
+    let all = all.replace("/etc/ssl/odoo-ca.pem", pem).replace("/etc/ssl/sicantik-ca.pem", pem);
     let full = Config::load(&flags(&written(&all)), key).unwrap();
     let values = |config: &Config| -> Vec<_> {
         let entries = config.entries().into_iter();
@@ -306,6 +311,7 @@ fn each_value_says_where_it_came_from() {
         ("odoo.login = of_variable".to_owned(), "variable ODOO_LOGIN".to_owned()),
         ("odoo.api_key = (set, hidden)".to_owned(), "variable ODOO_API_KEY_FILE".to_owned()),
         ("odoo.protocol = auto".to_owned(), "default".to_owned()),
+        ("odoo.ca_file = (not set)".to_owned(), String::new()),
         (
             "sicantik.request_rate = (the connector's, or 10 /s)".to_owned(),
             "the connector's setting".to_owned(),
@@ -315,6 +321,7 @@ fn each_value_says_where_it_came_from() {
             "sicantik.max_in_flight = (the connector's, or 32)".to_owned(),
             "the connector's setting".to_owned(),
         ),
+        ("sicantik.ca_file = (not set)".to_owned(), String::new()),
         ("sidecar.listen = 127.0.0.1:8787".to_owned(), "default".to_owned()),
         (
             "sidecar.token = (its file cannot be read)".to_owned(),

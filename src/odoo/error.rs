@@ -156,6 +156,16 @@ pub enum Error {
         /// Why: refused, no such host, no route, a certificate.
         detail: String,
     },
+    /// No secure connection was made, so nothing was executed.
+    #[error("There is no secure connection to Odoo at {url}: {cause}. {remedy}")]
+    Tls {
+        /// Odoo's address.
+        url: String,
+        /// Why.
+        cause: String,
+        /// What to do about it, as a sentence.
+        remedy: String,
+    },
     /// The call was sent and no answer came: it may or may not have been executed.
     #[error(
         "The connection to Odoo at {url} was lost before it answered ({detail}): whether it did \
@@ -243,6 +253,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. }
+            | Self::Tls { .. }
             | Self::Lost { .. }
             | Self::Conflict
             | Self::DatabaseAway { .. }
@@ -273,6 +284,7 @@ impl Error {
     pub fn needs_change(&self) -> bool {
         match self {
             Self::AccessDenied { .. }
+            | Self::Tls { .. }
             | Self::KeyStripped { .. }
             | Self::Blocked { .. }
             | Self::AccessError { .. }

@@ -41,6 +41,7 @@ impl Transport {
             pool_idle_timeout: None,
             uses_proxy: false,
             headers,
+            authorities: settings.authorities.clone(),
         });
         let http = http.map_err(|failure| {
             Error::Settings(format!("TLS cannot be set up on this machine: {failure}."))
@@ -102,6 +103,10 @@ fn failed(failure: Failure, settings: &Settings) -> Error {
     let url = settings.shown_url();
     match failure {
         Failure::Connect { reason } => Error::Unreachable { url, detail: reason },
+        Failure::Tls(problem) => {
+            let remedy = problem.remedy("ODOO_CA_FILE");
+            Error::Tls { url, cause: problem.to_string(), remedy }
+        }
         Failure::TimedOut => {
             let seconds = settings.timeout.as_secs_f32();
             Error::Lost { url, detail: format!("no answer within {seconds} s") }

@@ -12,6 +12,7 @@
 //! - `odoo_models`: connectors, permits and the schema, as Odoo answers them.
 //! - `odoo_ledger`: the ledger of runs: what is sent to it and what its answers become.
 //! - `odoo_secrecy`: the API key is in no log, no error and no `Debug`.
+//! - `outbound_tls`: servers whose TLS is not in order, and authorities of the settings.
 //! - `service_door`: access to the service: authentication, what is told to whom, and clients that
 //!   hog connections.
 //! - `service_wire`: each method of the JSON-RPC API, as a snapshot.
@@ -39,6 +40,7 @@ mod odoo_ledger;
 mod odoo_models;
 mod odoo_secrecy;
 mod odoo_wire;
+mod outbound_tls;
 mod service_door;
 mod service_wire;
 mod service_work;

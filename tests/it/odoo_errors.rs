@@ -280,5 +280,6 @@ async fn https_where_only_http_is_spoken_was_not_reached() {
     let mut settings = odoo.settings(Protocol::Auto);
     settings.url.set_scheme("https").expect("an address");
     let error = within(Client::connect(&settings)).await.expect_err("no TLS there");
-    assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
+    assert!(matches!(error, Error::Tls { .. }), "{error:?}");
+    assert!(error.to_string().contains("Use http://"), "{error}");
 }

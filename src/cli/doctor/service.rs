@@ -17,6 +17,7 @@ use super::report::Report;
 use crate::config::{self, Config};
 use crate::odoo::{self, Setup, Token};
 use crate::outbound::http::{Failure, Options, client, exchange};
+use crate::outbound::tls::Authorities;
 
 /// The service is on this machine.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -162,6 +163,7 @@ async fn ask(address: SocketAddr, token: Option<&SecretString>) -> Result<Option
         pool_idle_timeout: None,
         uses_proxy: false,
         headers: HeaderMap::new(),
+        authorities: Authorities::default(),
     })?;
     let Some(token) = token else {
         let answer = exchange(http.get(format!("http://{address}/health")), MAX_BODY).await?;

@@ -7,6 +7,7 @@ fn tells_transient_errors_from_lasting_ones() {
     let rows = [
         (Error::Unreachable { url: text(), detail: text() }, true),
         (Error::Lost { url: text(), detail: text() }, true),
+        (Error::Tls { url: text(), cause: text(), remedy: text() }, true),
         (Error::Conflict, true),
         (Error::DatabaseAway { url: text(), detail: text() }, true),
         (stranger(429), true),
