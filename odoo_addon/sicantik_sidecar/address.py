@@ -7,9 +7,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def is_usable(url):
-    """Whether `url` names a server and nothing beside: http(s), a host, no name or password, no
-    query.
-    """
+    """Whether `url` is http(s) with a host, and without credentials, query or fragment."""
     try:
         parts = urlsplit(url or "")
         extra = parts.username is not None or parts.password is not None or parts.query or parts.fragment

@@ -1,6 +1,4 @@
-"""What data files that Odoo 18 and 19 both read cannot say, and what an uninstallation has to clear
-away.
-"""
+"""What data files for both Odoo 18 and 19 cannot express, and cleaning up on removal."""
 
 from datetime import datetime, timedelta
 
@@ -20,9 +18,7 @@ PARAMETERS = ("url", "token", "run_retention_days")
 
 
 def post_init_hook(env):
-    """Show the three groups as one choice on the user form, let the administrator in, and plan the
-    nights.
-    """
+    """Set up groups, rights and scheduled actions."""
     user, officer, manager = (env.ref(f"{ADDON}.group_{name}") for name in ("user", "officer", "manager"))
     groups = user | officer | manager
     category = env.ref(f"{ADDON}.module_category_sicantik")

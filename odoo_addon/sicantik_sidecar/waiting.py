@@ -26,9 +26,7 @@ ATTEMPTS = 5
 
 
 def wait_for_expiry_dates(connector, max_permits):
-    """What came of asking for the connector's missing dates; something else under way is waited for
-    first.
-    """
+    """The result of asking for all missing dates; any other open run is waited for first."""
     began = time.monotonic()
     deadline = ended = None
     while not ended:
@@ -59,9 +57,7 @@ def _apart(env):
 
 
 def _queue(connector, max_permits):
-    """The run that asks, or the other one that has to end before; nothing where there is nothing to
-    ask.
-    """
+    """The run that asks, or the one that has to end first; `None` if nothing is to be asked."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with _apart(connector.env) as env:

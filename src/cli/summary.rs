@@ -135,7 +135,10 @@ impl ListingSummary {
             )?;
         }
         if !self.complete {
-            writeln!(out, "The listing was not read completely: permits may be missing; run it again.")?;
+            writeln!(
+                out,
+                "The listing was not read completely: permits may be missing; run it again."
+            )?;
         }
         Ok(())
     }

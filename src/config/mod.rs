@@ -7,7 +7,9 @@
 //! # Layout
 //!
 //! - `setting`: what a setting is, described once.
-//! - `odoo`, `sicantik`, `sidecar`: the sections, a file each; `general`: what has no section.
+//! - `odoo`, `sicantik`, `sidecar`: the sections, a file each; `general`: what has no section. A
+//!   new section has `SETTINGS`, `load` and `entries`, and is entered in `flags::settings` and
+//!   here.
 //! - `flags`, `file`, `sources`: where values come from; `show`: how they are shown.
 
 mod address;

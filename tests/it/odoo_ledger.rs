@@ -3,9 +3,11 @@
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 use sicantik_sidecar::odoo::run::{
-    Ending, Kind, Lease, ListingProgress, OutcomeRow, Recorded, Reply, State, Trigger, Unlisted,
+    Ending, Kind, Lease, ListingProgress, ProgressReport, Recorded, Reply, State, Trigger, Unlisted,
 };
 use sicantik_sidecar::odoo::{Error, Protocol, run};
+use sicantik_sidecar::outbound::Traffic;
+use sicantik_sidecar::sync::{LedgerSink, Outcome, PermitOutcome, Progress, Reason, Sink};
 
 use crate::support::odoo::{Answer, BOTH, FakeOdoo};
 use crate::support::within;
@@ -49,42 +51,9 @@ async fn a_run_is_claimed_worked_on_and_finished() {
         assert_eq!(claimed.kind, Kind::Expiry);
         assert_eq!(claimed.connector.max_in_flight, Some(32));
 
-        let found = OutcomeRow {
-            permit_id: 5,
-            permit_number: "503/5",
-            registration_id: Some("0001"),
-            outcome: "found",
-            expiry_date: Some(day("2026-01-31")),
-            reason: None,
-            detail: None,
-        };
-        let failed = OutcomeRow {
-            permit_id: 6,
-            permit_number: "503/6",
-            registration_id: None,
-            outcome: "failed",
-            expiry_date: None,
-            reason: Some("other_registration"),
-            detail: Some("two rows"),
-        };
-        let progress = run::ProgressReport { rate: Some(9.5), ..run::ProgressReport::default() };
-        let outcomes = [found, failed];
-        let recorded = run::record(&client, 12, "w", 4, &outcomes, progress);
-        let recorded = within(recorded).await.expect("ok");
-        assert_eq!(recorded, Reply::Stop(Recorded { rejected: 1 }));
-        assert_eq!(
-            odoo.seen()[2].kwargs,
-            json!({
-                "run_id": 12, "worker": "w", "batch": 4, "progress": { "rate": 9.5 },
-                "outcomes": [
-                    { "permit_id": 5, "permit_number": "503/5", "registration_id": "0001",
-                      "outcome": "found", "expiry_date": "2026-01-31" },
-                    { "permit_id": 6, "permit_number": "503/6", "registration_id": null,
-                      "outcome": "failed", "reason": "other_registration",
-                      "detail": "two rows" },
-                ],
-            })
-        );
+        let progress = ProgressReport::default();
+        let recorded = within(run::record(&client, 12, "w", 0, &[], progress)).await;
+        assert_eq!(recorded.expect("an answer"), Reply::Stop(Recorded { rejected: 1 }));
         let ending = Ending {
             state: State::Failed,
             code: Some("sicantik_stopped"),
@@ -100,6 +69,49 @@ async fn a_run_is_claimed_worked_on_and_finished() {
             (&json!("failed"), &json!("sicantik_stopped"))
         );
         assert_eq!(within(run::release(&client, 12, "w")).await.expect("an answer"), Reply::Lost);
+    }
+}
+
+#[tokio::test]
+async fn outcomes_are_recorded_by_their_labels() {
+    let failed = Outcome::Failed { reason: Reason::OtherRegistration, detail: "two rows".into() };
+    let found = Outcome::Found { expiry_date: day("2026-01-31") };
+    let outcomes: Vec<_> = (5..)
+        .zip([found, Outcome::NoDate, Outcome::NotRegistered, failed])
+        .map(|(permit_id, outcome)| PermitOutcome {
+            permit_id,
+            permit_number: format!("503/{permit_id}"),
+            registration_id: (permit_id != 6).then(|| "0001".to_owned()),
+            outcome,
+        })
+        .collect();
+    for protocol in BOTH {
+        let odoo = FakeOdoo::start().await;
+        let client = odoo.client(protocol).await;
+        odoo.answers([Answer::Value(json!({ "answer": "stop", "rejected": 1 }))]);
+        let earlier = Traffic { requests: 7, retries: 2 };
+        let mut sink = LedgerSink::new(&client, 12, "w", 3, earlier);
+        let progress = Progress { requests: 3, ..Progress::default() };
+        let recorded = within(sink.record(&outcomes, &progress)).await.expect("an answer");
+        assert_eq!(recorded, Reply::Stop(Recorded { rejected: 1 }));
+        assert_eq!(
+            odoo.seen()[0].kwargs,
+            json!({
+                "run_id": 12, "worker": "w", "batch": 4,
+                "progress": { "rate": 0.0, "requests": 10, "retries": 2 },
+                "outcomes": [
+                    { "permit_id": 5, "permit_number": "503/5", "registration_id": "0001",
+                      "outcome": "found", "expiry_date": "2026-01-31" },
+                    { "permit_id": 6, "permit_number": "503/6", "registration_id": null,
+                      "outcome": "no_date" },
+                    { "permit_id": 7, "permit_number": "503/7", "registration_id": "0001",
+                      "outcome": "not_registered" },
+                    { "permit_id": 8, "permit_number": "503/8", "registration_id": "0001",
+                      "outcome": "failed", "reason": "other_registration",
+                      "detail": "two rows" },
+                ],
+            })
+        );
     }
 }
 
@@ -175,7 +187,7 @@ async fn whoever_holds_a_run_is_told_to_go_on_to_stop_or_that_it_is_lost() {
                 })))
             });
             let (client, id, w) = (&client, 12, "w");
-            let progress = run::ProgressReport::default();
+            let progress = ProgressReport::default();
             let ending = Ending { state: State::Done, code: None, message: "", progress };
             let unlisted = Unlisted::default();
             let listing = ListingProgress::default();

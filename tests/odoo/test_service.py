@@ -181,17 +181,24 @@ def test_the_same_batch_twice_over_the_wire(site, simulate):
     outcomes = [{"permit_id": permit, "outcome": "found", "expiry_date": "2030-01-31"} for permit in ids[:20]]
     outcomes += [
         {"permit_id": permit, "outcome": "failed", "reason": "timeout", "detail": "x"} for permit in ids[20:30]]
-    answers = [sidecar.call(RUNS, "record", batch=1, outcomes=outcomes, progress={}, **held) for _ in range(3)]
-    assert [answer["applied"] for answer in answers] == [True, False, False]
-    dump = site.db.dump()["sicantik_permit"]
+
+    def stored():
+        dump = site.db.dump()
+        return dump["sicantik_permit"], dump["sicantik_sync_run_line"], dump["messages"]
+
+    assert sidecar.call(RUNS, "record", batch=1, outcomes=outcomes, progress={}, **held)["answer"] == "go"
+    dump = stored()
     for _ in range(2):
-        assert sidecar.call(RUNS, "finish", state="done", message="", progress={}, **held)["answer"] == "ok"
+        assert sidecar.call(RUNS, "record", batch=1, outcomes=outcomes, progress={}, **held)["answer"] == "go"
+        assert stored() == dump, "nothing was written again"
+    for _ in range(2):
+        assert sidecar.call(RUNS, "finish", state="done", message="", progress={}, **held)["answer"] == "go"
     now = read(site, run)
     assert (now["found_count"], now["failed_count"], len(now["line_ids"])) == (20, 10, 10)
     assert site.odoo.call("sicantik.connector", "read", [connector])[0]["total_expiry_synced"] == 20
-    assert site.db.dump()["sicantik_permit"] == dump
+    assert stored() == dump
     late = sidecar.call(RUNS, "record", batch=2, outcomes=outcomes, progress={}, **held)
-    assert (late["answer"], late["applied"]) == ("lost", False)
+    assert late == {"answer": "lost"} and stored() == dump
 
 
 def test_the_same_page_of_the_listing_twice_over_the_wire(site, simulate):
@@ -204,9 +211,9 @@ def test_the_same_page_of_the_listing_twice_over_the_wire(site, simulate):
     rows = [{"registration_id": f"{number:08}01012025", "permit_number": f"503/{number}", "applicant_name": "Ginting",
              "permit_type_name": "SIUP", "expiry_date": "2030-01-31"} for number in range(50)]
     progress = {"pages": 1, "listed": 50}
-    for applied in (True, False):
+    for created in (50, 0):
         answer = sidecar.call(RUNS, "record_listing", batch=1, rows=rows, progress=progress, **held)
-        assert answer["applied"] is applied
+        assert (answer["answer"], answer["created"]) == ("go", created)
     for _ in range(2):
         sidecar.call(RUNS, "listing_done", complete=True, listed_ids_missing=[], listed_again=[], **held)
         sidecar.call(RUNS, "finish", state="done", message="", progress={}, **held)

@@ -17,7 +17,7 @@ class Entry:
         # For the line of a failure; with neither permit nor registration, what tells it from
         # others.
         self.name = name or self.known.get("permit_number") or self.registration or f"#{self.id}"
-        # What differs from what is stored, and all that is written.
+        # What is to be written: what differs from what is stored, and what many have in common.
         self.changes, self.values = {}, {}
         self.outcome = self.reason = self.detail = None
         # The date that was there and another one that has come.
@@ -49,13 +49,9 @@ class Books:
         by_permit = {entry.id: entry for entry in self.entries if entry.id}
         by_registration = {entry.registration: entry for entry in self.entries if entry.registration}
         by_name = {entry.name: entry for entry in self.entries if not entry.id and not entry.registration}
-        about = [
-            "|",
-            ("permit_id", "in", [*by_permit, False]),
-            ("registration_id", "in", list(by_registration)),
-        ]
+        about = [("permit_id", "in", [*by_permit, False]), ("registration_id", "in", [*by_registration])]
         found = {}
-        for line in self.line.search([("run_id", "=", self.run.id), *about]):
+        for line in self.line.search([("run_id", "=", self.run.id), "|", *about]):
             entry = by_permit.get(line.permit_id.id) or by_registration.get(line.registration_id)
             if not entry and not line.permit_id and not line.registration_id:
                 entry = by_name.get(line.permit_name)
@@ -68,15 +64,11 @@ class Books:
         return entry.known.get("expiry_run_id") == self.run.id and entry.known["expiry_check_state"]
 
     def close(self):
-        """Bring counters and lines up to date. Returns how many permits have now their first
-        answer.
-        """
+        """Update counters and lines; returns how many permits have their first answer now."""
         before = {entry: mark for entry in self.entries if entry.outcome and (mark := self._mark(entry))}
-        over = {
-            entry: lines for entry, lines in self.before.items() if entry.outcome or not self._mark(entry)
-        }
+        over = [entry for entry in self.before if entry.outcome or not self._mark(entry)]
         before |= dict.fromkeys(over, "failed")
-        self.line.union(*over.values()).unlink()
+        self.line.union(*(self.before[entry] for entry in over)).unlink()
         self.line.create(
             [
                 {
@@ -92,9 +84,8 @@ class Books:
             ]
         )
         answers, taken_back = [entry.outcome for entry in self.entries if entry.outcome], [*before.values()]
-        values = {
-            "changed_count": self.run.changed_count + sum(bool(entry.redated) for entry in self.entries)
-        }
+        redated = sum(bool(entry.redated) for entry in self.entries)
+        values = {"changed_count": self.run.changed_count + redated}
         for outcome, count in self.run._counts().items():
             values[f"{outcome}_count"] = count + answers.count(outcome) - taken_back.count(outcome)
         self.run.write(values)
@@ -106,11 +97,12 @@ class Books:
         An unchanged permit is not written, so it cannot say so itself. One that was created or
         changed knows the run; one that was refused has a line.
         """
-        refused = {
-            entry for entry, lines in self.before.items() if "rejected_by_odoo" in lines.mapped("reason")
-        }
         sent = {entry for entry in self.entries if entry.registration in again and self._is_first_seen(entry)}
-        return sent - refused
+        return {
+            entry
+            for entry in sent
+            if "rejected_by_odoo" not in self.before.get(entry, self.line).mapped("reason")
+        }
 
     def _is_first_seen(self, entry):
         return entry.id and entry.known["listing_run_id"] != self.run.id

@@ -62,10 +62,9 @@ class Recorder:
         """Whether `batch` is to be written; one that was written before is not."""
         expected = self.run.last_batch + 1
         if batch > expected:
+            numbers = {"batch": batch, "next": expected}
             raise ValidationError(
-                self.env._(
-                    "Batch %(batch)d came where batch %(next)d was expected.", batch=batch, next=expected
-                )
+                self.env._("Batch %(batch)d came where batch %(next)d was expected.", **numbers)
             )
         return batch == expected
 
@@ -82,7 +81,7 @@ class Recorder:
             if not entry.id:
                 entry.fail("rejected_by_odoo", self.env._("The permit is not among those of the connector."))
             elif any(
-                text.strip() != (entry.known[name] or "").strip() for name, text in said["asked"].items()
+                (entry.known[name] or "").strip() != text.strip() for name, text in said["asked"].items()
             ):
                 stale += 1
                 continue
@@ -90,7 +89,6 @@ class Recorder:
                 self._answer(entry, said["outcome"], said.get("expiry_date"))
                 if said["outcome"] == "failed":
                     entry.fail(said["reason"], said["detail"])
-                entry.values |= entry.changes
             entries.append(entry)
             if said["outcome"] == "found":
                 dated.append(entry)
@@ -122,8 +120,8 @@ class Recorder:
                 if outcome and not is_asked:
                     self._answer(entry, outcome, row["expiry_date"], rest)
             if entry.changes:
-                entry.values = {"listing_run_id": self.run.id, **entry.changes, **entry.values}
-            if entry.values:
+                entry.changes["listing_run_id"] = self.run.id
+            if entry.changes or entry.values:
                 entry.values["last_sync_date"] = self.now
             entries.append(entry)
         unnamed = [Entry(name=name) for name in page.nameless]
@@ -141,9 +139,8 @@ class Recorder:
 
     def check(self):
         """Mark the permits as expired whose last day has passed at the office."""
-        entries = self._write_all(
-            SQL("status = 'active' AND expiry_date < %s", self.today), {"status": "expired"}
-        )
+        ended = SQL("status = 'active' AND expiry_date < %s", self.today)
+        entries = self._write_all(ended, {"status": "expired"})
         refused = sum(entry.is_refused for entry in entries)
         self.run.expired_count += len(entries) - refused
         return {"expired": len(entries) - refused, "refused": refused}
@@ -243,7 +240,7 @@ class Recorder:
 
     def _write(self, entries):
         """Write all at once or, where Odoo refuses something, in halves, down to what it refuses."""
-        entries = [entry for entry in entries if entry.values]
+        entries = [entry for entry in entries if entry.values or entry.changes]
         if not entries:
             return
         try:
@@ -262,13 +259,19 @@ class Recorder:
 
     def _write_together(self, entries):
         """As few writes as there are different values, and one creation."""
-        groups = {}
+        # What differs from permit to permit is apart from what they share. It comes first: another
+        # number ends a permit's rest, and `values` may begin a new one.
+        changes, shared, new = {}, {}, []
         for entry in entries:
-            if entry.id:
-                groups.setdefault(tuple(entry.values.items()), []).append(entry.id)
-        for values, ids in groups.items():
-            self.permits.browse(ids).write(dict(values))
-        if new := [entry.values for entry in entries if not entry.id]:
+            if not entry.id:
+                new.append(entry.changes | entry.values)
+                continue
+            changes.setdefault(tuple(entry.changes.items()), []).append(entry.id)
+            shared.setdefault(tuple(entry.values.items()), []).append(entry.id)
+        for values, ids in [*changes.items(), *shared.items()]:
+            if values:
+                self.permits.browse(ids).write(dict(values))
+        if new:
             self.permits.create(new)
         self._note_changes({entry.id: entry.redated for entry in entries if entry.redated})
 
@@ -302,15 +305,10 @@ class Recorder:
         if not changes:
             return
         reader = self.run._reader_env()
-        run_name, say = self.run.with_env(reader).display_name, fields.Date.to_string
-        self.permits.browse(list(changes))._message_log_batch(
-            bodies={
-                permit_id: reader._(
-                    "SICANTIK changed the expiry date: %(old)s → %(new)s (%(run)s).",
-                    old=say(old),
-                    new=say(new),
-                    run=run_name,
-                )
-                for permit_id, (old, new) in changes.items()
-            }
-        )
+        run_name, say, bodies = self.run.with_env(reader).display_name, fields.Date.to_string, {}
+        for permit_id, (old, new) in changes.items():
+            dates = {"old": say(old), "new": say(new), "run": run_name}
+            bodies[permit_id] = reader._(
+                "SICANTIK changed the expiry date: %(old)s → %(new)s (%(run)s).", **dates
+            )
+        self.permits.browse(list(changes))._message_log_batch(bodies=bodies)

@@ -13,9 +13,7 @@ def differences(row, known, connector_id):
 
 
 def single_numbers(rows, known):
-    """The numbers that stand for one single row, whose registration is not `known`; with that
-    registration.
-    """
+    """The numbers that only one row has, with its registration, unless that is `known`."""
     by_number = {}
     for registration, row in rows.items():
         if number := (row.get("permit_number") or "").strip(" "):

@@ -1,6 +1,4 @@
-"""Where the sidecar answers, and how long the history is kept: for the administrators of the
-system.
-"""
+"""Settings of the sidecar, for administrators of the system."""
 
 from odoo import api, fields, models
 from odoo.exceptions import UserError, ValidationError

@@ -148,14 +148,13 @@ class SicantikConnector(models.Model):
     def _check_api_url(self):
         for connector in self.filtered("api_url"):
             if not is_usable(connector.api_url.strip()):
-                raise ValidationError(
-                    self.env._(
-                        "“%s” is not an address of a SICANTIK server. It must begin with http:// or https:// and "
-                        "name a host, as in https://perizinan.example.go.id/backoffice/api, without a user name "
-                        "or a password, and end before any “?” or “#”.",
-                        connector.api_url,
-                    )
+                text = self.env._(
+                    "“%s” is not an address of a SICANTIK server. It must begin with http:// or https:// "
+                    "and name a host, as in https://perizinan.example.go.id/backoffice/api, without a "
+                    "user name or a password, and end before any “?” or “#”.",
+                    connector.api_url,
                 )
+                raise ValidationError(text)
 
     @api.constrains("api_url", "request_rate", *LIMITS)
     def _check_limits(self):
@@ -184,9 +183,7 @@ class SicantikConnector(models.Model):
         return permits / (self.last_expiry_rate or self._api()["request_rate"] or 1.0)
 
     def _expected_listing_seconds(self, permits):
-        """How long the listing of so many permits will take: as the last one, or as the rate
-        allows.
-        """
+        """The listing's duration: the last one's, or what the rate allows."""
         self.ensure_one()
         pages = math.ceil(permits / (self.page_size or 1))
         return self.last_sync_duration or pages / (self._api()["request_rate"] or 1.0)
@@ -315,24 +312,19 @@ class SicantikConnector(models.Model):
         return {"max_permits": max_permits, "include_not_due": not due}
 
     def action_sync_permits(self):
-        """Bring the permits up to date with the listing; where a run is open already, show that
-        one.
-        """
+        """Read the listing, or show the run that is open already."""
         return self._start(kind="permits")._action_open()
 
     def action_full_sync_permits(self):
         return self.action_sync_permits()
 
     def sync_permits(self, limit=None, offset=None, full_sync=False):
-        """Queue a run of the listing. It always reads all of it: the arguments are those of the
-        base.
-        """
+        """Queue a run of the whole listing; the arguments are only there for callers."""
         return {**NOTHING, "run_id": self._start(trigger="rpc", kind="permits").id}
 
     def sync_permit_types(self):
-        """Make the types that permits name and the base does not have; SICANTIK is not asked.
-
-        Permits are linked with them by the next run of the listing, which brings the names.
+        """Make the types that permits name and the base does not have; the next run of the listing
+        links permits with them. SICANTIK is not asked.
         """
         self.env["sicantik.sync.run"]._check_may_start()
         return {**NOTHING, "synced": self.env["sicantik.permit"].sudo()._make_types()}
@@ -350,10 +342,8 @@ class SicantikConnector(models.Model):
         return {**action, "context": {"default_connector_id": self.id}}
 
     def action_test_expiry_sync(self):
-        """Try it with ten permits.
-
-        Pressed on a page, it opens the run: no Odoo worker waits. Called from code or a shell, it
-        waits for the result and answers with a notification.
+        """Try it with ten permits: a page gets the run at once, so that no Odoo worker waits;
+        code waits for the result and gets a notification.
         """
         self.ensure_one()
         self.env["sicantik.sync.run"]._check_may_start()
@@ -373,13 +363,12 @@ class SicantikConnector(models.Model):
         return self._start(**wishes)
 
     def sync_expiry_dates_workaround(self, max_permits=None):
-        """Ask for all missing expiry dates (at most `max_permits`), wait, and say what came of it.
-
-        For code and for the shell: pages start a run and show it instead.
-        """
+        """For code: ask for the missing expiry dates, at most `max_permits`, and wait for them."""
         self.ensure_one()
         self.env["sicantik.sync.run"]._check_may_start()
-        if self.env.context.get("sicantik_queue_only"):
+        # The morning's check waits for nobody, whichever module's part of it asks.
+        is_check = self._is_scheduled() and self.env.context["cron_id"] == self._cron("check").id
+        if is_check or self.env.context.get("sicantik_queue_only"):
             # Only those whose turn it is: this comes every day.
             if self.env["sicantik.sync.run"].plan(connector_id=self.id)["total"]:
                 self._start(trigger="cron", max_permits=max_permits)
@@ -387,9 +376,8 @@ class SicantikConnector(models.Model):
         return wait_for_expiry_dates(self, max_permits or None)
 
     def _get_permit_expiry_workaround(self, permit_number):
-        """The row that the base's method got from SICANTIK, from what is known in Odoo.
-
-        A permit without a date is queued to be asked about, and `None` says that there is none yet.
+        """The row that the base's method got from SICANTIK, from what is known in Odoo; `None` for
+        a permit without a date, which is queued.
         """
         self.ensure_one()
         self.env["sicantik.sync.run"]._check_may_start()
@@ -407,9 +395,7 @@ class SicantikConnector(models.Model):
 
     @api.model
     def _cron(self, kind):
-        """The base's own scheduled action where it has one, else ours: two for one hour are too
-        many.
-        """
+        """The base's own scheduled action or, where it has none, ours."""
         find, name = self.sudo().env.ref, CRONS[kind][0]
         theirs = find(f"sicantik_connector.{name}", raise_if_not_found=False)
         return theirs or find(f"sicantik_sidecar.{name}", raise_if_not_found=False)
@@ -422,9 +408,7 @@ class SicantikConnector(models.Model):
 
     @api.model
     def _is_scheduled(self):
-        """Whether the scheduler calls: everybody can send a context, but only it calls outside of a
-        request.
-        """
+        """Whether the scheduler calls: anybody can send a context, but within a request."""
         return "cron_id" in self.env.context and not request
 
     @api.model
@@ -456,15 +440,11 @@ class SicantikConnector(models.Model):
 
     @api.model
     def _nightly_kind(self):
-        """What the nightly synchronisation does: the listing, then the dates that are still
-        missing.
-        """
+        """The nightly run: the listing, then the dates that are still missing."""
         return "all"
 
     def _queue_daily_run(self, kind, scheduled):
-        """Queue this connector's run if it is due. Returns how long to wait if it is to be tried
-        again.
-        """
+        """Queue the run if it is due; returns after how long to try again, if at all."""
         _name, hour, marker = CRONS[kind]
         now = self._local_now()
         if scheduled:
@@ -486,9 +466,7 @@ class SicantikConnector(models.Model):
         return None
 
     def _plan_crons(self, kind=None, more=()):
-        """Have the crons called at the next hours of these connectors, and at the times `more`
-        (UTC).
-        """
+        """Trigger the crons at the connectors' next hours and at the times `more` (UTC)."""
         trigger = self.env["ir.cron.trigger"].sudo()
         for one in [kind] if kind else CRONS:
             cron = self._cron(one)

@@ -2,6 +2,8 @@
 
 import logging
 
+import psycopg2
+
 from odoo import api, fields, models
 
 from ..ledger.words import CHECK_STATES, IDENTITY, REST
@@ -74,9 +76,7 @@ class SicantikPermit(models.Model):
 
     @api.model
     def _settle(self):
-        """On installation: whose the permits of the base are; a registration is unique per
-        connector.
-        """
+        """On installation: assign the base's permits, and keep registrations unique."""
         self._give_connector()
         self.env.cr.execute(
             """
@@ -138,7 +138,7 @@ class SicantikPermit(models.Model):
         others = self.browse()
         rest = {name: value for name, value in REST.items() if name not in vals}
         if said and rest:
-            others = self.filtered(lambda permit: any(permit[name] != value for name, value in said.items()))
+            others = self.filtered(lambda permit: any(permit[name] != said[name] for name in said))
         result = super().write(vals)
         if others:
             # What SICANTIK said was about another number: it is asked again at once.
@@ -152,14 +152,11 @@ class SicantikPermit(models.Model):
         Two permits without a registration must not count as one. A number stays as it is: SICANTIK
         compares it to the letter.
         """
-        if not any(name in vals for name in IDENTITY):
-            return vals
-        vals = dict(vals)
         for name in IDENTITY:
-            value = vals.get(name)
-            if isinstance(value, str):
-                stripped = value.strip()
-                vals[name] = (value if stripped and name == "permit_number" else stripped) or False
+            if isinstance(vals.get(name), str):
+                stripped = vals[name].strip()
+                kept = vals[name] if stripped and name == "permit_number" else stripped
+                vals = {**vals, name: kept or False}
         return vals
 
     @api.model
@@ -203,7 +200,11 @@ class SicantikPermit(models.Model):
                 self.env.flush_all()
             except Exception:
                 _logger.exception("The base's own check of expiring permits failed.")
-                savepoint.rollback()
+                try:
+                    savepoint.rollback()
+                except psycopg2.Error:
+                    # The base has committed on its way, and with it what is queued.
+                    self.env.cr.rollback()
         return True
 
     def action_view_expiry_run(self):

@@ -395,9 +395,7 @@ class SicantikSyncRun(models.Model):
 
     @api.model
     def abandon(self, run_id, worker):
-        """Take back a run of the command line in which nothing was recorded, as if never started:
-        it learns only after starting that SICANTIK is not there.
-        """
+        """Take back a command's run without answers: only now it learnt that SICANTIK is away."""
         self._check_is_sidecar()
         run = self._lock(run_id)
         if not run:

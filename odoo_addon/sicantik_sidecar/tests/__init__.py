@@ -1,5 +1,6 @@
 from . import test_algorithms
 from . import test_bases
+from . import test_bases_own
 from . import test_buttons
 from . import test_claim
 from . import test_concurrency

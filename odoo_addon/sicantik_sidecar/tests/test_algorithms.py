@@ -193,7 +193,7 @@ class TestRecorder(SicantikCase):
         with patch.object(Permit, "write", refuse):
             self.record(run, 1, [found(permit) for permit in permits])
         self.assertEqual((run.found_count, run.failed_count), (63, 1))
-        self.assertLess(len(calls), 20, "it is looked for in halves")
+        self.assertLess(len(calls), 30, "it is looked for in halves")
 
     def test_batches_come_one_after_the_other(self):
         run = self.started()

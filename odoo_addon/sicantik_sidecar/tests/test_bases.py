@@ -4,20 +4,17 @@ They run on ours, on the seed's, on the predecessor's with two modules that stan
 not ask anything of a base that one of these lacks.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import date
 from unittest.mock import patch
 
 from odoo import fields
-from odoo.exceptions import UserError
-from odoo.tests import Form, tagged
+from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from ..base_module import base_classes, base_has
-from ..hooks import uninstall_hook
+from ..base_module import base_classes
 from .common import ADDRESS, OTHER_ADDRESS, SicantikCase, failed, found, no_date
 
 RECORDER = "odoo.addons.sicantik_sidecar.ledger.recorder"
-WIZARD = "sicantik.expiry.sync.wizard"
 
 
 class BasesCase(SicantikCase):
@@ -301,157 +298,3 @@ class TestBases(BasesCase):
         self.started("one")
         answer = self.start(worker="two", connector=twin)
         self.assertEqual((answer["state"], answer["run"]), ("queued", False))
-
-    # The base's own methods
-
-    def no_requests(self):
-        return patch("requests.sessions.Session.request", side_effect=AssertionError("SICANTIK was asked"))
-
-    def queued(self):
-        runs = self.env["sicantik.sync.run"].search(
-            [("connector_id", "=", self.connector.id), ("state", "=", "queued")]
-        )
-        kinds = runs.mapped("kind")
-        runs.state = "done"
-        return kinds
-
-    def test_the_base_asks_sicantik_nothing_any_more(self):
-        permit = self.make_permits(1)
-        connector = self.connector.with_user(self.users["officer"])
-        quiet = connector.with_context(sicantik_queue_only=True)
-        with self.no_requests():
-            self.assertTrue(connector.sync_permits(limit=50, offset=0, full_sync=True)["success"])
-            self.assertEqual(self.queued(), ["permits"])
-            for press in (connector.action_sync_permits, connector.action_full_sync_permits):
-                self.assertEqual(press()["res_model"], "sicantik.sync.run")
-                self.assertEqual(self.queued(), ["permits"])
-            self.assertTrue(connector.sync_permit_types()["success"])
-            result = quiet.sync_expiry_dates_workaround(max_permits=100)
-            self.assertEqual(set(result), {"success", "total", "synced", "failed", "duration"})
-            self.assertEqual(self.queued(), ["expiry"])
-            self.assertEqual(quiet.action_test_expiry_sync()["tag"], "display_notification")
-            self.assertEqual(self.queued(), ["expiry"])
-            self.assertEqual(connector.action_sync_all_expiry()["res_model"], WIZARD)
-            self.assertIsNone(connector._get_permit_expiry_workaround(permit.permit_number))
-            self.assertEqual(self.queued(), ["expiry"])
-            permit.expiry_date = "2030-01-01"
-            row = connector._get_permit_expiry_workaround(permit.permit_number)
-            self.assertEqual(row["d_berlaku_izin"], "2030-01-01")
-            self.assertIsNone(connector._get_permit_expiry_workaround("503/none"))
-            self.assertEqual(self.queued(), [])
-            self.env["sicantik.connector"].with_user(self.users["officer"]).cron_sync_expiry_dates()
-            self.assertEqual(self.queued(), ["all"])
-
-    def test_the_office_is_told_as_before(self):
-        """The base's own notices go on, and its trouble undoes no queueing."""
-        permits = self.env["sicantik.permit"]
-        base = next(
-            (cls for cls in base_classes("sicantik.permit") if "cron_check_expiring_permits" in vars(cls)),
-            None,
-        )
-        if not base:
-            permits.cron_check_expiring_permits()
-            self.assertEqual(self.queued(), ["check"])
-            return
-        told, trouble = [], None
-        original = vars(base)["cron_check_expiring_permits"]
-
-        def notices(records):
-            told.append(
-                records.env["sicantik.connector"].browse(self.connector.id).sync_expiry_dates_workaround(100)
-            )
-            if trouble:
-                records.browse(permit.id).permit_number = "503/half-done"
-                raise trouble
-            return original(records)
-
-        permit = self.make_permits(1, expiry_date=fields.Date.today() + timedelta(days=7))
-        self.make_permits(1)
-        number = permit.permit_number
-        notices._api_model = True
-        with self.no_requests(), patch.object(base, "cron_check_expiring_permits", notices):
-            permits.cron_check_expiring_permits()
-            self.assertEqual((len(told), sorted(self.queued())), (1, ["check", "expiry"]))
-            trouble = UserError("The gateway is away.")  # pylint: disable=translation-required
-            with mute_logger("odoo.addons.sicantik_sidecar.models.sicantik_permit"):
-                permits.cron_check_expiring_permits()
-            self.assertEqual((len(told), permit.permit_number), (2, number))
-            self.assertIn("check", self.queued())
-            # Woken for a connector's hour: the base's own has yet to come.
-            cron = self.env["sicantik.connector"]._cron("check")
-            trouble = None
-            for nextcall, calls in ((timedelta(hours=1), 2), (timedelta(hours=-1), 3)):
-                cron.nextcall = fields.Datetime.now() + nextcall
-                permits.with_context(cron_id=cron.id).cron_check_expiring_permits()
-                self.assertEqual(len(told), calls)
-
-    # What is planned
-
-    def test_the_scheduled_actions_of_the_base_are_used(self):
-        connectors = self.env["sicantik.connector"]
-        for kind, name in (("expiry", "cron_sync_expiry_dates"), ("check", "cron_check_expiring_permits")):
-            theirs = self.env.ref(f"sicantik_connector.{name}", raise_if_not_found=False)
-            ours = self.env.ref(f"sicantik_sidecar.{name}", raise_if_not_found=False)
-            self.assertTrue(bool(theirs) != bool(ours), "two for one hour are one too many")
-            self.assertEqual(connectors._cron(kind), theirs or ours)
-            self.assertTrue(
-                self.env["ir.cron.trigger"].search_count([("cron_id", "=", connectors._cron(kind).id)])
-            )
-            if theirs:
-                before = theirs.nextcall, theirs.write_date, theirs.active
-                connectors.search([])._plan_crons()
-                self.env.flush_all()
-                theirs.invalidate_recordset()
-                self.assertEqual((theirs.nextcall, theirs.write_date, theirs.active), before)
-
-    def test_a_night(self):
-        connectors = self.env["sicantik.connector"]
-        connectors.search([("id", "!=", self.connector.id)]).active = False
-        cron = connectors._cron("expiry")
-        night = datetime(2026, 3, 9, 19, 0, 5)  # 02:00:05 on the 10th in Jakarta
-        with patch.object(type(connectors), "_utc_now", lambda _self: night):
-            for _ in range(2):
-                connectors.with_context(cron_id=cron.id).cron_sync_expiry_dates()
-        self.assertEqual(self.queued(), ["all"])
-
-    # Pages
-
-    def test_the_wizard(self):
-        self.make_permits(3)
-        connector = self.connector.with_user(self.users["officer"])
-        action = connector.action_sync_all_expiry()
-        view = self.env.ref("sicantik_sidecar.view_sicantik_expiry_sync_wizard_form")
-        self.assertEqual(action["views"], [(view.id, "form")])
-        wizards = self.env[WIZARD].with_user(self.users["officer"]).with_context(**action["context"])
-        with Form(wizards, view) as form:
-            self.assertEqual((form.permits_without_expiry, form.permits_to_ask), (3, 3))
-        opened = form.save().action_sync()
-        run = self.env["sicantik.sync.run"].browse(opened["res_id"])
-        self.assertEqual((run.state, run.total, run.trigger), ("queued", 3, "button"))
-        self.assertEqual("sicantik_connector" in self.env[WIZARD]._original_module, base_has(WIZARD))
-
-    def test_pages_load_for_the_lowest_user(self):
-        for model in ("sicantik.connector", "sicantik.permit", "sicantik.sync.run", "sicantik.sync.run.line"):
-            for kind in ("list", "form", "search"):
-                self.assertTrue(self.page_view(model, kind, "user"))
-        self.make_permits(1)
-        for records in (self.connector, self.env["sicantik.permit"].search([], limit=1)):
-            names = [name for name in records._fields if records._fields[name].type != "binary"]
-            self.assertTrue(records.with_user(self.users["manager"]).read(names))
-
-    # Going
-
-    def test_nothing_is_left_behind(self):
-        parameters = self.env["ir.config_parameter"]
-        for name in ("url", "token", "run_retention_days"):
-            parameters.set_param(f"sicantik_sidecar.{name}", "1")
-        crons = [self.env["sicantik.connector"]._cron(kind).id for kind in ("expiry", "check")]
-        kind = self.env.ref("sicantik_sidecar.mail_activity_type_sync_failed")
-        self.connector.activity_schedule(activity_type_id=kind.id, user_id=self.env.uid)
-        permit = self.make_permits(1, expiry_date="2030-01-01")
-        before = permit.read(["permit_number", "expiry_date", "status"])
-        uninstall_hook(self.env)
-        self.assertFalse(parameters.search([("key", "=like", "sicantik_sidecar.%")]))
-        self.assertFalse(self.env["ir.cron.trigger"].search([("cron_id", "in", crons)]))
-        self.assertFalse(self.env["mail.activity"].search([("activity_type_id", "=", kind.id)]))
-        self.assertEqual(permit.read(["permit_number", "expiry_date", "status"]), before)

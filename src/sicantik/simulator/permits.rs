@@ -7,8 +7,8 @@ use super::chance::Draw;
 use super::dates::written_date;
 use super::words;
 
-/// What is drawn for a permit. Topics are independent, so that another draw in one leaves the others
-/// unchanged.
+/// What is drawn for a permit. Topics are independent, so that another draw in one leaves the
+/// others unchanged.
 mod topic {
     pub(super) const NUMBER: u64 = 1;
     pub(super) const SHARE: u64 = 2;

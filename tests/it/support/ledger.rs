@@ -160,46 +160,19 @@ impl Ledger {
 }
 
 impl Tables {
+    /// Answers a call to the ledger.
     fn ledger(&mut self, method: &str, kwargs: &Value) -> Option<Value> {
-        let worker = kwargs["worker"].as_str().map(str::to_owned);
         let total = self.permits.len();
-        if method == "claim" {
-            let held = kwargs["held"].as_array().expect("a list");
-            let claimable = |run: &&mut Run| {
-                (run.state == "queued" || run.state == "running" && run.lapsed)
-                    && !held.contains(&json!(run.id))
-            };
-            let Some(run) = self.runs.iter_mut().find(claimable) else {
-                return Some(json!(false));
-            };
-            run.state = "running".to_owned();
-            run.worker = worker;
-            run.attempts += 1;
-            run.lapsed = false;
-            return Some(claim(run, total));
-        }
-        if method == "search_read" {
-            return Some(self.runs.iter().rev().map(summary).collect());
-        }
-        if method == "plan" {
-            return Some(json!({
-                "domains": [], "total": total, "estimated_seconds": 50.0, "may_work": true,
-            }));
-        }
-        if method == "start" && worker.is_some() {
-            let run = self.runs.iter_mut().find(|run| run.state == "queued")?;
-            run.state = "running".to_owned();
-            run.worker = worker;
-            return Some(json!({
-                "run_id": run.id, "created": true, "state": "running", "trigger": "cli",
-                "worker": run.worker, "requested_by": "Rina", "run": claim(run, total),
-            }));
-        }
-        if method == "start" {
-            return Some(json!({
-                "run_id": 1, "created": false, "state": "queued", "trigger": "button",
-                "worker": false, "requested_by": "Rina", "run": false,
-            }));
+        match method {
+            "claim" => return Some(self.claim(kwargs)),
+            "start" => return self.start(kwargs),
+            "search_read" => return Some(self.runs.iter().rev().map(summary).collect()),
+            "plan" => {
+                return Some(json!({
+                    "domains": [], "total": total, "estimated_seconds": 50.0, "may_work": true,
+                }));
+            }
+            _ => {}
         }
         let run = self.runs.iter_mut().find(|run| kwargs["run_id"] == run.id)?;
         if method == "cancel" {
@@ -209,21 +182,65 @@ impl Tables {
         if self.takeover == Some(method) {
             run.worker = Some("another:1:00000000".to_owned());
         }
-        if run.worker != worker || run.state != "running" {
+        if run.worker.as_deref() != kwargs["worker"].as_str() || run.state != "running" {
             return Some(json!({ "answer": "lost" }));
         }
-        let answer = if run.cancel_requested { "stop" } else { "go" };
+        run.held(method, kwargs, total)
+    }
+
+    fn claim(&mut self, kwargs: &Value) -> Value {
+        let total = self.permits.len();
+        let held = kwargs["held"].as_array().expect("a list");
+        let claimable = |run: &&mut Run| {
+            (run.state == "queued" || run.state == "running" && run.lapsed)
+                && !held.contains(&json!(run.id))
+        };
+        let Some(run) = self.runs.iter_mut().find(claimable) else { return json!(false) };
+        run.take(kwargs);
+        run.attempts += 1;
+        run.lapsed = false;
+        claim(run, total)
+    }
+
+    fn start(&mut self, kwargs: &Value) -> Option<Value> {
+        let total = self.permits.len();
+        if kwargs["worker"].is_null() {
+            return Some(json!({
+                "run_id": 1, "created": false, "state": "queued", "trigger": "button",
+                "worker": false, "requested_by": "Rina", "run": false,
+            }));
+        }
+        let run = self.runs.iter_mut().find(|run| run.state == "queued")?;
+        run.take(kwargs);
+        Some(json!({
+            "run_id": run.id, "created": true, "state": "running", "trigger": "cli",
+            "worker": run.worker, "requested_by": "Rina", "run": claim(run, total),
+        }))
+    }
+}
+
+impl Run {
+    /// The caller holds it now.
+    fn take(&mut self, kwargs: &Value) {
+        self.state = "running".to_owned();
+        self.worker = kwargs["worker"].as_str().map(str::to_owned);
+    }
+
+    /// Answers a call of the worker that holds it.
+    fn held(&mut self, method: &str, kwargs: &Value, total: usize) -> Option<Value> {
+        let answer = if self.cancel_requested { "stop" } else { "go" };
         Some(match method {
             "record" => {
                 let batch = kwargs["batch"].as_u64().expect("a number");
-                if batch > run.last_batch {
-                    run.last_batch = batch;
-                    run.outcomes.extend(kwargs["outcomes"].as_array().expect("a list").clone());
+                if batch > self.last_batch {
+                    self.last_batch = batch;
+                    self.outcomes.extend(kwargs["outcomes"].as_array().expect("a list").clone());
                 }
                 json!({ "answer": answer, "rejected": 0 })
             }
             "record_listing" => {
-                run.last_batch = run.last_batch.max(kwargs["batch"].as_u64().expect("a number"));
+                let batch = kwargs["batch"].as_u64().expect("a number");
+                self.last_batch = self.last_batch.max(batch);
                 json!({ "answer": answer, "created": kwargs["rows"].as_array()?.len() })
             }
             "listing_done" => json!({ "answer": answer }),
@@ -231,17 +248,17 @@ impl Tables {
                 "answer": answer, "domains": [[["status", "=", "active"]]], "total": total,
                 "limit": 0,
             }),
-            "check" => json!({ "answer": "go", "expired": 2, "refused": run.refused }),
+            "check" => json!({ "answer": "go", "expired": 2, "refused": self.refused }),
             "finish" => {
-                run.state = kwargs["state"].as_str().expect("a state").to_owned();
-                run.code = kwargs["code"].as_str().unwrap_or_default().to_owned();
-                run.message = kwargs["message"].as_str().expect("a message").to_owned();
-                json!({ "answer": "go", "counts": counts(run) })
+                self.state = kwargs["state"].as_str().expect("a state").to_owned();
+                self.code = kwargs["code"].as_str().unwrap_or_default().to_owned();
+                self.message = kwargs["message"].as_str().expect("a message").to_owned();
+                json!({ "answer": "go", "counts": counts(self) })
             }
             "release" => {
                 // Not queued again: the test looks at what was given back.
-                run.state = "released".to_owned();
-                run.released += 1;
+                self.state = "released".to_owned();
+                self.released += 1;
                 json!({ "answer": "go" })
             }
             _ => return None,
