@@ -64,7 +64,16 @@ fn is_about_ca(error: &Error) -> bool {
 
 /// What a refusal means, where the certificates say more than the verifier does.
 fn explained(error: Error, certificate: &CertificateDer<'_>, has_chain: bool) -> Error {
-    let is_untrusted = matches!(error, Error::InvalidCertificate(CertificateError::UnknownIssuer));
+    // An authority of this machine may have the issuer's name, and another key.
+    let is_untrusted = matches!(
+        error,
+        Error::InvalidCertificate(
+            CertificateError::UnknownIssuer
+                | CertificateError::BadSignature
+                | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+                | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }
+        )
+    );
     if !is_untrusted && !is_about_ca(&error) {
         return error;
     }
