@@ -53,10 +53,12 @@ pub(super) fn client(
     stop: &CancellationToken,
 ) -> Result<sicantik::Client, Failure> {
     let gate = Arc::new(Gate::new(settings.limits));
-    let Sicantik { api_url, timeout, authorities, .. } = settings;
-    sicantik::Client::trusting(api_url, gate, *timeout, stop.clone(), authorities).map_err(
-        |error| Failure::temporary(format!("TLS cannot be set up on this machine: {error}.")),
-    )
+    let Sicantik { api_url, timeout, authorities, time_zone, .. } = settings;
+    sicantik::Client::trusting(api_url, gate, *timeout, stop.clone(), authorities)
+        .map(|client| client.with_time_zone(*time_zone))
+        .map_err(|error| {
+            Failure::temporary(format!("TLS cannot be set up on this machine: {error}."))
+        })
 }
 
 /// The server's name and port, without the path.

@@ -65,6 +65,8 @@ pub(super) struct ListingSummary {
     pub(super) junk: u64,
     /// Rows that could not be read.
     pub(super) skipped: u64,
+    /// Permits whose applicant SICANTIK does not tell.
+    pub(super) nameless: u64,
     /// Rows that Odoo refused.
     pub(super) rejected: u64,
     /// Permits in Odoo that have left it since it was last read completely; null where nothing was
@@ -89,6 +91,7 @@ impl ListingSummary {
             dated: stored.dated,
             junk: listing.junk,
             skipped: listing.skipped,
+            nameless: listing.nameless,
             rejected: stored.rejected,
             unlisted: imported.unlisted,
             pages: listing.pages,
@@ -135,6 +138,13 @@ impl ListingSummary {
                 out,
                 "  {:>7}  rows could not be read: SICANTIK does not answer for them",
                 self.skipped
+            )?;
+        }
+        if self.nameless > 0 {
+            writeln!(
+                out,
+                "  {:>7}  of these without an applicant's name: SICANTIK cannot print it",
+                self.nameless
             )?;
         }
         if !self.complete {

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use url::Url;
 
 use super::address::http_url;
@@ -18,6 +19,9 @@ use crate::outbound::{Limits, is_loopback};
 /// The highest request rate for a SICANTIK on another machine, per second: what was promised to the
 /// office whose server it is.
 pub const HIGHEST_RATE: f64 = 10.0;
+
+/// The zone of an office whose connector names none.
+const TIME_ZONE: Tz = Tz::Asia__Jakarta;
 
 /// Requests per second that can be kept.
 const RATES: RangeInclusive<f64> = 0.01..=100_000.0;
@@ -96,6 +100,8 @@ pub struct Sicantik {
     pub timeout: Duration,
     /// Who may vouch for its certificate besides the authorities of this machine.
     pub authorities: Authorities,
+    /// Where the office is: there an instant is a day.
+    pub time_zone: Tz,
 }
 
 impl Section {
@@ -157,6 +163,7 @@ impl Section {
             },
             timeout: Duration::from_secs_f64(timeout),
             authorities: CaFile::authorities(self.ca_file.as_ref()),
+            time_zone: time_zone(connector),
         })
     }
 
@@ -172,6 +179,16 @@ impl Section {
             Entry::new(&CA_FILE, self.ca_file.as_ref(), CaFile::shown),
         ]
     }
+}
+
+/// The time zone of a connector's office. Another module may hold a name that nobody knows; few
+/// servers print instants, so that is no reason to ask nothing.
+fn time_zone(connector: &Connector) -> Tz {
+    let Some(name) = &connector.tz else { return TIME_ZONE };
+    name.trim().parse().unwrap_or_else(|_| {
+        tracing::warn!(connector.id, tz = name, "This time zone is unknown; {TIME_ZONE} is used");
+        TIME_ZONE
+    })
 }
 
 /// A setting that a connector has, too.

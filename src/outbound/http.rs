@@ -100,17 +100,35 @@ pub fn client(options: Options) -> Result<reqwest::Client, Failure> {
 ///
 /// [`Failure`].
 pub async fn exchange(request: reqwest::RequestBuilder, limit: usize) -> Result<Response, Failure> {
+    let (response, cut_by) = exchange_partly(request, limit).await?;
+    cut_by.map_or(Ok(response), Err)
+}
+
+/// As [`exchange`], but keeps what has come of a body that does not come to its end, and says why
+/// it did not: a server may promise more than it has.
+///
+/// # Errors
+///
+/// [`Failure`], if there is no answer at all or it is too large.
+pub async fn exchange_partly(
+    request: reqwest::RequestBuilder,
+    limit: usize,
+) -> Result<(Response, Option<Failure>), Failure> {
     let mut response = request.send().await.map_err(failure)?;
     let status = response.status();
     let headers = std::mem::take(response.headers_mut());
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(failure)? {
-        if body.len() + chunk.len() > limit {
-            return Err(Failure::TooLarge { limit });
+    let cut_by = loop {
+        match response.chunk().await {
+            Ok(None) => break None,
+            Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
+                return Err(Failure::TooLarge { limit });
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Err(error) => break Some(failure(error)),
         }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Response { status, headers, body })
+    };
+    Ok((Response { status, headers, body }, cut_by))
 }
 
 fn failure(error: reqwest::Error) -> Failure {

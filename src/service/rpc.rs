@@ -169,7 +169,7 @@ impl SidecarServer for Rpc {
         )
         .map_err(of_sicantik)?;
         // Somebody waits, for five seconds at most: both at once, ahead of a run's requests.
-        let client = client.with_priority();
+        let client = client.with_priority().with_time_zone(settings.time_zone);
         let (pong, rows) =
             tokio::try_join!(client.ping(), client.listing(1, 0)).map_err(of_sicantik)?;
         Ok(TestInfo {

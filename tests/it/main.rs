@@ -25,6 +25,8 @@
 //! - `sync_listing_odd`: the listing of a server that answers oddly: caps, stray answers, pages
 //!   that never come.
 //! - `sync_listing_odoo`: what goes to Odoo of it, when, and how it stops.
+//! - `sicantik_odd`: answers in odd shapes, which are read as far as they can be.
+//! - `sync_quirks`: every quirk of every deployment at once, in the dates and in the listing.
 //! - `sync_truth`: the pipeline against the simulator's truth, with every quirk and every trouble.
 //! - `support`: an Odoo (with or without a ledger) and a web server that answer what a test says,
 //!   the simulator, the service, the program, and deadlines.
@@ -45,10 +47,12 @@ mod service_door;
 mod service_wire;
 mod service_work;
 mod sicantik_client;
+mod sicantik_odd;
 mod support;
 mod sync_claimed_run;
 mod sync_expiry;
 mod sync_listing;
 mod sync_listing_odd;
 mod sync_listing_odoo;
+mod sync_quirks;
 mod sync_truth;

@@ -119,7 +119,8 @@ impl Run {
             stop,
             &settings.authorities,
         )
-        .map_err(|error| format!("TLS cannot be set up: {error}."))?;
+        .map_err(|error| format!("TLS cannot be set up: {error}."))?
+        .with_time_zone(settings.time_zone);
         // Another service may have released the host this very moment. A command takes longer than
         // the interval to start.
         client.gate().skip_interval();
