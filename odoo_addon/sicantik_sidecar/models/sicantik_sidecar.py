@@ -8,6 +8,7 @@ import psycopg2
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ..ledger import setup
 from ..sidecar_client import SidecarError, call, waker
 
 _logger = logging.getLogger(__name__)
@@ -79,6 +80,17 @@ class SicantikSidecar(models.Model):
             [SILENT_AFTER_SECONDS],
         )
         return not self.env.cr.rowcount
+
+    # For who looks for what is wrong
+
+    @api.model
+    def describe_setup(self, token_digest=None):
+        """Say how this database is set up for a sidecar: see `setup.state`.
+
+        `token_digest` is the SHA-256, in hexadecimal, of the token that the stored one should be.
+        """
+        self.env["sicantik.sync.run"]._check_may_start()
+        return setup.state(self.env, token_digest)
 
     # Calls
 

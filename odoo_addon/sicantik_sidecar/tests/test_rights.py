@@ -214,6 +214,7 @@ class TestRights(SicantikCase):
                 "sync_permits": (here, {}),
             },
             "sicantik.lease.mixin": {"cancel": ([], {"run_id": run.id}), "release": ([], held)},
+            "sicantik.sidecar": {"describe_setup": ([], {})},
             "sicantik.permit": {"cron_check_expiring_permits": ([], {})},
             "sicantik.sync.run": {
                 "abandon": ([], held),
