@@ -28,10 +28,9 @@ def rest_of(known, changes):
 
 
 def date_outcome(expiry, known, rest, beginning, old_before=None):
-    """What the row's date counts as, by the rules for asking; `None` where it says nothing new.
-
-    A date that is there is new again once it is older than `old_before`. A row without one says
-    nothing while the permit rests when the run begins, as it has said it already.
+    """What the row's date counts as, by the rules for asking; `None` where it says nothing new. A date that
+    is there is new again once it is older than `old_before`. A row without one says nothing while the permit
+    rests when the run begins, as it has said it already.
     """
     state = known.get("expiry_check_state")
     if expiry:
