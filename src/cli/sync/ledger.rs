@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::job::Job;
 use super::worked::{LAST_CALL, Worked, unnoted};
-use crate::cli::context::{Context, host};
+use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::host_lock::HostLock;
 use crate::cli::progress::ProgressReporter;
@@ -149,7 +149,7 @@ async fn held_by_another(context: &Context, started: &Started) -> Failure {
         return Failure::conflict(format!(
             "SICANTIK at {} is being worked on for another connector: `runs list` shows by which run. \
              Wait for its end.",
-            host(&context.settings),
+            outbound::server(&context.settings.api_url),
         ));
     }
     let who = started.worker.as_ref().map_or_else(
