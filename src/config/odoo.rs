@@ -7,7 +7,7 @@ use url::Url;
 
 use super::address::http_url;
 use super::error::Error;
-use super::setting::{Entry, Fallback, HIDDEN, Kind, Setting, Sourced};
+use super::setting::{Entry, Fallback, HIDDEN, Setting, SettingKind, Sourced};
 use super::sources::Sources;
 use crate::odoo::{self, Protocol};
 use crate::outbound::shown_url;
@@ -16,7 +16,7 @@ static URL: Setting = Setting {
     key: Some("odoo.url"),
     flag: Some("odoo-url"),
     variable: "ODOO_URL",
-    kind: Kind::Text("URL"),
+    kind: SettingKind::Text("URL"),
     default: Fallback::None,
     meaning: "Odoo's address, such as http://127.0.0.1:8069",
     expected: "one that begins with http:// or https://",
@@ -26,7 +26,7 @@ static DB: Setting = Setting {
     key: Some("odoo.db"),
     flag: Some("odoo-db"),
     variable: "ODOO_DB",
-    kind: Kind::Text("NAME"),
+    kind: SettingKind::Text("NAME"),
     default: Fallback::None,
     meaning: "Name of Odoo's database",
     expected: "a name",
@@ -36,7 +36,7 @@ static LOGIN: Setting = Setting {
     key: Some("odoo.login"),
     flag: Some("odoo-login"),
     variable: "ODOO_LOGIN",
-    kind: Kind::Text("LOGIN"),
+    kind: SettingKind::Text("LOGIN"),
     default: Fallback::None,
     meaning: "Login of the technical user",
     expected: "a login",
@@ -46,7 +46,7 @@ static API_KEY: Setting = Setting {
     key: Some("odoo.api_key"),
     flag: None,
     variable: "ODOO_API_KEY",
-    kind: Kind::Secret,
+    kind: SettingKind::Secret,
     default: Fallback::None,
     meaning: "API key of the technical user",
     expected: "a key",
@@ -56,7 +56,7 @@ static PROTOCOL: Setting = Setting {
     key: Some("odoo.protocol"),
     flag: Some("odoo-protocol"),
     variable: "ODOO_PROTOCOL",
-    kind: Kind::Choice("PROTOCOL", protocols),
+    kind: SettingKind::Choice("PROTOCOL", protocols),
     default: Fallback::Value("auto"),
     meaning: "Which of Odoo's external APIs to use",
     expected: "auto, jsonrpc or json2",
@@ -71,7 +71,7 @@ fn protocols() -> Vec<PossibleValue> {
 
 /// How to reach Odoo.
 #[derive(Clone)]
-pub(super) struct Odoo {
+pub(super) struct Section {
     pub(super) url: Option<Sourced<Url>>,
     pub(super) db: Option<Sourced<String>>,
     pub(super) login: Option<Sourced<String>>,
@@ -79,7 +79,7 @@ pub(super) struct Odoo {
     pub(super) protocol: Sourced<Protocol>,
 }
 
-impl Odoo {
+impl Section {
     pub(super) fn load(sources: &Sources<'_>) -> Result<Self, Error> {
         let text = |text: &str| Ok(text.to_owned());
         let api_key = match sources.secret(&API_KEY) {

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::address::http_url;
 use super::error::Error;
-use super::setting::{Entry, Fallback, Kind, Setting, Sourced};
+use super::setting::{Entry, Fallback, Setting, SettingKind, Sourced};
 use super::sources::{Sources, unusable};
 use crate::odoo::Connector;
 use crate::outbound::{Limits, is_loopback};
@@ -34,7 +34,7 @@ static REQUEST_RATE: Setting = Setting {
     key: Some("sicantik.request_rate"),
     flag: Some("request-rate"),
     variable: "SICANTIK_REQUEST_RATE",
-    kind: Kind::Number { placeholder: "RATE", unit: "/s" },
+    kind: SettingKind::Number { placeholder: "RATE", unit: "/s" },
     default: Fallback::Connector("10"),
     meaning: "Requests to SICANTIK per second; overrides the connector's own setting. More than \
               10, or 0 for no limit, only for a simulator on this machine",
@@ -45,7 +45,7 @@ static TIMEOUT: Setting = Setting {
     key: Some("sicantik.timeout"),
     flag: Some("timeout"),
     variable: "SICANTIK_TIMEOUT",
-    kind: Kind::Number { placeholder: "SECONDS", unit: "s" },
+    kind: SettingKind::Number { placeholder: "SECONDS", unit: "s" },
     default: Fallback::Connector("10"),
     meaning: "Seconds to wait for a response from SICANTIK; overrides the connector's own setting",
     expected: "0.05 to 600 seconds",
@@ -55,7 +55,7 @@ static MAX_IN_FLIGHT: Setting = Setting {
     key: Some("sicantik.max_in_flight"),
     flag: Some("max-in-flight"),
     variable: "SICANTIK_MAX_IN_FLIGHT",
-    kind: Kind::Number { placeholder: "N", unit: "" },
+    kind: SettingKind::Number { placeholder: "N", unit: "" },
     default: Fallback::Connector("32"),
     meaning: "Requests to SICANTIK in flight at once; overrides the connector's own setting",
     expected: "at least 1",

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::fault::{Fault, no_such_model, sentence};
-use super::transport::{Answer, Transport};
+use super::transport::{TextResponse, Transport};
 use super::{Error, Settings};
 
 const DATABASE: HeaderName = HeaderName::from_static("x-odoo-database");
@@ -68,7 +68,7 @@ fn headers(settings: &Settings) -> Result<HeaderMap, Error> {
     Ok(HeaderMap::from_iter([(AUTHORIZATION, bearer), (DATABASE, database)]))
 }
 
-fn refusal(answer: &Answer, call: Call<'_>, is_proved: bool) -> Error {
+fn refusal(answer: &TextResponse, call: Call<'_>, is_proved: bool) -> Error {
     let Call { settings, model, method } = call;
     let fault = if answer.is_json() { serde_json::from_str(&answer.body).ok() } else { None };
     let Some(fault) = fault else {

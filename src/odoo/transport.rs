@@ -4,7 +4,7 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Serialize;
 
 use super::{Error, Settings};
-use crate::outbound::http::{Failure, Options, Response, client, exchange};
+use crate::outbound::http::{HttpError, Options, Response, client, exchange};
 
 /// Bytes of one request or answer: half of what Odoo takes by default.
 const MAX_BODY: usize = 64 * 1024 * 1024;
@@ -17,7 +17,7 @@ pub(super) struct Transport {
 }
 
 /// A complete answer.
-pub(super) struct Answer {
+pub(super) struct TextResponse {
     pub(super) status: u16,
     /// Without parameters; empty where there is none.
     content_type: String,
@@ -49,7 +49,7 @@ impl Transport {
         settings: &Settings,
         path: &str,
         body: &impl Serialize,
-    ) -> Result<Answer, Error> {
+    ) -> Result<TextResponse, Error> {
         let body = serde_json::to_vec(body).expect("what is sent is JSON");
         if body.len() > MAX_BODY {
             return Err(Error::TooLarge);
@@ -66,11 +66,11 @@ impl Transport {
             .trim()
             .to_owned();
         let body = String::from_utf8_lossy(&body).into_owned();
-        Ok(Answer { status: status.as_u16(), content_type, body })
+        Ok(TextResponse { status: status.as_u16(), content_type, body })
     }
 }
 
-impl Answer {
+impl TextResponse {
     /// Whether the body is JSON, as its type says.
     pub(super) fn is_json(&self) -> bool {
         self.content_type == JSON
@@ -84,15 +84,15 @@ impl Answer {
     }
 }
 
-fn failed(failure: Failure, settings: &Settings) -> Error {
+fn failed(failure: HttpError, settings: &Settings) -> Error {
     let url = settings.shown_url();
     match failure {
-        Failure::Connect { reason } => Error::Unreachable { url, detail: reason },
-        Failure::TimedOut => {
+        HttpError::Connect { reason } => Error::Unreachable { url, detail: reason },
+        HttpError::TimedOut => {
             let seconds = settings.timeout.as_secs_f32();
             Error::Lost { url, detail: format!("no answer within {seconds} s") }
         }
-        Failure::Broken { reason } => Error::Lost { url, detail: reason },
-        Failure::TooLarge { .. } => Error::TooLarge,
+        HttpError::Broken { reason } => Error::Lost { url, detail: reason },
+        HttpError::TooLarge { .. } => Error::TooLarge,
     }
 }

@@ -6,7 +6,7 @@ use jsonrpsee::core::{RpcResult, SubscriptionResult};
 use jsonrpsee::proc_macros::rpc;
 use serde::{Deserialize, Serialize};
 
-use crate::odoo::run::{Kind, Run};
+use crate::odoo::run::{Kind, RunRecord};
 use crate::sync::Counts;
 
 /// Odoo cannot be reached now; the same call may work later.
@@ -153,7 +153,7 @@ pub trait Sidecar {
 
     /// One run, as the ledger has it.
     #[method(name = "sync.status", param_kind = map)]
-    async fn status(&self, run_id: i64) -> RpcResult<Run>;
+    async fn status(&self, run_id: i64) -> RpcResult<RunRecord>;
 
     /// Stops a run; what it has done is kept.
     #[method(name = "sync.cancel", param_kind = map)]
@@ -161,7 +161,7 @@ pub trait Sidecar {
 
     /// The newest runs: 20 by default, 200 at most.
     #[method(name = "sync.list", param_kind = map)]
-    async fn list(&self, limit: Option<u32>) -> RpcResult<Vec<Run>>;
+    async fn list(&self, limit: Option<u32>) -> RpcResult<Vec<RunRecord>>;
 
     /// How many permits a run would ask for, and how long that takes.
     #[method(name = "sync.estimate", param_kind = map)]

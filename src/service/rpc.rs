@@ -14,7 +14,7 @@ use super::api::{
     SICANTIK_UNUSABLE, SidecarServer, StartInfo, TestInfo, VersionInfo, Woken,
 };
 use super::state::{Connected, Shared};
-use crate::odoo::run::{self, Kind, Run, Selection, Trigger};
+use crate::odoo::run::{self, Kind, RunRecord, Selection, Trigger};
 use crate::odoo::{self, connector};
 use crate::sicantik::{self, Format};
 
@@ -105,7 +105,7 @@ impl SidecarServer for Rpc {
         Ok(StartInfo { run_id: Some(started.run_id), created: started.created, total: None })
     }
 
-    async fn status(&self, run_id: i64) -> RpcResult<Run> {
+    async fn status(&self, run_id: i64) -> RpcResult<RunRecord> {
         let connected = self.odoo()?;
         run::read(&connected.odoo, run_id)
             .await
@@ -121,7 +121,7 @@ impl SidecarServer for Rpc {
         Ok(CancelInfo { run_id, state: state.to_string() })
     }
 
-    async fn list(&self, limit: Option<u32>) -> RpcResult<Vec<Run>> {
+    async fn list(&self, limit: Option<u32>) -> RpcResult<Vec<RunRecord>> {
         let connected = self.odoo()?;
         let limit = limit.unwrap_or(LISTED).clamp(1, MOST_LISTED);
         run::list(&connected.odoo, limit as usize).await.map_err(of_odoo)

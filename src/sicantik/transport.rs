@@ -14,7 +14,7 @@ use super::decode::Format;
 use super::error::{Error, Unreadable};
 use super::retry;
 use crate::outbound::headers::{redirect_target, retry_after};
-use crate::outbound::http::{Failure, Options, Response, client, exchange_partly};
+use crate::outbound::http::{HttpError, Options, Response, client, exchange_partly};
 use crate::outbound::{Gate, RequestOutcome, Slot, is_loopback};
 
 /// How many redirects within the host are followed.
@@ -36,7 +36,7 @@ pub(super) struct Transport {
 }
 
 /// An answer that could be read.
-pub(super) struct Answer<T> {
+pub(super) struct Fetched<T> {
     pub(super) value: T,
     /// From sending the request to having received the answer.
     pub(super) elapsed: Duration,
@@ -90,7 +90,7 @@ impl Transport {
         read: fn(&[u8]) -> Result<T, Unreadable>,
         accept: Accept,
         max_tries: u32,
-    ) -> Result<Answer<T>, Error> {
+    ) -> Result<Fetched<T>, Error> {
         let mut form = match accept {
             Accept::JsonFirst if self.has_unquoted_json.load(Ordering::Relaxed) => Format::Xml,
             Accept::JsonFirst | Accept::JsonOnly => Format::Json,
@@ -115,7 +115,7 @@ impl Transport {
                 }
             }
             let error = match result {
-                Ok((value, elapsed)) => return Ok(Answer { value, elapsed, accepted: form }),
+                Ok((value, elapsed)) => return Ok(Fetched { value, elapsed, accepted: form }),
                 Err(error) => error,
             };
             tries += 1;
@@ -230,11 +230,13 @@ fn receive(
 }
 
 /// The error that a failed exchange is to callers.
-fn error(failure: Failure, timeout: Duration) -> Error {
+fn error(failure: HttpError, timeout: Duration) -> Error {
     match failure {
-        Failure::TimedOut => Error::Timeout { after: timeout },
-        Failure::Connect { reason } | Failure::Broken { reason } => Error::Connection { reason },
-        Failure::TooLarge { limit } => Unreadable::TooLarge { limit }.into(),
+        HttpError::TimedOut => Error::Timeout { after: timeout },
+        HttpError::Connect { reason } | HttpError::Broken { reason } => {
+            Error::Connection { reason }
+        }
+        HttpError::TooLarge { limit } => Unreadable::TooLarge { limit }.into(),
     }
 }
 

@@ -32,10 +32,10 @@ pub async fn finish(
     ending: Ending<'_>,
 ) -> Result<Reply<OutcomeCounts>, Error> {
     #[derive(Deserialize)]
-    struct Finished {
+    struct FinalCounts {
         counts: OutcomeCounts,
     }
-    let reply = call::<Finished>(client, "finish", run_id, worker, json!(ending)).await?;
+    let reply = call::<FinalCounts>(client, "finish", run_id, worker, json!(ending)).await?;
     Ok(match reply {
         Reply::Go(finished) => Reply::Go(finished.counts),
         Reply::Stop(finished) => Reply::Stop(finished.counts),

@@ -25,7 +25,7 @@ mod trigger;
 
 pub use claim::{Claim, OutcomeCounts, claim};
 pub use end::{Checked, Ending, abandon, cancel, check, finish, release};
-pub use history::{Failure, Run, failures, list, read, working_on};
+pub use history::{FailedPermit, RunRecord, failures, list, read, working_on};
 pub use kind::{Kind, UnknownKind};
 pub use label::Label;
 pub use listing::{
