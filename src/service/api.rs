@@ -6,7 +6,8 @@ use jsonrpsee::core::{RpcResult, SubscriptionResult};
 use jsonrpsee::proc_macros::rpc;
 use serde::{Deserialize, Serialize};
 
-use crate::odoo::run::{Kind, RunRecord};
+use crate::odoo::run::{Kind, Label, RunRecord, State};
+use crate::sicantik::Format;
 use crate::sync::Counts;
 
 /// Odoo cannot be reached now; the same call may work later.
@@ -84,7 +85,7 @@ pub struct CancelInfo {
     /// The run.
     pub run_id: i64,
     /// `cancelled`, or `running` until its worker learns of it.
-    pub state: String,
+    pub state: Label<State>,
 }
 
 /// Result of `sync.estimate`.
@@ -103,8 +104,8 @@ pub struct TestInfo {
     pub host: String,
     /// From the request to its response.
     pub elapsed_ms: u64,
-    /// `json` or `xml`.
-    pub format: String,
+    /// The format of its response.
+    pub format: Format,
     /// Whether the listing carries expiry dates.
     pub upgraded: bool,
 }
@@ -114,8 +115,8 @@ pub struct TestInfo {
 pub struct ProgressEvent {
     /// The run.
     pub run_id: i64,
-    /// `running`, or the state in which it ended.
-    pub state: String,
+    /// Where the run stands.
+    pub state: EventState,
     /// Permits in all.
     pub total: u64,
     /// Permits answered, by outcome.
@@ -124,6 +125,34 @@ pub struct ProgressEvent {
     pub rate: f64,
     /// Seconds to the end, once there is a rate.
     pub eta_seconds: Option<u64>,
+}
+
+/// Where the run of an event stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventState {
+    /// It is being worked on.
+    Running,
+    /// It has ended here.
+    #[serde(untagged)]
+    Ended(EndedAs),
+}
+
+/// How a run ended here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum EndedAs {
+    /// All of it was done.
+    Done,
+    /// It could not go on.
+    Failed,
+    /// It was stopped.
+    Cancelled,
+    /// It was given back to the queue.
+    Released,
+    /// It is another's now, or left to whoever claims it next.
+    Lost,
 }
 
 /// The methods. Parameters go by name.

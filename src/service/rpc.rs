@@ -16,7 +16,7 @@ use super::api::{
 use super::state::{Connected, Shared};
 use crate::odoo::run::{self, Kind, RunRecord, Selection, Trigger};
 use crate::odoo::{self, connector};
-use crate::sicantik::{self, Format};
+use crate::sicantik;
 
 const LISTED: u32 = 20;
 const MOST_LISTED: u32 = 200;
@@ -118,7 +118,7 @@ impl SidecarServer for Rpc {
         let connected = self.odoo()?;
         let state = run::cancel(&connected.odoo, run_id).await.map_err(of_odoo)?;
         self.0.look_now();
-        Ok(CancelInfo { run_id, state: state.to_string() })
+        Ok(CancelInfo { run_id, state })
     }
 
     async fn list(&self, limit: Option<u32>) -> RpcResult<Vec<RunRecord>> {
@@ -168,11 +168,7 @@ impl SidecarServer for Rpc {
             tokio::try_join!(client.ping(), client.listing(1, 0)).map_err(of_sicantik)?;
         Ok(TestInfo {
             elapsed_ms: u64::try_from(pong.elapsed.as_millis()).unwrap_or(u64::MAX),
-            format: match pong.format {
-                Format::Json => "json",
-                Format::Xml => "xml",
-            }
-            .to_owned(),
+            format: pong.format,
             upgraded: rows.iter().any(|row| row.expiry.is_some()),
             host,
         })

@@ -191,10 +191,14 @@ impl ClaimedRun<'_> {
     /// or Odoo ends it if it was a command's.
     pub async fn finish(&self, ended: &mut Ended) -> Result<(), Error> {
         let halt = ended.halt.as_ref();
-        let Some(state) = halt.map_or(Some(State::Done), Halt::state) else { return Ok(()) };
+        let (state, code) = match halt.map(Halt::ending) {
+            None => (State::Done, None),
+            Some(Some((state, code))) => (state, Some(code)),
+            Some(None) => return Ok(()),
+        };
         let ending = Ending {
             state,
-            code: halt.map(Halt::label),
+            code,
             message: &halt.map(Halt::detail).unwrap_or_default(),
             progress: (&ended.progress).into(),
         };

@@ -68,6 +68,7 @@ fn failure(halt: Halt, server: &str, progress: &Progress) -> Failure {
              run `doctor`."
         )),
         Halt::Sicantik(_) | Halt::Lost => Failure::temporary(format!("{halt} {kept}")),
+        Halt::Yielded => Failure::conflict(halt.to_string()),
         Halt::Cancelled | Halt::Interrupted => Failure::interrupted(format!("{halt} {kept}")),
     }
 }

@@ -13,6 +13,7 @@ mod tests;
 mod words;
 mod xml;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::{Said, Unreadable};
@@ -28,7 +29,8 @@ pub(super) use words::{say_nothing_found, say_unknown_method};
 const IDENTITIES: [&str; 2] = ["pendaftaran_id", "no_surat"];
 
 /// The form of an answer, asked for or received.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     /// JSON, which is asked for first.
     Json,
