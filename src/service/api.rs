@@ -47,7 +47,7 @@ pub struct HealthInfo {
     pub running: Vec<i64>,
     /// Why Odoo cannot be used, in a sentence; only for callers who present the token.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trouble: Option<String>,
+    pub problem: Option<String>,
 }
 
 /// Whether the service can work.

@@ -27,8 +27,8 @@ pub(super) struct Rpc(pub(super) Arc<Shared>);
 impl Rpc {
     fn odoo(&self) -> RpcResult<Arc<Connected>> {
         self.0.connected().ok_or_else(|| {
-            let trouble = self.0.health().trouble.clone();
-            let sentence = trouble.unwrap_or_else(|| "Odoo has not answered yet.".to_owned());
+            let problem = self.0.health().problem.clone();
+            let sentence = problem.unwrap_or_else(|| "Odoo has not answered yet.".to_owned());
             refusal(ODOO_AWAY, &sentence)
         })
     }
@@ -47,7 +47,7 @@ fn of_odoo(error: odoo::Error) -> ErrorObjectOwned {
 }
 
 /// The result of `GET /health` and `sidecar.health`; what is wrong with Odoo only if authorised.
-pub(super) fn health(shared: &Shared, with_trouble: bool) -> HealthInfo {
+pub(super) fn health(shared: &Shared, with_problem: bool) -> HealthInfo {
     let running = shared.running();
     let health = shared.health();
     HealthInfo {
@@ -61,7 +61,7 @@ pub(super) fn health(shared: &Shared, with_trouble: bool) -> HealthInfo {
         last_look_at: health.last_look,
         last_claim_at: health.last_claim,
         running,
-        trouble: health.trouble.clone().filter(|_| with_trouble),
+        problem: health.problem.clone().filter(|_| with_problem),
     }
 }
 
