@@ -119,7 +119,7 @@ impl Section {
         let api_url =
             http_url(api_url).map_err(|reason| unusable(subject, api_url, reason, expected))?;
         let name = &connector.name;
-        let rate = Choice { setting: &REQUEST_RATE, name, what: "a request rate", range: RATES }
+        let rate = Choice { setting: &REQUEST_RATE, name, what: "request rate", range: RATES }
             .value(self.request_rate.as_ref(), connector.request_rate)?;
         if !is_loopback(&api_url) && (rate == 0.0 || rate > HIGHEST_RATE) {
             let asked = match rate {
@@ -132,9 +132,9 @@ impl Section {
                 api_url.host_str().unwrap_or_default()
             )));
         }
-        let timeout = Choice { setting: &TIMEOUT, name, what: "a time-out", range: TIMEOUTS }
+        let timeout = Choice { setting: &TIMEOUT, name, what: "time-out", range: TIMEOUTS }
             .value(self.timeout.as_ref(), connector.request_timeout)?;
-        let in_flight = "a number in flight";
+        let in_flight = "number in flight";
         let in_flight = Choice { setting: &MAX_IN_FLIGHT, name, what: in_flight, range: IN_FLIGHT }
             .value(self.max_in_flight.as_ref(), connector.max_in_flight)?;
         Ok(Sicantik {
@@ -176,7 +176,7 @@ struct Choice<'a, T> {
     setting: &'static Setting,
     /// The connector's name.
     name: &'a str,
-    /// What the setting is, with an article.
+    /// What the setting is.
     what: &'a str,
     /// What the connector may say.
     range: RangeInclusive<T>,
@@ -189,8 +189,7 @@ impl<T: Copy + PartialOrd + Display + std::str::FromStr> Choice<'_, T> {
             (Some(here), _) => Ok(here.value),
             (None, Some(value)) if self.range.contains(&value) => Ok(value),
             (None, Some(value)) => Err(Error(format!(
-                "The connector `{}` has in Odoo {} of {value}, which cannot be used: correct it \
-                 there, or set {}.",
+                "Connector `{}`: the {} {value} is not usable; change it in Odoo, or set {}.",
                 self.name, self.what, self.setting.variable
             ))),
             (None, None) => Ok(self.setting.connector_default()),

@@ -27,8 +27,7 @@ pub(super) struct TextResponse {
 impl Transport {
     /// A connection on which every request has `headers`.
     ///
-    /// It uses no proxy: Odoo stands in the same house, and the environment's proxy is for the way
-    /// out.
+    /// No proxy: Odoo is on the local network.
     pub(super) fn new(settings: &Settings, headers: HeaderMap) -> Result<Self, Error> {
         let http = client(Options {
             timeout: settings.timeout,

@@ -73,7 +73,7 @@ impl Transport {
             timeout,
             connect_timeout: None,
             pool_idle_timeout: Some(POOL_IDLE),
-            // To the environment's proxy, this machine's own address is another machine.
+            // A proxy would resolve `localhost` to itself: bypass it for loopback.
             uses_proxy: !is_loopback(base),
             headers: HeaderMap::new(),
         });

@@ -21,11 +21,11 @@ def test_a_healthy_installation(site, clean_office, protocol, path):
         rf"^ok    Odoo {site.settings['ODOO_SERIES']}\S* answers, over {path}$",
         rf"^ok    The key of `sidecar` opens the database `{site.settings['ODOO_DB']}`$",
         r"^ok    The key .*does not expire$",
-        r"^ok    The addon is installed",
+        r"^ok    The addon `sicantik_sidecar` is installed",
         r"^ok    Connector `Kabanjahe`: 12 permits are due",
         r"^ok    SICANTIK at 127\.0\.0\.1:\d+ answers in \d+ ms, in JSON$",
         r"^ok    Its listing carries no expiry dates",
-        r"^All is well\.$",
+        r"^No problems found\.$",
     ):
         assert re.search(pattern, result.stdout, re.MULTILINE), pattern
     assert "FAIL" not in result.stdout

@@ -60,7 +60,7 @@ pub(super) async fn work(
     let is_halted = ended.halt.is_some();
     let unnoted = match finish(&claimed, &mut ended).await {
         Ok(()) => None,
-        // What is stored is stored: the lease runs out, and the next run ends this one.
+        // Answers are stored. The lease expires, and the next run closes this one.
         Err(error) if is_halted => {
             tracing::warn!(%error, "The run could not be ended in Odoo");
             None
@@ -98,7 +98,7 @@ async fn start(
 /// Ends the run in Odoo.
 async fn finish(claimed: &ClaimedRun<'_>, ended: &mut Ended) -> Result<(), Error> {
     match &ended.halt {
-        // Nothing was asked: the run never was.
+        // Nothing was asked: delete the run.
         Some(Halt::Away(_)) => {
             run::abandon(claimed.odoo, claimed.claim.run_id, claimed.worker).await.map(drop)
         }
