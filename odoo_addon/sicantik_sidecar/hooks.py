@@ -31,21 +31,28 @@ def post_init_hook(env):
     if admin := env.ref("base.user_admin", raise_if_not_found=False):
         admin["group_ids" if "group_ids" in admin._fields else "groups_id"] |= manager
     env["sicantik.permit"]._settle()
+    _set_responsibles(env)
     _let_the_sidecar_read_the_address(env)
     _set_up_crons(env)
 
 
 def _let_the_sidecar_read_the_address(env):
     """Where the base keeps it in a configuration, which no group of ours may read."""
-    config = env["sicantik.connector"]._fields.get("config_id")
+    config = env["sicantik.connector"]._config_model()
     if config:
-        values = {
-            "name": f"{config.comodel_name} sidecar",
-            "model_id": env["ir.model"]._get_id(config.comodel_name),
-        }
+        values = {"name": f"{config} sidecar", "model_id": env["ir.model"]._get_id(config)}
         rights = {"perm_read": True, "perm_write": False, "perm_create": False, "perm_unlink": False}
         group = {"group_id": env.ref(f"{ADDON}.group_sidecar").id}
         _make(env, "ir.model.access", "access_configuration_sidecar", {**values, **group, **rights})
+
+
+def _set_responsibles(env):
+    """Existing connectors have got OdooBot, who reads nothing: nobody would be told of failures."""
+    admin = env.ref("base.user_admin", raise_if_not_found=False)
+    for connector in env["sicantik.connector"].with_context(active_test=False, tracking_disable=True).search([]):
+        if not connector.user_id.active:
+            maker = connector.create_uid
+            connector.user_id = maker if maker.active and maker._is_internal() else admin
 
 
 def _make(env, model, name, values):
@@ -58,13 +65,15 @@ def _set_up_crons(env):
     """The scheduled actions that the base does not have; its own are left as they are."""
     connectors = env["sicantik.connector"]
     for kind, (name, hour, _marker) in CRONS.items():
+        (title, model, priority), code = CRON_VALUES[kind], f"model.{name}()"
         if connectors._cron(kind):
-            continue
-        title, model, priority = CRON_VALUES[kind]
+            # Theirs is called at its own hour only; this one, at the hours of all connectors.
+            name, title, model = "cron_queue_due", "SICANTIK: Queue What Is Due", "sicantik.connector"
+            code = "model._cron_queue_due()"
         tomorrow = datetime.now(pytz.timezone(BASE_ZONE)) + timedelta(days=1)
         nextcall = tomorrow.replace(hour=hour, minute=0, second=0, microsecond=0).astimezone(pytz.utc)
         values = {"name": title, "priority": priority, "interval_number": 1, "interval_type": "days"}
-        values |= {"model_id": env["ir.model"]._get_id(model), "state": "code", "code": f"model.{name}()"}
+        values |= {"model_id": env["ir.model"]._get_id(model), "state": "code", "code": code}
         _make(env, "ir.cron", name, {**values, "nextcall": nextcall.replace(tzinfo=None)})
     connectors.search([("active", "=", True)])._plan_crons()
 
@@ -72,8 +81,8 @@ def _set_up_crons(env):
 def uninstall_hook(env):
     """Clear away what belongs to no record that Odoo deletes by itself."""
     env["ir.config_parameter"].search([("key", "in", [f"{ADDON}.{name}" for name in PARAMETERS])]).unlink()
-    crons = [env["sicantik.connector"]._cron(kind) for kind in CRONS]
-    env["ir.cron.trigger"].search([("cron_id", "in", [cron.id for cron in crons if cron])]).unlink()
+    crons = [env["sicantik.connector"]._own_cron(kind).id for kind in CRONS]
+    env["ir.cron.trigger"].search([("cron_id", "in", crons)]).unlink()
     kind = env.ref(f"{ADDON}.mail_activity_type_sync_failed", raise_if_not_found=False)
     if kind:
         env["mail.activity"].search([("activity_type_id", "=", kind.id)]).unlink()

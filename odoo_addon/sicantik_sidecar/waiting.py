@@ -12,13 +12,14 @@ import psycopg2
 
 from odoo import api
 from odoo.exceptions import UserError
-from odoo.http import request
 
 from .models.lease_mixin import OPEN_STATES
 from .sidecar_client import SidecarError, call
 
-# A cron is killed after 120 s, of which up to 60 may have been idle.
+# A worker is killed after 120 s, of which a cron's may have been idle for 60.
 PATIENCE_IN_WORKER = 40.0
+# For code that runs outside of Odoo's workers, as in a shell: how long to wait instead (seconds).
+PATIENCE_KEY = "sicantik_wait_seconds"
 POLL_SECONDS = 0.3
 # What a lock held by the caller's own transaction would never let go of.
 LOCK_TIMEOUT = "3s"
@@ -27,13 +28,12 @@ ATTEMPTS = 5
 
 def wait_for_expiry_dates(connector, max_permits):
     """The result of asking for all missing dates; any other open run is waited for first."""
-    began = time.monotonic()
-    deadline = ended = None
+    began, ended = time.monotonic(), None
+    deadline = began + float(connector.env.context.get(PATIENCE_KEY) or PATIENCE_IN_WORKER)
     while not ended:
         queued = _queue(connector, max_permits)
         if not queued:
             return {"success": True, "total": 0, "synced": 0, "failed": 0, "duration": 0}
-        deadline = deadline or began + _patience(connector.env, queued["expected"])
         if queued["waits"]:
             _wake_or_refuse(connector.env, queued["run_id"])
         ended = _wait(connector.env, queued["run_id"], deadline, is_other=not queued["covers"])
@@ -75,7 +75,6 @@ def _queue(connector, max_permits):
                     "covers": answer["created"] or found._covers(**wishes),
                     # Some sidecar has to come for it; a command does without.
                     "waits": found._lease_is_over(),
-                    "expected": plan["estimated_seconds"],
                 }
         except psycopg2.errors.LockNotAvailable as error:
             raise UserError(_commit_first(connector)) from error
@@ -110,12 +109,6 @@ def _wake_or_refuse(env, run_id):
                     run=run_id,
                 )
             ) from error
-
-
-def _patience(env, expected):
-    if request or "cron_id" in env.context:
-        return PATIENCE_IN_WORKER
-    return 60.0 + 3 * expected
 
 
 def _wait(env, run_id, deadline, is_other):

@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use chrono::{DateTime, Local, Utc};
+
+use super::context::connect;
 use super::failure::Failure;
 use super::printer::outln;
 use crate::config::Config;
@@ -41,7 +44,7 @@ enum Command {
 }
 
 pub(super) async fn run(config: &Config, args: &Args) -> Result<ExitCode, Failure> {
-    let odoo = odoo::Client::connect(&config.odoo()?).await?;
+    let odoo = connect(config).await?;
     match args.command.as_ref().unwrap_or(&Command::List { limit: 20 }) {
         Command::List { limit } => list(&odoo, *limit, args.json).await?,
         Command::Show { run_id } => show(&odoo, *run_id, args.json).await?,
@@ -65,12 +68,12 @@ async fn list(odoo: &odoo::Client, limit: u32, json: bool) -> Result<(), Failure
         "state",
         "kind",
         "by",
-        "started (UTC)",
+        "started",
         "done",
         "failed"
     );
     for run in runs {
-        let started = run.started_at.map(|at| at.format("%Y-%m-%d %H:%M").to_string());
+        let started = run.started_at.map(|at| local(at).format("%Y-%m-%d %H:%M").to_string());
         outln!(
             "{:>6}  {:<9}  {:<7}  {:<7}  {:<16}  {:>15}  {:>6}  {}",
             run.id,
@@ -100,8 +103,8 @@ async fn show(odoo: &odoo::Client, run_id: i64, json: bool) -> Result<(), Failur
             outln!("  {name:<15} {value}");
         }
     };
-    let moment = |at: Option<chrono::DateTime<chrono::Utc>>| {
-        at.map(|at| at.format("%Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default()
+    let moment = |at: Option<DateTime<Utc>>| {
+        at.map(|at| local(at).format("%Y-%m-%d %H:%M:%S %:z").to_string()).unwrap_or_default()
     };
     line("connector", run.connector.clone().unwrap_or_default());
     line("requested by", run.requested_by.clone().unwrap_or_default());
@@ -160,6 +163,11 @@ fn done(run: &RunRecord) -> String {
 
 fn answered(run: &RunRecord) -> u64 {
     run.found + run.no_date + run.not_registered + run.failed
+}
+
+/// A moment in this machine's own time, for people; JSON has UTC.
+fn local(moment: DateTime<Utc>) -> DateTime<Local> {
+    moment.with_timezone(&Local)
 }
 
 fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {

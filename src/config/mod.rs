@@ -13,6 +13,7 @@
 //! - `flags`, `file`, `sources`: where values come from; `show`: how they are shown.
 
 mod address;
+mod ca_file;
 mod error;
 mod file;
 mod flags;
@@ -106,6 +107,15 @@ impl Config {
     /// [`Error`], if it is not set or could be guessed.
     pub fn token(&self) -> Result<SecretString, Error> {
         self.sidecar.token()
+    }
+
+    /// The files that hold secrets, each with what it holds.
+    #[must_use]
+    pub fn secret_files(&self) -> Vec<(&'static str, PathBuf)> {
+        let key = self.odoo.api_key_file.as_deref().map(|path| ("the API key", path));
+        let token = self.sidecar.token_file().map(|path| ("the service's token", path));
+        let files = key.into_iter().chain(token);
+        files.map(|(secret, path)| (secret, path.to_owned())).collect()
     }
 
     fn entries(&self) -> Vec<Entry> {

@@ -1,14 +1,17 @@
 //! `[odoo]`: how to reach Odoo.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use secrecy::SecretString;
 use url::Url;
 
 use super::address::http_url;
+use super::ca_file::CaFile;
 use super::error::Error;
 use super::setting::{Entry, Fallback, HIDDEN, Setting, SettingKind, Sourced};
-use super::sources::Sources;
+use super::sources::{Secret, Sources};
 use crate::odoo::{self, Protocol};
 use crate::outbound::shown_url;
 
@@ -62,8 +65,19 @@ static PROTOCOL: Setting = Setting {
     expected: "auto, jsonrpc or json2",
 };
 
+static CA_FILE: Setting = Setting {
+    key: Some("odoo.ca_file"),
+    flag: None,
+    variable: "ODOO_CA_FILE",
+    kind: SettingKind::Text("FILE"),
+    default: Fallback::None,
+    meaning: "PEM file of certificates that may vouch for Odoo's besides this machine's own \
+              authorities",
+    expected: "a file of certificates in PEM form",
+};
+
 /// The settings of this section.
-pub(super) static SETTINGS: [&Setting; 5] = [&URL, &DB, &LOGIN, &API_KEY, &PROTOCOL];
+pub(super) static SETTINGS: [&Setting; 6] = [&URL, &DB, &LOGIN, &API_KEY, &PROTOCOL, &CA_FILE];
 
 fn protocols() -> Vec<PossibleValue> {
     Protocol::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect()
@@ -76,24 +90,31 @@ pub(super) struct Section {
     pub(super) db: Option<Sourced<String>>,
     pub(super) login: Option<Sourced<String>>,
     pub(super) api_key: Option<Sourced<SecretString>>,
+    /// The file that holds the key, if one does.
+    pub(super) api_key_file: Option<PathBuf>,
     pub(super) protocol: Sourced<Protocol>,
+    ca_file: Option<Sourced<CaFile>>,
 }
 
 impl Section {
     pub(super) fn load(sources: &Sources<'_>) -> Result<Self, Error> {
         let text = |text: &str| Ok(text.to_owned());
-        let api_key = match sources.secret(&API_KEY) {
-            Some(Sourced { value, origin }) => Some(Sourced { value: value?, origin }),
-            None => None,
+        let (api_key, api_key_file) = match sources.secret(&API_KEY) {
+            Some(Secret { given: Sourced { value, origin }, file }) => {
+                (Some(Sourced { value: value?, origin }), file)
+            }
+            None => (None, None),
         };
         Ok(Self {
             url: sources.get(&URL, http_url)?,
             db: sources.get(&DB, text)?,
             login: sources.get(&LOGIN, text)?,
             api_key,
+            api_key_file,
             protocol: sources.get_or_default(&PROTOCOL, |text| {
                 Protocol::from_str(text, false).map_err(|_| "is not an API of Odoo's")
             })?,
+            ca_file: sources.get(&CA_FILE, CaFile::read)?,
         })
     }
 
@@ -131,6 +152,7 @@ impl Section {
             api_key.value.clone(),
         );
         settings.protocol = self.protocol.value;
+        settings.authorities = CaFile::authorities(self.ca_file.as_ref());
         Ok(settings)
     }
 
@@ -145,6 +167,7 @@ impl Section {
                     .to_possible_value()
                     .map_or_else(String::new, |value| value.get_name().to_owned())
             }),
+            Entry::new(&CA_FILE, self.ca_file.as_ref(), CaFile::shown),
         ]
     }
 }

@@ -8,10 +8,12 @@ use chrono_tz::Tz;
 use url::Url;
 
 use super::address::http_url;
+use super::ca_file::CaFile;
 use super::error::Error;
 use super::setting::{Entry, Fallback, Setting, SettingKind, Sourced};
 use super::sources::{Sources, unusable};
 use crate::odoo::Connector;
+use crate::outbound::tls::Authorities;
 use crate::outbound::{Limits, is_loopback};
 
 /// The highest request rate for a SICANTIK on another machine, per second: what was promised to the
@@ -61,8 +63,20 @@ static MAX_IN_FLIGHT: Setting = Setting {
     expected: "at least 1",
 };
 
+static CA_FILE: Setting = Setting {
+    key: Some("sicantik.ca_file"),
+    flag: None,
+    variable: "SICANTIK_CA_FILE",
+    kind: SettingKind::Text("FILE"),
+    default: Fallback::None,
+    meaning: "PEM file of certificates that may vouch for SICANTIK's besides this machine's own \
+              authorities: an intermediate that the server does not send, the authority of the \
+              house, or a self-signed one",
+    expected: "a file of certificates in PEM form",
+};
+
 /// The settings of this section.
-pub(super) static SETTINGS: [&Setting; 3] = [&REQUEST_RATE, &TIMEOUT, &MAX_IN_FLIGHT];
+pub(super) static SETTINGS: [&Setting; 4] = [&REQUEST_RATE, &TIMEOUT, &MAX_IN_FLIGHT, &CA_FILE];
 
 /// What is set here, over the connector's own settings.
 #[derive(Clone)]
@@ -72,6 +86,7 @@ pub(super) struct Section {
     /// Seconds.
     timeout: Option<Sourced<f64>>,
     max_in_flight: Option<Sourced<i64>>,
+    ca_file: Option<Sourced<CaFile>>,
 }
 
 /// How to treat one SICANTIK.
@@ -83,6 +98,8 @@ pub struct Sicantik {
     pub limits: Limits,
     /// How long to wait for one response.
     pub timeout: Duration,
+    /// Who may vouch for its certificate besides the authorities of this machine.
+    pub authorities: Authorities,
     /// Where the office is: there an instant is a day.
     pub time_zone: Tz,
 }
@@ -104,6 +121,7 @@ impl Section {
                 Ok(_) => Err("is out of range"),
                 Err(_) => Err("is not a whole number"),
             })?,
+            ca_file: sources.get(&CA_FILE, CaFile::read)?,
         })
     }
 
@@ -144,6 +162,7 @@ impl Section {
                 max_in_flight: usize::try_from(in_flight).unwrap_or(usize::MAX),
             },
             timeout: Duration::from_secs_f64(timeout),
+            authorities: CaFile::authorities(self.ca_file.as_ref()),
             time_zone: time_zone(connector),
         })
     }
@@ -157,6 +176,7 @@ impl Section {
             Entry::new(&REQUEST_RATE, self.request_rate.as_ref(), rate),
             Entry::new(&TIMEOUT, self.timeout.as_ref(), |timeout| TIMEOUT.with_unit(timeout)),
             Entry::new(&MAX_IN_FLIGHT, self.max_in_flight.as_ref(), i64::to_string),
+            Entry::new(&CA_FILE, self.ca_file.as_ref(), CaFile::shown),
         ]
     }
 }

@@ -1,12 +1,13 @@
 //! `[sidecar]`: where the service listens, and what its callers have to present.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::Error;
 use super::setting::{Entry, Fallback, HIDDEN, Setting, SettingKind, Sourced};
-use super::sources::Sources;
+use super::sources::{Secret, Sources};
 use crate::http_server::is_local;
 
 /// A shorter token can be guessed, characters.
@@ -40,7 +41,7 @@ pub(super) static SETTINGS: [&Setting; 2] = [&LISTEN, &TOKEN];
 pub(super) struct Section {
     pub(super) listen: Sourced<SocketAddr>,
     /// Only `serve` needs it: other commands must not fail on an unreadable token file.
-    token: Option<Sourced<Result<SecretString, Error>>>,
+    token: Option<Secret>,
 }
 
 impl Section {
@@ -67,7 +68,7 @@ impl Section {
         let Some(token) = &self.token else {
             return Err(Error(format!("The service needs a token: {how}.")));
         };
-        let token = token.value.clone()?;
+        let token = token.given.value.clone()?;
         if token.expose_secret().len() < SHORTEST_TOKEN {
             return Err(Error(format!(
                 "The service's token is shorter than {SHORTEST_TOKEN} characters: {how}."
@@ -76,13 +77,22 @@ impl Section {
         Ok(token)
     }
 
+    /// The file that holds the token, if one does.
+    pub(super) fn token_file(&self) -> Option<&Path> {
+        self.token.as_ref()?.file.as_deref()
+    }
+
     pub(super) fn entries(&self) -> Vec<Entry> {
         vec![
             Entry::new(&LISTEN, Some(&self.listen), SocketAddr::to_string),
-            Entry::new(&TOKEN, self.token.as_ref(), |token| match token {
-                Ok(_) => HIDDEN.to_owned(),
-                Err(_) => "(its file cannot be read)".to_owned(),
-            }),
+            Entry::new(
+                &TOKEN,
+                self.token.as_ref().map(|token| &token.given),
+                |token| match token {
+                    Ok(_) => HIDDEN.to_owned(),
+                    Err(_) => "(its file cannot be read)".to_owned(),
+                },
+            ),
         ]
     }
 }

@@ -40,6 +40,13 @@ impl JsonRpc {
         Ok(client)
     }
 
+    /// The version, which is told without a login.
+    pub(super) async fn version(settings: &Settings) -> Result<String, Error> {
+        let client = Self { transport: Transport::new(settings, HeaderMap::new())?, uid: 0 };
+        let call = Call { settings, model: "common", method: "version" };
+        client.send(call, "common", "version", json!([])).await
+    }
+
     pub(super) fn uid(&self) -> i64 {
         self.uid
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 
-use super::tls;
+use super::tls::{self, Authorities, Problem};
 
 /// How a client behaves.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct Options {
     pub uses_proxy: bool,
     /// Headers of every request.
     pub headers: HeaderMap,
+    /// Who is trusted besides the authorities of this machine.
+    pub authorities: Authorities,
 }
 
 /// A complete answer.
@@ -42,6 +44,9 @@ pub enum HttpError {
         /// The innermost cause.
         reason: String,
     },
+    /// No secure connection was made, so nothing was sent.
+    #[error("no secure connection: {0}")]
+    Tls(Problem),
     /// The answer was not complete within the time-out.
     #[error("no answer in time")]
     TimedOut,
@@ -68,11 +73,13 @@ pub enum HttpError {
 ///
 /// [`HttpError::Connect`], if TLS cannot be set up on this machine.
 pub fn client(options: Options) -> Result<reqwest::Client, HttpError> {
-    tls::install();
+    let config = tls::client_config(&options.authorities)
+        .map_err(|error| HttpError::Connect { reason: error.to_string() })?;
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("sicantik-sidecar/", env!("CARGO_PKG_VERSION")))
         .timeout(options.timeout)
         .default_headers(options.headers)
+        .tls_backend_preconfigured(config)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never());
     if let Some(timeout) = options.connect_timeout {
@@ -129,7 +136,9 @@ pub async fn exchange_partly(
 
 fn failure(error: reqwest::Error) -> HttpError {
     // A time-out of the connection is both; what counts is that nothing was sent.
-    if error.is_connect() || error.is_builder() {
+    if let Some(problem) = Problem::find(&error) {
+        HttpError::Tls(problem)
+    } else if error.is_connect() || error.is_builder() {
         HttpError::Connect { reason: innermost_cause(error) }
     } else if error.is_timeout() {
         HttpError::TimedOut

@@ -160,8 +160,14 @@ impl SidecarServer for Rpc {
             |error: sicantik::Error| unusable(format!("SICANTIK at {host}: {error}."));
         let gate = self.0.gates.gate(&settings.api_url, settings.limits);
         let stop = CancellationToken::new();
-        let client = sicantik::Client::new(&settings.api_url, gate, settings.timeout, stop)
-            .map_err(of_sicantik)?;
+        let client = sicantik::Client::trusting(
+            &settings.api_url,
+            gate,
+            settings.timeout,
+            stop,
+            &settings.authorities,
+        )
+        .map_err(of_sicantik)?;
         // Somebody waits, for five seconds at most: both at once, ahead of a run's requests.
         let client = client.with_priority().with_time_zone(settings.time_zone);
         let (pong, rows) =

@@ -101,6 +101,9 @@ async fn connect(shared: &Shared) -> Result<Arc<Connected>, odoo::Error> {
     }
     let settings = (shared.odoo)().map_err(|error| odoo::Error::Settings(error.to_string()))?;
     let odoo = odoo::Client::connect(&settings).await?;
+    for odoo::Remark { finding, advice } in odoo.remarks() {
+        tracing::warn!("{finding}. {advice}");
+    }
     let schema = Schema::read(&odoo).await?;
     if schema.mode == Mode::Plain {
         return Err(odoo::Error::UnknownModel { model: model::RUN.to_owned() });

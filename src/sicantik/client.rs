@@ -23,6 +23,7 @@ use super::retry::MAX_TRIES;
 use super::row::Row;
 use super::transport::{Accept, Transport};
 use crate::outbound::Gate;
+use crate::outbound::tls::Authorities;
 
 /// The endpoint of the listing.
 const LISTING: &str = "listpermohonanterbit";
@@ -69,8 +70,23 @@ impl Client {
         timeout: Duration,
         stop: CancellationToken,
     ) -> Result<Self, Error> {
+        Self::trusting(base, gate, timeout, stop, &Authorities::default())
+    }
+
+    /// As [`Client::new`], where `authorities` may vouch for the server's certificate, too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connection`], if TLS cannot be set up on this machine.
+    pub fn trusting(
+        base: &Url,
+        gate: Arc<Gate>,
+        timeout: Duration,
+        stop: CancellationToken,
+        authorities: &Authorities,
+    ) -> Result<Self, Error> {
         Ok(Self {
-            transport: Transport::new(base, gate, timeout, stop)?,
+            transport: Transport::new(base, gate, timeout, stop, authorities)?,
             base: base.clone(),
             zone: Tz::Asia__Jakarta,
             probe: Arc::default(),

@@ -15,6 +15,7 @@ use super::error::{Error, Unreadable};
 use super::retry;
 use crate::outbound::headers::{redirect_target, retry_after};
 use crate::outbound::http::{HttpError, Options, Response, client, exchange_partly};
+use crate::outbound::tls::Authorities;
 use crate::outbound::{Gate, RequestOutcome, Slot, is_loopback};
 
 /// How many redirects within the host are followed.
@@ -68,6 +69,7 @@ impl Transport {
         gate: Arc<Gate>,
         timeout: Duration,
         stop: CancellationToken,
+        authorities: &Authorities,
     ) -> Result<Self, Error> {
         let http = client(Options {
             timeout,
@@ -76,6 +78,7 @@ impl Transport {
             // A proxy would resolve `localhost` to itself: bypass it for loopback.
             uses_proxy: !is_loopback(base),
             headers: HeaderMap::new(),
+            authorities: authorities.clone(),
         });
         let http = http.map_err(|failure| error(failure, timeout))?;
         let has_unquoted_json = Arc::default();
@@ -236,6 +239,7 @@ fn error(failure: HttpError, timeout: Duration) -> Error {
         HttpError::Connect { reason } | HttpError::Broken { reason } => {
             Error::Connection { reason }
         }
+        HttpError::Tls(problem) => Error::Tls(problem),
         HttpError::TooLarge { limit } => Unreadable::TooLarge { limit }.into(),
     }
 }
@@ -246,7 +250,7 @@ fn outcome<T>(received: &Result<Received<T>, Error>) -> RequestOutcome {
         Ok(Received::Value(_)) => RequestOutcome::Answered,
         Ok(Received::Redirect(_)) => RequestOutcome::Redirected,
         Err(Error::Timeout { .. }) => RequestOutcome::TimedOut,
-        Err(Error::Connection { .. }) => RequestOutcome::Disconnected,
+        Err(Error::Connection { .. } | Error::Tls(_)) => RequestOutcome::Disconnected,
         Err(Error::ServerBusy { retry_after, .. }) => {
             RequestOutcome::Busy { retry_after: *retry_after }
         }

@@ -67,6 +67,9 @@ pub struct Ended {
     pub progress: Progress,
     /// What came of the listing, where it was imported.
     pub imported: Option<Imported>,
+    /// Permits that were not asked about, because Odoo counts them but does not let its user read
+    /// them: a record rule hides them.
+    pub hidden: u64,
     /// Why not everything was done, if it was not.
     pub halt: Option<Halt>,
 }

@@ -9,8 +9,8 @@ from .words import EXPIRY_KINDS, LISTING_KINDS
 
 _logger = logging.getLogger(__name__)
 
-# Why a worker ends a run before its work is done; `sentence` has the words.
-ENDINGS = ("cancelled", "interrupted", "away", "sicantik_stopped", "odoo")
+# Why a worker ends a run before all its work is done; `sentence` has the words.
+ENDINGS = ("cancelled", "interrupted", "away", "sicantik_stopped", "odoo", "hidden")
 # A handful of permits says more about the start of the engine than about its speed.
 MEASURED_FROM = 50
 
@@ -27,6 +27,11 @@ def sentence(env, code, detail=None):
                 detail,
             ),
             "odoo": env._("Odoo could not store the answers: %s", detail),
+            "hidden": env._(
+                "Permits that Odoo hides from the sidecar's user were not asked about: %s. "
+                "An administrator can change the record rule or the user's companies.",
+                detail,
+            ),
         }[code]
     return {
         "cancelled": env._("Stopped in Odoo."),
@@ -36,6 +41,7 @@ def sentence(env, code, detail=None):
             "SICANTIK stopped answering; what it had not answered yet is left for the next run."
         ),
         "odoo": env._("Odoo could not store the answers."),
+        "hidden": env._("Permits that Odoo hides from the sidecar's user were not asked about."),
     }[code]
 
 

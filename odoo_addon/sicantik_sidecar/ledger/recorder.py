@@ -228,8 +228,8 @@ class Recorder:
             entry.changes["expiry_date"] = expiry
             entry.redated = known.get("expiry_date") and (known["expiry_date"], expiry)
             if known.get("status") == "expired" and expiry >= self.today:
-                # It was renewed; nobody would be warned of its end otherwise. Only with the date:
-                # the next check of expiring permits would take it back.
+                # Renewed: reactivate it, but only for a future date, or the next check would
+                # expire it again.
                 entry.changes["status"] = "active"
         elif outcome != "failed":
             count = ((known if rest is None else rest).get("expiry_check_count") or 0) + 1

@@ -4,7 +4,7 @@ from .words import IDENTITY, REST
 
 
 def differences(row, known, connector_id):
-    """What the row says otherwise than Odoo, but for the date. What it does not say is kept."""
+    """Values of the row that differ from Odoo's, except the date. Missing values are kept."""
     said = {name: value for name, value in row.items() if name != "expiry_date"}
     if not known:
         return {**said, "connector_id": connector_id, "status": "active", "listed": True}

@@ -9,7 +9,7 @@ from .words import IDENTITY, OUTCOMES, REASONS
 
 # PostgreSQL's integer; more would come back as an error of the database.
 LARGEST = 2**31 - 1
-MAX_LEASE_SECONDS = 3600
+DEFAULT_LEASE_SECONDS, MAX_LEASE_SECONDS = 30, 3600
 # What a worker says about its way, and the field of the run that holds it.
 PROGRESS = {name: name for name in ("eta_seconds", "requests", "retries", "total", "pages")}
 PROGRESS |= {name: f"{name}_count" for name in ("listed", "junk", "skipped")}
@@ -17,7 +17,7 @@ TEXTS = ("permit_number", "applicant_name", "permit_type_name")
 
 
 def whole_number(env, value, name, lowest=0):
-    """`value` as an int; `null` and `false` are 0, as the external API cannot leave out."""
+    """External callers send null or false for an omitted argument; both mean 0."""
     value = 0 if value is None or value is False else value
     if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
         raise ValidationError(
@@ -53,7 +53,7 @@ def worker(env, name):
 
 
 def lease(env, seconds):
-    return min(whole_number(env, seconds, "lease_seconds") or 30, MAX_LEASE_SECONDS)
+    return min(whole_number(env, seconds, "lease_seconds") or DEFAULT_LEASE_SECONDS, MAX_LEASE_SECONDS)
 
 
 def batch(env, number, content):

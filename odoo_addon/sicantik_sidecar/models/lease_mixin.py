@@ -27,7 +27,7 @@ STATES = [
 OPEN_STATES, ENDED_STATES = ("queued", "running"), ("done", "failed", "cancelled")
 # What a worker that reports is answered; `stop` is the third.
 GO, LOST = {"answer": "go"}, {"answer": "lost"}
-# After so many workers that died over it, the work itself is the suspect.
+# After this many dead workers, the work itself is probably at fault.
 MAX_ATTEMPTS = 5
 
 
@@ -42,7 +42,7 @@ class SicantikLeaseMixin(models.AbstractModel):
     cancel_requested = fields.Boolean("Stop Requested")
     attempt = fields.Integer(help="How often a sidecar began to work on it.")
     worker = fields.Char(help="The program that works on it: host, process and a random part.")
-    lease_seconds = fields.Integer(default=30)
+    lease_seconds = fields.Integer(default=validate.DEFAULT_LEASE_SECONDS)
     lease_until = fields.Datetime("Held Until", help="When another sidecar may take over.")
     # The duration without the time in which nobody worked on it.
     worked_seconds = fields.Float("Time of Work (seconds)", digits=(12, 1))
@@ -69,6 +69,16 @@ class SicantikLeaseMixin(models.AbstractModel):
         """For messages to keep: in the language of whoever reads them."""
         return self.env
 
+    @api.model
+    def _worker_groups(self):
+        """Who may take work and report on it."""
+        return ("sidecar",)
+
+    @api.model
+    def _starter_groups(self):
+        """Who may ask for work and stop it."""
+        return ("sidecar", "officer", "manager")
+
     def _label(self, name):
         """What people read for the value of a selection."""
         return dict(self._fields[name]._description_selection(self.env)).get(self[name], self[name])
@@ -84,17 +94,21 @@ class SicantikLeaseMixin(models.AbstractModel):
     @api.model
     def _check_is_in(self, *groups):
         if not self._is_in(*groups):
-            raise AccessError(self.env._("You are not allowed to work with synchronisations of SICANTIK."))
+            raise AccessError(self.env._("You are not allowed to do this with “%s”.", self._title()))
+
+    @api.model
+    def _title(self):
+        """The queue's description, in the user's language."""
+        return self.env["ir.model"]._get(self._name).name
 
     @api.model
     def _check_is_sidecar(self):
-        # Not for managers either: answers that nobody gave must not be stored with the ledger's
-        # name.
-        self._check_is_in("sidecar")
+        # Not even managers: they must not be able to forge answers.
+        self._check_is_in(*self._worker_groups())
 
     @api.model
     def _check_may_start(self):
-        self._check_is_in("sidecar", "officer", "manager")
+        self._check_is_in(*self._starter_groups())
 
     # Taking
 
@@ -180,7 +194,7 @@ class SicantikLeaseMixin(models.AbstractModel):
     @api.model
     def _lock(self, record_id):
         """The record, locked until the end of the transaction; empty if there is none."""
-        record_id = validate.whole_number(self.env, record_id, "run_id", lowest=1)
+        record_id = validate.whole_number(self.env, record_id, "id", lowest=1)
         # Not FOR UPDATE, which would also hold up whoever only refers to it.
         query = SQL(
             "SELECT id FROM %s WHERE id = %s FOR NO KEY UPDATE", SQL.identifier(self._table), record_id
@@ -215,8 +229,7 @@ class SicantikLeaseMixin(models.AbstractModel):
     def _worked(self):
         """How long it has been worked on (seconds), if its worker says something just now.
 
-        A silence that is longer than the lease was no work: then the worker, its machine or Odoo
-        slept.
+        A gap longer than the lease does not count as work: worker, machine or Odoo was suspended.
         """
         if not self.lease_until:
             return self.worked_seconds
@@ -226,10 +239,9 @@ class SicantikLeaseMixin(models.AbstractModel):
     # Letting go
 
     @api.model
-    def release(self, run_id, worker):
-        """Give it back unfinished, as on the shutdown of a sidecar: no attempt is counted."""
+    def _release(self, record_id, worker):
         self._check_is_sidecar()
-        found = self._held(run_id, worker)
+        found = self._held(record_id, worker)
         if not found:
             return LOST
         if found.cancel_requested:
@@ -245,12 +257,12 @@ class SicantikLeaseMixin(models.AbstractModel):
         return {}
 
     @api.model
-    def cancel(self, run_id):
-        """Stop it: at once if nobody works on it, else at the worker's next report."""
+    def _cancel(self, record_id):
         self._check_may_start()
-        found = self._lock(run_id)
+        found = self._lock(record_id)
         if not found:
-            raise UserError(self.env._("There is no synchronisation with the id %s.", run_id))
+            missing = self.env._("There is no “%(what)s” with the id %(id)s.", what=self._title(), id=record_id)
+            raise UserError(missing)
         if found.state == "queued" or (found.state == "running" and found._lease_is_over()):
             stopped = found._reader_env()._("Stopped by %s.", self.env.user.name)
             found._end("cancelled", stopped, by_worker=False)
@@ -263,4 +275,4 @@ class SicantikLeaseMixin(models.AbstractModel):
     @api.ondelete(at_uninstall=False)
     def _unlink_unless_open(self):
         if any(found.state in OPEN_STATES for found in self):
-            raise UserError(self.env._("A synchronisation that waits or runs cannot be deleted: stop it."))
+            raise UserError(self.env._("“%s” that waits or runs cannot be deleted. Stop it first.", self._title()))

@@ -61,7 +61,7 @@ class ResConfigSettings(models.TransientModel):
             if url and not is_usable(url.strip()):
                 raise ValidationError(
                     self.env._(
-                        "“%(url)s” is not an address of a sidecar, as %(one)s is one.",
+                        "“%(url)s” is not the address of a sidecar. Use one such as %(one)s.",
                         url=url,
                         one=sidecar.DEFAULT_URL,
                     )

@@ -1,5 +1,5 @@
-"""A SICANTIK server: how gently it is asked, what a person or the clock can start on it, what came
-of it.
+"""A SICANTIK server: address and limits, the runs that people and schedules start, and the last
+results.
 
 The base's own methods that asked SICANTIK from within Odoo are overridden here: they queue runs.
 """
@@ -33,11 +33,12 @@ LIMITS = {
     "page_size": (1, 1000),
     "refresh_older_than": (0, 36500),
 }
+CONFIG_LIMITS = ("api_timeout", "rate_limit_enabled", "rate_limit_requests")
 TEST_PERMITS = 10
 NOTHING = {"success": True, "total": 0, "synced": 0, "failed": 0, "duration": 0}
 
-# Odoo's crons know one hour, in UTC. So each has its daily call, and asks for more calls at the
-# hours of the connectors' zones; the call finds out whose time has come.
+# Odoo's crons know one hour, in UTC. So those of ours are triggered at the hours of the connectors'
+# zones, too; the call finds out whose time has come.
 CRONS = {
     # kind: (name of the cron and of its method, hour of the office, where the day of the last one
     # is kept)
@@ -110,18 +111,17 @@ class SicantikConnector(models.Model):
         """
         self.ensure_one()
         api = {name: self[name] for name in ("api_url", "request_rate", "request_timeout")}
-        if not self.api_url and len(self._host_depends()) > 1:
+        if not self.api_url and self._config_model():
             config = self.sudo().config_id
             api["api_url"] = config.api_url
-            if "api_timeout" in config:
+            # 0 is not set.
+            limits = {name: config[name] for name in CONFIG_LIMITS if name in config and config[name]}
+            if "api_timeout" in limits:
                 lowest, highest = LIMITS["request_timeout"]
-                api["request_timeout"] = min(max(config.api_timeout, lowest), highest)
-            if {
-                "rate_limit_enabled",
-                "rate_limit_requests",
-            } <= config._fields.keys() and config.rate_limit_enabled:
+                api["request_timeout"] = min(max(limits["api_timeout"], lowest), highest)
+            if limits.keys() >= {"rate_limit_enabled", "rate_limit_requests"}:
                 highest = self._highest_rate(config.api_url)
-                api["request_rate"] = min(max(config.rate_limit_requests, MIN_RATE), highest)
+                api["request_rate"] = min(max(limits["rate_limit_requests"], MIN_RATE), highest)
         return {**api, "api_url": (api["api_url"] or "").strip()}
 
     def _payload(self):
@@ -134,10 +134,15 @@ class SicantikConnector(models.Model):
         return MAX_LOOPBACK_RATE if is_loopback(url or "") else MAX_RATE
 
     @api.model
+    def _config_model(self):
+        """The model in which the base keeps addresses; `None` if it has none."""
+        field = self._fields.get("config_id")
+        is_config = field and field.type == "many2one" and "api_url" in self.env[field.comodel_name]._fields
+        return field.comodel_name if is_config else None
+
+    @api.model
     def _host_depends(self):
-        config = self._fields.get("config_id")
-        is_apart = config and "api_url" in self.env[config.comodel_name]._fields
-        return ["api_url", "config_id.api_url"] if is_apart else ["api_url"]
+        return ["api_url", "config_id.api_url"] if self._config_model() else ["api_url"]
 
     @api.depends(_host_depends)
     def _compute_host(self):
@@ -174,7 +179,7 @@ class SicantikConnector(models.Model):
         for connector in self:
             if connector.tz not in pytz.all_timezones_set:
                 raise ValidationError(
-                    self.env._("“%s” is not a time zone, as Asia/Jakarta is one.", connector.tz)
+                    self.env._("“%s” is not a time zone. Use a name such as Asia/Jakarta.", connector.tz)
                 )
 
     def _expected_seconds(self, permits):
@@ -363,12 +368,13 @@ class SicantikConnector(models.Model):
         return self._start(**wishes)
 
     def sync_expiry_dates_workaround(self, max_permits=None):
-        """For code: ask for the missing expiry dates, at most `max_permits`, and wait for them."""
+        """For code: ask for the missing expiry dates, at most `max_permits`, and wait for them, for
+        40 s or as long as the context's `sicantik_wait_seconds` says.
+        """
         self.ensure_one()
         self.env["sicantik.sync.run"]._check_may_start()
-        # The morning's check waits for nobody, whichever module's part of it asks.
-        is_check = self._is_scheduled() and self.env.context["cron_id"] == self._cron("check").id
-        if is_check or self.env.context.get("sicantik_queue_only"):
+        # In the morning's scheduled action, only queue; it must not block.
+        if self._is_scheduled("check") or self.env.context.get("sicantik_queue_only"):
             # Only those whose turn it is: this comes every day.
             if self.env["sicantik.sync.run"].plan(connector_id=self.id)["total"]:
                 self._start(trigger="cron", max_permits=max_permits)
@@ -396,9 +402,29 @@ class SicantikConnector(models.Model):
     @api.model
     def _cron(self, kind):
         """The base's own scheduled action or, where it has none, ours."""
-        find, name = self.sudo().env.ref, CRONS[kind][0]
-        theirs = find(f"sicantik_connector.{name}", raise_if_not_found=False)
-        return theirs or find(f"sicantik_sidecar.{name}", raise_if_not_found=False)
+        name = CRONS[kind][0]
+        return self._first_cron(f"sicantik_connector.{name}", f"sicantik_sidecar.{name}")
+
+    @api.model
+    def _own_cron(self, kind):
+        """The action that may be triggered at any hour. Not the base's: it also does what other
+        modules add to it, such as reminders, on each call.
+        """
+        return self._first_cron(f"sicantik_sidecar.{CRONS[kind][0]}", "sicantik_sidecar.cron_queue_due")
+
+    @api.model
+    def _first_cron(self, *names):
+        found = (self.sudo().env.ref(name, raise_if_not_found=False) for name in names)
+        return next(filter(None, found), self.sudo().env["ir.cron"])
+
+    @api.model
+    def _cron_queue_due(self):
+        """Where the base has scheduled actions: queue at the connectors' hours what these stand
+        for, unless they are switched off.
+        """
+        for kind in CRONS:
+            if self._cron(kind).active:
+                self._queue_daily(kind, scheduled=True)
 
     @api.model
     def cron_sync_expiry_dates(self):
@@ -407,18 +433,20 @@ class SicantikConnector(models.Model):
         return True
 
     @api.model
-    def _is_scheduled(self):
-        """Whether the scheduler calls: anybody can send a context, but within a request."""
-        return "cron_id" in self.env.context and not request
+    def _is_scheduled(self, *kinds):
+        """Whether the scheduler calls one of these actions, or any. Anybody can send a context, and
+        /jsonrpc has no `request`: so the caller must also be the action's own user.
+        """
+        called, crons = self.env.context.get("cron_id"), map(self._cron, kinds or CRONS)
+        return not request and any(cron.id == called and cron.user_id == self.env.user for cron in crons)
 
     @api.model
-    def _queue_daily(self, kind):
+    def _queue_daily(self, kind, scheduled=False):
         """Queue a run on each connector whose hour has come.
 
-        Waits for nobody, and never raises but for who may not start runs: both ways here are
-        public.
+        Never blocks. Raises only if the caller may not start runs, as callers are public.
         """
-        scheduled = self._is_scheduled()
+        scheduled = scheduled or self._is_scheduled()
         if not scheduled:
             self.env["sicantik.sync.run"]._check_may_start()
         again = set()
@@ -466,17 +494,15 @@ class SicantikConnector(models.Model):
         return None
 
     def _plan_crons(self, kind=None, more=()):
-        """Trigger the crons at the connectors' next hours and at the times `more` (UTC)."""
+        """Trigger our crons at the connectors' next hours and at the times `more` (UTC)."""
         trigger = self.env["ir.cron.trigger"].sudo()
         for one in [kind] if kind else CRONS:
-            cron = self._cron(one)
-            if not cron:
-                continue
+            cron = self._own_cron(one)
             times = {connector._next_hour(CRONS[one][1]) for connector in self if connector.active}
             times.update(more)
             known = trigger.search([("cron_id", "=", cron.id), ("call_at", "in", list(times))])
             times -= set(known.mapped("call_at"))
-            if times:
+            if cron and times:
                 cron._trigger(at=sorted(times))
 
     @api.model

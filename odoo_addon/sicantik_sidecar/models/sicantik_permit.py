@@ -147,10 +147,8 @@ class SicantikPermit(models.Model):
 
     @api.model
     def _tidy(self, vals):
-        """A registration without stray spaces at its ends; an empty one is none, not the text “”.
-
-        Two permits without a registration must not count as one. A number stays as it is: SICANTIK
-        compares it to the letter.
+        """Strips registrations. Blank ones are stored as NULL, so two blanks do not collide. A
+        number stays as it is: SICANTIK compares it to the letter.
         """
         for name in IDENTITY:
             if isinstance(vals.get(name), str):
@@ -184,16 +182,14 @@ class SicantikPermit(models.Model):
         """Queue the morning's check of every active connector, then let the base do what it does
         here.
 
-        An office's own notices go on so, once a day at their own hour. A synchronisation that the
-        base asks for first is only queued, and its trouble undoes no queueing.
+        An office's own notices go on so, at the hour of its own scheduled action. A synchronisation
+        that the base asks for first is only queued, and its trouble undoes no queueing. Nor does
+        that of a module above the bridge: `_cron_queue_due` queues in a transaction of its own.
         """
-        connectors = self.env["sicantik.connector"]
-        connectors._queue_daily("check")
+        self.env["sicantik.connector"]._queue_daily("check")
         quiet = self.with_context(sicantik_queue_only=True)
         notices = getattr(super(SicantikPermit, quiet), "cron_check_expiring_permits", None)
-        # Woken for the hour of a connector, its own hour has yet to come.
-        is_early = connectors._is_scheduled() and connectors._cron("check").nextcall > connectors._utc_now()
-        if notices and not is_early:
+        if notices:
             savepoint = self.env.cr.savepoint()
             try:
                 notices()

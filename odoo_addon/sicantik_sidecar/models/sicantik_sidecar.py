@@ -8,6 +8,7 @@ import psycopg2
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ..ledger import setup
 from ..sidecar_client import SidecarError, call, waker
 
 _logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class SicantikSidecar(models.Model):
 
     @api.model
     def _heard_from(self, worker):
-        """Note that a sidecar is there. Never in the way of its work, nor of another sidecar's."""
+        """Note that a sidecar is there. Never blocks or fails a claim."""
         cr = self.env.cr
         cr.execute("SELECT max(last_seen), timezone('UTC', clock_timestamp()) FROM sicantik_sidecar")
         last_seen, now = cr.fetchone()
@@ -80,6 +81,17 @@ class SicantikSidecar(models.Model):
         )
         return not self.env.cr.rowcount
 
+    # For who looks for what is wrong
+
+    @api.model
+    def describe_setup(self, token_digest=None):
+        """Say how this database is set up for a sidecar: see `setup.state`.
+
+        `token_digest` is the SHA-256, in hexadecimal, of the token that the stored one should be.
+        """
+        self.env["sicantik.sync.run"]._check_may_start()
+        return setup.state(self.env, token_digest)
+
     # Calls
 
     @api.model
@@ -100,8 +112,8 @@ class SicantikSidecar(models.Model):
         """Say that there is work, as soon as it can be seen.
 
         Nobody waits for it. In a threaded Odoo the thread that sends it runs beside the others; in
-        a prefork worker it runs while the worker is idle, and a worker that is replaced meanwhile
-        takes it along: then the sidecar finds the work at its next look.
+        a prefork worker it runs while the worker is idle. If the worker is recycled first, the
+        call is lost and the sidecar finds the run at its next poll.
         """
         url, token = self._access()
         self.env.cr.postcommit.add(lambda: waker.wake(url, token))

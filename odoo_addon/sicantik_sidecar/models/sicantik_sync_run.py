@@ -1,6 +1,6 @@
 """One synchronisation: what was asked for, how far it is, and what came of it.
 
-The records are the queue of the work: whoever wants some writes one, and a sidecar claims it. The
+The table is the queue: a record is a request for work, and a sidecar claims it. The
 public methods are the protocol, called from outside by name, one transaction a call, with plain
 JSON values. To a worker that reports on a run, the `answer` is `go`, `stop`, or `lost` where
 another one has it now.
@@ -90,7 +90,7 @@ class SicantikSyncRun(models.Model):
     host = fields.Char("Server", help="The SICANTIK server that is kept for this synchronisation alone.")
     last_batch = fields.Integer()
     sidecar_silent = fields.Boolean(compute="_compute_silence")
-    # Whether who works on it has yet to hear that it is to stop.
+    # The worker has not seen the stop request yet.
     stop_awaited = fields.Boolean(compute="_compute_silence")
     line_ids = fields.One2many("sicantik.sync.run.line", "run_id", "Failures")
     permit_count = fields.Integer("Number of Permits Asked", compute="_compute_permit_count")
@@ -217,11 +217,11 @@ class SicantikSyncRun(models.Model):
             "domains": domains,
             "total": total,
             "estimated_seconds": connector._expected_seconds(total),
-            "may_work": self._is_in("sidecar"),
+            "may_work": self._is_in(*self._worker_groups()),
         }
 
     @api.model
-    def start(self, connector_id, kind="expiry", trigger="cli", worker=None, lease_seconds=30, **wishes):
+    def start(self, connector_id, kind="expiry", trigger="cli", worker=None, lease_seconds=None, **wishes):
         """Make a run, and take it at once where a `worker` is named; or describe the open one."""
         if worker:
             self._check_is_sidecar()
@@ -239,7 +239,7 @@ class SicantikSyncRun(models.Model):
             )
         run = self.sudo()._open_run(connector, kind, any_running=bool(worker))
         if run and run._is_abandoned_command():
-            # Its row is locked and changed by this: whoever does the same has to try again.
+            # This locks and changes the row; a concurrent caller conflicts and is retried.
             run._end_abandoned_command()
             run = run.browse()
         if trigger in ("button", "cron"):
@@ -259,7 +259,7 @@ class SicantikSyncRun(models.Model):
     # Working
 
     @api.model
-    def claim(self, worker, lease_seconds=30, run_id=None, held=None):
+    def claim(self, worker, lease_seconds=None, run_id=None, held=None):
         """Take the oldest run that waits, or whose worker fell silent; `False` if there is none.
 
         A run is left alone while another one works on the same SICANTIK server, and so are those
@@ -409,6 +409,16 @@ class SicantikSyncRun(models.Model):
         run.unlink()
         return GO
 
+    @api.model
+    def release(self, run_id, worker):
+        """Give it back unfinished, as on the shutdown of a sidecar: no attempt is counted."""
+        return self._release(run_id, worker)
+
+    @api.model
+    def cancel(self, run_id):
+        """Stop it: at once if nobody works on it, else at the worker's next report."""
+        return self._cancel(run_id)
+
     # Steps below the protocol
 
     @api.model
@@ -433,8 +443,8 @@ class SicantikSyncRun(models.Model):
         return bool(is_whole and is_wide and self.max_permits == (max_permits or 0))
 
     def _beginning(self):
-        """The moment from which this run counts days: what is not due when the listing gives its
-        answer must not have become due when the run goes on to ask what is left.
+        """Due dates are computed from this moment for the whole run, so no permit becomes due
+        between its two steps.
         """
         return self.started_at or self._now()
 
@@ -515,8 +525,8 @@ class SicantikSyncRun(models.Model):
     def _progress_values(self, progress):
         """What the worker says about its way, as values; what it does not say stays."""
         values = validate.progress(self.env, progress)
-        # The worker counts one attempt, or one part of it; the run counts all of them. What was
-        # sent was sent: a part that sent nothing takes nothing back.
+        # The worker counts one attempt, or one part of it; the run counts all of them. These
+        # counters never decrease.
         for name in {"requests", "retries"} & values.keys():
             values[name] = max(self[name], values[name] + self[f"{name}_before"])
         return values

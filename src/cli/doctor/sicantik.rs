@@ -1,5 +1,6 @@
 //! What `doctor` says of SICANTIK.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -67,7 +68,7 @@ async fn answers(client: &Client, server: &str, report: &mut Report) -> bool {
             }
             Err(error) => {
                 let finding = format_args!("SICANTIK at {server} gives no data: {error}");
-                report.problem(finding, advice(&error));
+                report.problem(finding, &advice(&error));
                 return false;
             }
         }
@@ -101,14 +102,15 @@ async fn listing(client: &Client, report: &mut Report) {
             report.ok("Its listing carries no expiry dates: they are fetched permit by permit");
         }
         Err(error) => {
-            report.problem(format_args!("Its listing cannot be read: {error}"), advice(&error));
+            report.problem(format_args!("Its listing cannot be read: {error}"), &advice(&error));
         }
     }
 }
 
-fn advice(error: &sicantik::Error) -> &'static str {
+fn advice(error: &sicantik::Error) -> Cow<'static, str> {
     use sicantik::{Error, Unreadable};
-    match error {
+    let advice = match error {
+        Error::Tls(problem) => return problem.remedy("SICANTIK_CA_FILE").into(),
         Error::Timeout { .. } => {
             "It is overloaded or unreachable: try again at night, or raise the connector's time-out."
         }
@@ -123,5 +125,6 @@ fn advice(error: &sicantik::Error) -> &'static str {
             "The server shows its maintenance page, or the connector's address is not that of its API."
         }
         _ => "Check that the connector's address is that of SICANTIK's API.",
-    }
+    };
+    advice.into()
 }

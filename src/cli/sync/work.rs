@@ -51,6 +51,7 @@ pub(super) async fn work(config: &Config, job: &Job) -> Result<Finished, Failure
     summary.odoo_calls = context.odoo.calls();
     summary.run_id = run_id.filter(|_| !matches!(ended.halt, Some(Halt::Away(_))));
     summary.dry_run = common.dry_run;
+    summary.hidden = ended.hidden;
     let failure = ended.halt.map(|halt| failure(halt, &server, &ended.progress));
     let failure = failure.or(unnoted);
     summary.success = failure.is_none();

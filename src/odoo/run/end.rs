@@ -20,7 +20,7 @@ pub struct Ending<'a> {
     pub progress: ProgressReport,
 }
 
-/// Why a run ended early.
+/// Why a run ended early, or short of some permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndCode {
@@ -34,6 +34,8 @@ pub enum EndCode {
     Cancelled,
     /// The worker was told to stop.
     Interrupted,
+    /// The run did all it could, but Odoo hides permits from the sidecar's user.
+    Hidden,
 }
 
 /// Ends a run. Answers the ledger's own counts: Odoo may have refused an outcome, of whichever

@@ -100,9 +100,15 @@ impl Run {
             .map_err(|error| error.to_string())?;
         let gate = self.shared.gates.gate(&settings.api_url, settings.limits);
         let stop = self.stop.clone();
-        let client = sicantik::Client::new(&settings.api_url, gate, settings.timeout, stop)
-            .map_err(|error| format!("TLS cannot be set up: {error}."))?
-            .with_time_zone(settings.time_zone);
+        let client = sicantik::Client::trusting(
+            &settings.api_url,
+            gate,
+            settings.timeout,
+            stop,
+            &settings.authorities,
+        )
+        .map_err(|error| format!("TLS cannot be set up: {error}."))?
+        .with_time_zone(settings.time_zone);
         // Another service may have released the host this very moment. A command takes longer than
         // the interval to start.
         client.gate().skip_interval();

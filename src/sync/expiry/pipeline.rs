@@ -104,7 +104,7 @@ where
         // Permits may have come or gone since they were counted.
         progress.total = progress.counts.answered();
     }
-    Ended { progress, imported: None, halt }
+    Ended { progress, halt, ..Ended::default() }
 }
 
 /// What a look at the listing shows.
