@@ -60,9 +60,3 @@ pub(super) fn client(
             Failure::temporary(format!("TLS cannot be set up on this machine: {error}."))
         })
 }
-
-/// The server's name and port, without the path.
-pub(super) fn host(settings: &Sicantik) -> String {
-    let host = settings.api_url.host_str().unwrap_or_default();
-    settings.api_url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}

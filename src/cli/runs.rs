@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::printer::outln;
 use crate::config::Config;
 use crate::odoo;
-use crate::odoo::run::{self, Kind, Run, State};
+use crate::odoo::run::{self, Kind, RunRecord, State};
 
 /// How many failures are shown with a run; Odoo shows all of them.
 const FAILURES: usize = 100;
@@ -144,7 +144,7 @@ async fn cancel(odoo: &odoo::Client, run_id: i64, json: bool) -> Result<(), Fail
     Ok(())
 }
 
-async fn existing(odoo: &odoo::Client, run_id: i64) -> Result<Run, Failure> {
+async fn existing(odoo: &odoo::Client, run_id: i64) -> Result<RunRecord, Failure> {
     run::read(odoo, run_id).await?.ok_or_else(|| {
         Failure::permanent(format!(
             "There is no run {run_id} in Odoo: `runs list` shows those there are."
@@ -153,7 +153,7 @@ async fn existing(odoo: &odoo::Client, run_id: i64) -> Result<Run, Failure> {
 }
 
 /// How far a run has come: permits answered of all, or listed where it reads the listing.
-fn done(run: &Run) -> String {
+fn done(run: &RunRecord) -> String {
     if run.kind == Kind::Permits {
         format!("{} listed", run.listed)
     } else {
@@ -161,7 +161,7 @@ fn done(run: &Run) -> String {
     }
 }
 
-fn answered(run: &Run) -> u64 {
+fn answered(run: &RunRecord) -> u64 {
     run.found + run.no_date + run.not_registered + run.failed
 }
 

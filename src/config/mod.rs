@@ -36,7 +36,7 @@ use file::File;
 pub use flags::{Flags, settings};
 pub use general::LOG;
 use setting::Entry;
-pub use setting::{Fallback, Kind, Origin, Setting, Sourced};
+pub use setting::{Fallback, Origin, Setting, SettingKind, Sourced};
 pub use sicantik::{HIGHEST_RATE, Sicantik};
 use sources::Sources;
 
@@ -45,9 +45,9 @@ use sources::Sources;
 pub struct Config {
     /// The file that was read, if any.
     file: Option<Sourced<PathBuf>>,
-    odoo: odoo::Odoo,
+    odoo: odoo::Section,
     sicantik: sicantik::Section,
-    sidecar: sidecar::Sidecar,
+    sidecar: sidecar::Section,
 }
 
 impl Config {
@@ -69,9 +69,9 @@ impl Config {
         }
         Ok(Self {
             file,
-            odoo: odoo::Odoo::load(&sources)?,
+            odoo: odoo::Section::load(&sources)?,
             sicantik: sicantik::Section::load(&sources)?,
-            sidecar: sidecar::Sidecar::load(&sources)?,
+            sidecar: sidecar::Section::load(&sources)?,
         })
     }
 

@@ -10,7 +10,7 @@ use url::Url;
 use super::address::http_url;
 use super::ca_file::CaFile;
 use super::error::Error;
-use super::setting::{Entry, Fallback, HIDDEN, Kind, Setting, Sourced};
+use super::setting::{Entry, Fallback, HIDDEN, Setting, SettingKind, Sourced};
 use super::sources::{Secret, Sources};
 use crate::odoo::{self, Protocol};
 use crate::outbound::shown_url;
@@ -19,7 +19,7 @@ static URL: Setting = Setting {
     key: Some("odoo.url"),
     flag: Some("odoo-url"),
     variable: "ODOO_URL",
-    kind: Kind::Text("URL"),
+    kind: SettingKind::Text("URL"),
     default: Fallback::None,
     meaning: "Odoo's address, such as http://127.0.0.1:8069",
     expected: "one that begins with http:// or https://",
@@ -29,7 +29,7 @@ static DB: Setting = Setting {
     key: Some("odoo.db"),
     flag: Some("odoo-db"),
     variable: "ODOO_DB",
-    kind: Kind::Text("NAME"),
+    kind: SettingKind::Text("NAME"),
     default: Fallback::None,
     meaning: "Name of Odoo's database",
     expected: "a name",
@@ -39,7 +39,7 @@ static LOGIN: Setting = Setting {
     key: Some("odoo.login"),
     flag: Some("odoo-login"),
     variable: "ODOO_LOGIN",
-    kind: Kind::Text("LOGIN"),
+    kind: SettingKind::Text("LOGIN"),
     default: Fallback::None,
     meaning: "Login of the technical user",
     expected: "a login",
@@ -49,7 +49,7 @@ static API_KEY: Setting = Setting {
     key: Some("odoo.api_key"),
     flag: None,
     variable: "ODOO_API_KEY",
-    kind: Kind::Secret,
+    kind: SettingKind::Secret,
     default: Fallback::None,
     meaning: "API key of the technical user",
     expected: "a key",
@@ -59,7 +59,7 @@ static PROTOCOL: Setting = Setting {
     key: Some("odoo.protocol"),
     flag: Some("odoo-protocol"),
     variable: "ODOO_PROTOCOL",
-    kind: Kind::Choice("PROTOCOL", protocols),
+    kind: SettingKind::Choice("PROTOCOL", protocols),
     default: Fallback::Value("auto"),
     meaning: "Which of Odoo's external APIs to use",
     expected: "auto, jsonrpc or json2",
@@ -69,7 +69,7 @@ static CA_FILE: Setting = Setting {
     key: Some("odoo.ca_file"),
     flag: None,
     variable: "ODOO_CA_FILE",
-    kind: Kind::Text("FILE"),
+    kind: SettingKind::Text("FILE"),
     default: Fallback::None,
     meaning: "PEM file of certificates that may vouch for Odoo's besides this machine's own \
               authorities",
@@ -85,7 +85,7 @@ fn protocols() -> Vec<PossibleValue> {
 
 /// How to reach Odoo.
 #[derive(Clone)]
-pub(super) struct Odoo {
+pub(super) struct Section {
     pub(super) url: Option<Sourced<Url>>,
     pub(super) db: Option<Sourced<String>>,
     pub(super) login: Option<Sourced<String>>,
@@ -96,7 +96,7 @@ pub(super) struct Odoo {
     ca_file: Option<Sourced<CaFile>>,
 }
 
-impl Odoo {
+impl Section {
     pub(super) fn load(sources: &Sources<'_>) -> Result<Self, Error> {
         let text = |text: &str| Ok(text.to_owned());
         let (api_key, api_key_file) = match sources.secret(&API_KEY) {

@@ -6,7 +6,7 @@ use std::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::Error;
-use super::setting::{Entry, Fallback, HIDDEN, Kind, Setting, Sourced};
+use super::setting::{Entry, Fallback, HIDDEN, Setting, SettingKind, Sourced};
 use super::sources::{Secret, Sources};
 use crate::http_server::is_local;
 
@@ -17,7 +17,7 @@ static LISTEN: Setting = Setting {
     key: Some("sidecar.listen"),
     flag: Some("sidecar-listen"),
     variable: "SIDECAR_LISTEN",
-    kind: Kind::Text("ADDRESS:PORT"),
+    kind: SettingKind::Text("ADDRESS:PORT"),
     default: Fallback::Value("127.0.0.1:8787"),
     meaning: "Where `serve` listens; an address of this machine only",
     expected: "127.0.0.1 or [::1] and a port, such as 127.0.0.1:8787",
@@ -27,7 +27,7 @@ static TOKEN: Setting = Setting {
     key: Some("sidecar.token"),
     flag: None,
     variable: "SIDECAR_TOKEN",
-    kind: Kind::Secret,
+    kind: SettingKind::Secret,
     default: Fallback::None,
     meaning: "What callers of the service have to present, at least 16 characters",
     expected: "a random text such as `openssl rand -hex 32` prints",
@@ -38,13 +38,13 @@ pub(super) static SETTINGS: [&Setting; 2] = [&LISTEN, &TOKEN];
 
 /// The service.
 #[derive(Clone)]
-pub(super) struct Sidecar {
+pub(super) struct Section {
     pub(super) listen: Sourced<SocketAddr>,
     /// Only `serve` needs it: other commands must not fail on an unreadable token file.
     token: Option<Secret>,
 }
 
-impl Sidecar {
+impl Section {
     pub(super) fn load(sources: &Sources<'_>) -> Result<Self, Error> {
         let listen = sources.get_or_default(&LISTEN, |text| {
             let address = text.trim().parse().map_err(|_| "is not an address and a port")?;

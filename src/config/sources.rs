@@ -73,8 +73,8 @@ impl Sources<'_> {
     }
 
     /// The secret of a setting, from the variable, the file that the variable with `_FILE` names,
-    /// the settings file, or the file that this names. Only reading a file of its own can fail,
-    /// which not every command has to mind.
+    /// the settings file, or the file that this names. Fails only if the secret's file cannot be
+    /// read; commands that do not need it ignore that.
     pub(super) fn secret(&self, setting: &Setting) -> Option<Secret> {
         let variable = |name: &str| {
             let value = (self.variable)(name).filter(|value| !value.trim().is_empty())?;

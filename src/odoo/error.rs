@@ -235,7 +235,7 @@ pub enum Error {
         detail: String,
     },
     /// A failure inside Odoo without a variant of its own. Odoo's log has the traceback.
-    #[error("Odoo failed inside ({name}: {sentence}). Its log says more.")]
+    #[error("Internal error in Odoo ({name}: {sentence}); see its log.")]
     Server {
         /// The name of the Python exception.
         name: String,

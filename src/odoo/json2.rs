@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::fault::{Fault, detail, no_such_model, sentence};
-use super::transport::{Answer, Transport};
+use super::transport::{TextResponse, Transport};
 use super::{Error, Settings};
 
 const DATABASE: HeaderName = HeaderName::from_static("x-odoo-database");
@@ -66,7 +66,7 @@ fn headers(settings: &Settings) -> Result<HeaderMap, Error> {
     Ok(HeaderMap::from_iter([(AUTHORIZATION, bearer), (DATABASE, database)]))
 }
 
-fn refusal(answer: &Answer, call: Call<'_>) -> Error {
+fn refusal(answer: &TextResponse, call: Call<'_>) -> Error {
     let Call { settings, model, method } = call;
     let fault = if answer.is_json() { Fault::of_odoo(&answer.body) } else { None };
     let Some(fault) = fault else {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::fault::{Fault, sentence};
-use super::transport::{Answer, Transport};
+use super::transport::{TextResponse, Transport};
 use super::{Error, Settings};
 
 pub(super) struct JsonRpc {
@@ -82,7 +82,7 @@ impl JsonRpc {
 }
 
 /// The result in an answer, as JSON text.
-fn result(answer: &Answer, call: Call<'_>) -> Result<String, Error> {
+fn result(answer: &TextResponse, call: Call<'_>) -> Result<String, Error> {
     match answer.status {
         200 => {}
         413 => return Err(Error::TooLarge),

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{Error, Settings};
 use crate::outbound::headers::redirect_target;
-use crate::outbound::http::{Failure, Options, Response, client, exchange};
+use crate::outbound::http::{HttpError, Options, Response, client, exchange};
 use crate::outbound::shown_url;
 
 /// Bytes of one request or answer: half of what Odoo takes by default.
@@ -20,7 +20,7 @@ pub(super) struct Transport {
 }
 
 /// A complete answer.
-pub(super) struct Answer {
+pub(super) struct TextResponse {
     pub(super) status: u16,
     /// Without parameters; empty where there is none.
     content_type: String,
@@ -32,8 +32,7 @@ pub(super) struct Answer {
 impl Transport {
     /// A connection on which every request has `headers`.
     ///
-    /// It uses no proxy: Odoo stands in the same house, and the environment's proxy is for the way
-    /// out.
+    /// No proxy: Odoo is on the local network.
     pub(super) fn new(settings: &Settings, headers: HeaderMap) -> Result<Self, Error> {
         let http = client(Options {
             timeout: settings.timeout,
@@ -55,7 +54,7 @@ impl Transport {
         settings: &Settings,
         path: &str,
         body: &impl Serialize,
-    ) -> Result<Answer, Error> {
+    ) -> Result<TextResponse, Error> {
         let body = serde_json::to_vec(body).expect("what is sent is JSON");
         if body.len() > MAX_BODY {
             return Err(Error::TooLarge);
@@ -78,11 +77,11 @@ impl Transport {
             shown_url(&target)
         });
         let body = String::from_utf8_lossy(&body).into_owned();
-        Ok(Answer { status: status.as_u16(), content_type, target, body })
+        Ok(TextResponse { status: status.as_u16(), content_type, target, body })
     }
 }
 
-impl Answer {
+impl TextResponse {
     /// Whether the body is JSON, as its type says.
     pub(super) fn is_json(&self) -> bool {
         self.content_type == JSON
@@ -99,19 +98,19 @@ impl Answer {
     }
 }
 
-fn failed(failure: Failure, settings: &Settings) -> Error {
+fn failed(failure: HttpError, settings: &Settings) -> Error {
     let url = settings.shown_url();
     match failure {
-        Failure::Connect { reason } => Error::Unreachable { url, detail: reason },
-        Failure::Tls(problem) => {
+        HttpError::Connect { reason } => Error::Unreachable { url, detail: reason },
+        HttpError::Tls(problem) => {
             let remedy = problem.remedy("ODOO_CA_FILE");
             Error::Tls { url, cause: problem.to_string(), remedy }
         }
-        Failure::TimedOut => {
+        HttpError::TimedOut => {
             let seconds = settings.timeout.as_secs_f32();
             Error::Lost { url, detail: format!("no answer within {seconds} s") }
         }
-        Failure::Broken { reason } => Error::Lost { url, detail: reason },
-        Failure::TooLarge { .. } => Error::TooLarge,
+        HttpError::Broken { reason } => Error::Lost { url, detail: reason },
+        HttpError::TooLarge { .. } => Error::TooLarge,
     }
 }

@@ -37,7 +37,7 @@ pub struct Response {
 
 /// Why there is no complete answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
+pub enum HttpError {
     /// No connection was made, so nothing was sent.
     #[error("no connection: {reason}")]
     Connect {
@@ -71,10 +71,10 @@ pub enum Failure {
 ///
 /// # Errors
 ///
-/// [`Failure::Connect`], if TLS cannot be set up on this machine.
-pub fn client(options: Options) -> Result<reqwest::Client, Failure> {
+/// [`HttpError::Connect`], if TLS cannot be set up on this machine.
+pub fn client(options: Options) -> Result<reqwest::Client, HttpError> {
     let config = tls::client_config(&options.authorities)
-        .map_err(|error| Failure::Connect { reason: error.to_string() })?;
+        .map_err(|error| HttpError::Connect { reason: error.to_string() })?;
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("sicantik-sidecar/", env!("CARGO_PKG_VERSION")))
         .timeout(options.timeout)
@@ -98,8 +98,11 @@ pub fn client(options: Options) -> Result<reqwest::Client, Failure> {
 ///
 /// # Errors
 ///
-/// [`Failure`].
-pub async fn exchange(request: reqwest::RequestBuilder, limit: usize) -> Result<Response, Failure> {
+/// [`HttpError`].
+pub async fn exchange(
+    request: reqwest::RequestBuilder,
+    limit: usize,
+) -> Result<Response, HttpError> {
     let (response, cut_by) = exchange_partly(request, limit).await?;
     cut_by.map_or(Ok(response), Err)
 }
@@ -109,11 +112,11 @@ pub async fn exchange(request: reqwest::RequestBuilder, limit: usize) -> Result<
 ///
 /// # Errors
 ///
-/// [`Failure`], if there is no answer at all or it is too large.
+/// [`HttpError`], if there is no answer at all or it is too large.
 pub async fn exchange_partly(
     request: reqwest::RequestBuilder,
     limit: usize,
-) -> Result<(Response, Option<Failure>), Failure> {
+) -> Result<(Response, Option<HttpError>), HttpError> {
     let mut response = request.send().await.map_err(failure)?;
     let status = response.status();
     let headers = std::mem::take(response.headers_mut());
@@ -122,7 +125,7 @@ pub async fn exchange_partly(
         match response.chunk().await {
             Ok(None) => break None,
             Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
-                return Err(Failure::TooLarge { limit });
+                return Err(HttpError::TooLarge { limit });
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Err(error) => break Some(failure(error)),
@@ -131,16 +134,16 @@ pub async fn exchange_partly(
     Ok((Response { status, headers, body }, cut_by))
 }
 
-fn failure(error: reqwest::Error) -> Failure {
+fn failure(error: reqwest::Error) -> HttpError {
     // A time-out of the connection is both; what counts is that nothing was sent.
     if let Some(problem) = Problem::find(&error) {
-        Failure::Tls(problem)
+        HttpError::Tls(problem)
     } else if error.is_connect() || error.is_builder() {
-        Failure::Connect { reason: innermost_cause(error) }
+        HttpError::Connect { reason: innermost_cause(error) }
     } else if error.is_timeout() {
-        Failure::TimedOut
+        HttpError::TimedOut
     } else {
-        Failure::Broken { reason: innermost_cause(error) }
+        HttpError::Broken { reason: innermost_cause(error) }
     }
 }
 

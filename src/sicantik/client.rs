@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::decode::{
-    Format, Reply, data, decode, decode_known, error_of_question, say_nothing_found,
+    Decoded, Format, data, decode, decode_known, error_of_question, say_nothing_found,
     say_unknown_method,
 };
 use super::error::{Error, Unreadable, shortened};
@@ -283,10 +283,10 @@ impl Client {
         Ok((self.rows(endpoint, answer.value)?, answer.accepted))
     }
 
-    fn rows(&self, endpoint: &'static str, reply: Reply) -> Result<Vec<Row>, Error> {
+    fn rows(&self, endpoint: &'static str, reply: Decoded) -> Result<Vec<Row>, Error> {
         let mut rows = match reply {
-            Reply::Rows(rows) => rows,
-            Reply::Error(words) => no_rows(endpoint, &words)?,
+            Decoded::Rows(rows) => rows,
+            Decoded::Error(words) => no_rows(endpoint, &words)?,
         };
         rows.iter_mut().for_each(|row| row.localize(self.zone));
         Ok(rows)

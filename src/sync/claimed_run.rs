@@ -11,15 +11,12 @@ use super::listing::{self, Import, ImportEnded, Imported, Ledger, Paging};
 use super::outcome::Counts;
 use super::progress::{Progress, Reporter};
 use super::server::LicensingServer;
-use crate::odoo::run::{self, Claim, Ending, Kind, Remaining, Reply, Selection, State};
+use crate::odoo::run::{self, Claim, EndCode, Ending, Kind, Remaining, Reply, Selection, State};
 use crate::odoo::{Client, Error, Schema, permit};
 use crate::outbound::Traffic;
 
 /// Rows of the listing in one page, where the connector does not say.
 pub const DEFAULT_PAGE_SIZE: u32 = 100;
-
-/// The ledger's name for an end after which permits are left that Odoo hides.
-const HIDDEN: &str = "hidden";
 
 /// A run that this process holds.
 #[derive(Debug)]
@@ -215,11 +212,15 @@ impl ClaimedRun<'_> {
     /// or Odoo ends it if it was a command's.
     pub async fn finish(&self, ended: &mut Ended) -> Result<(), Error> {
         let halt = ended.halt.as_ref();
-        let Some(state) = halt.map_or(Some(State::Done), Halt::state) else { return Ok(()) };
         let hidden = (ended.hidden > 0).then(|| ended.hidden.to_string());
+        let (state, code) = match halt.map(Halt::ending) {
+            None => (State::Done, hidden.as_ref().map(|_| EndCode::Hidden)),
+            Some(Some((state, code))) => (state, Some(code)),
+            Some(None) => return Ok(()),
+        };
         let ending = Ending {
             state,
-            code: halt.map(Halt::label).or(hidden.as_ref().map(|_| HIDDEN)),
+            code,
             message: &halt.map(Halt::detail).or(hidden).unwrap_or_default(),
             progress: (&ended.progress).into(),
         };

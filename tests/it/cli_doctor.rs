@@ -22,11 +22,11 @@ async fn service_that(reaches_odoo: bool) -> Web {
     Web::start(move |asked| {
         let health = json!({
             "status": "ok", "version": env!("CARGO_PKG_VERSION"), "odoo_reachable": reaches_odoo,
-            "trouble": if reaches_odoo { Value::Null } else { json!("No such database.") },
+            "problem": if reaches_odoo { Value::Null } else { json!("No such database.") },
         });
         if asked.target == "/health" {
             let mut open = health;
-            open["trouble"] = Value::Null;
+            open["problem"] = Value::Null;
             return Some(Reply::ok(open.to_string()));
         }
         if asked.headers["authorization"] != format!("Bearer {TOKEN}") {
@@ -108,7 +108,7 @@ async fn all_is_well_where_service_and_odoo_know_each_other() {
         "✓ Odoo heard of the service last at",
         "✓ Odoo has the service's token",
         "✓ Odoo calls \"Nightly\" next at 2099-01-0",
-        "All is well.",
+        "No problems found.",
     ] {
         assert!(said.stdout.contains(expected), "{expected}: {}", said.stdout);
     }

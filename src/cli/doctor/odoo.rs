@@ -37,10 +37,12 @@ pub(super) async fn check(
     key_expiry(&odoo, &settings.login, report).await;
     let schema = or_problem(Schema::read(&odoo).await, report)?;
     match schema.mode {
-        Mode::Ledger => report.ok("The addon is installed: runs are kept in its ledger"),
+        Mode::Ledger => {
+            report.ok("The addon `sicantik_sidecar` is installed: runs are kept in its ledger")
+        }
         Mode::Plain => report.note(
-            "The addon is not installed: dates are written to the models of another module",
-            "Install `sicantik_sidecar` for buttons, a history of runs, and each failure.",
+            "The addon `sicantik_sidecar` is not installed: dates go to another module's models",
+            "Install it for buttons, a history of runs, and each failure.",
         ),
     }
     let connectors = match connector::find(&odoo, &schema, wanted, false).await {

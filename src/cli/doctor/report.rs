@@ -40,7 +40,7 @@ impl Report {
     pub(super) fn end(&self) -> Result<(), Failure> {
         match self.problems {
             0 => {
-                outln!("All is well.");
+                outln!("No problems found.");
                 Ok(())
             }
             1 => Err(Failure::temporary("1 problem found.")),

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::report::Report;
 use crate::config::{self, Config};
 use crate::odoo::{self, Setup, Token};
-use crate::outbound::http::{Failure, Options, client, exchange};
+use crate::outbound::http::{HttpError, Options, client, exchange};
 use crate::outbound::tls::Authorities;
 
 /// The service is on this machine.
@@ -38,7 +38,7 @@ struct Health {
     version: String,
     odoo_reachable: bool,
     #[serde(default)]
-    trouble: Option<String>,
+    problem: Option<String>,
 }
 
 /// Checks the service that works on the runs of this Odoo's ledger.
@@ -129,8 +129,8 @@ async fn answers(
         Some(token) => ask(address, Some(token)).await,
         None => Ok(None),
     };
-    let trouble = match told {
-        Ok(Some(health)) => health.trouble,
+    let problem = match told {
+        Ok(Some(health)) => health.problem,
         Ok(None) if token.is_some() => {
             report.problem(
                 "The service does not take the token that is set here",
@@ -141,7 +141,7 @@ async fn answers(
         _ => None,
     };
     if !health.odoo_reachable {
-        let why = trouble.map(|trouble| format!(": {trouble}")).unwrap_or_default();
+        let why = problem.map(|problem| format!(": {problem}")).unwrap_or_default();
         report.problem(
             format_args!("The service cannot use Odoo{why}"),
             "It may have other settings than this command: compare them, and restart it.",
@@ -152,7 +152,10 @@ async fn answers(
 
 /// Asks the service how it is: what everybody is told, or what the holder of its token is. `None`
 /// where what answers is not the service, or does not take the token.
-async fn ask(address: SocketAddr, token: Option<&SecretString>) -> Result<Option<Health>, Failure> {
+async fn ask(
+    address: SocketAddr,
+    token: Option<&SecretString>,
+) -> Result<Option<Health>, HttpError> {
     #[derive(Deserialize)]
     struct Envelope {
         result: Health,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::config::{Fallback, Kind, settings};
+use crate::config::{Fallback, SettingKind, settings};
 
 /// The table of settings as the README has it.
 fn readme_table() -> String {
@@ -22,7 +22,7 @@ fn readme_table() -> String {
         };
         let rows = [(setting.key.map(str::to_owned), setting.variable.to_owned(), setting.meaning)];
         let file = (setting.file_key(), setting.file_variable(), "or a file that holds it");
-        let is_secret = matches!(setting.kind, Kind::Secret);
+        let is_secret = matches!(setting.kind, SettingKind::Secret);
         for (key, variable, meaning) in rows.into_iter().chain(is_secret.then_some(file)) {
             let cells = [code(flag.as_deref()), code(Some(&variable)), code(key.as_deref())];
             writeln!(table, "| {} | {default} | {meaning} |", cells.join(" | ")).unwrap();
@@ -47,7 +47,7 @@ fn every_setting_is_described() {
         assert!(names.insert(setting.variable), "{}", setting.variable);
         assert!(setting.flag.is_none_or(|flag| names.insert(flag)), "{key}");
         assert!(setting.key.is_none_or(|key| names.insert(key)), "{key}");
-        if matches!(setting.kind, Kind::Secret) {
+        if matches!(setting.kind, SettingKind::Secret) {
             assert_eq!(setting.flag, None, "{key}: arguments are visible");
         }
     }

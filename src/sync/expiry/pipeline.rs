@@ -159,7 +159,7 @@ async fn look(server: &impl LicensingServer, state: &Mutex<Progress>) -> Look {
         Ok(_) | Err(Error::Stopped) => {}
         Err(error) => {
             tracing::debug!(%error, "The first row of the listing cannot be read");
-            // The listing alone may be in trouble.
+            // The listing alone may fail.
             if let Err(error) = server.probe().await
                 && is_unanswered(state)
             {
