@@ -1,6 +1,6 @@
 //! What the headers of an answer say about the next request.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use http::header::{LOCATION, RETRY_AFTER};
@@ -18,11 +18,19 @@ pub fn redirect_target(from: &Url, headers: &HeaderMap) -> Option<Url> {
 #[must_use]
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+    if let Ok(seconds) = value.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
     }
-    let date = chrono::DateTime::parse_from_rfc2822(value).ok()?;
-    (date.to_utc() - chrono::Utc::now()).to_std().ok()
+    let date = date(value)?;
+    date.duration_since(SystemTime::now()).ok()
+}
+
+/// A date in any of HTTP's three forms (RFC 9110, 5.6.7), or as in a mail, with another zone than
+/// GMT.
+fn date(value: &str) -> Option<SystemTime> {
+    httpdate::parse_http_date(value)
+        .ok()
+        .or_else(|| chrono::DateTime::parse_from_rfc2822(value).ok().map(SystemTime::from))
 }
 
 #[cfg(test)]
@@ -40,10 +48,29 @@ mod tests {
         let read = |value: &str| retry_after(&with(RETRY_AFTER, value));
         assert_eq!(read("7"), Some(Duration::from_secs(7)));
         assert_eq!(read(" 0 "), Some(Duration::ZERO));
+        assert_eq!(read("1.5"), Some(Duration::from_millis(1_500)));
         let date = chrono::Utc::now() + chrono::Duration::seconds(30);
-        let asked = read(&date.format("%a, %d %b %Y %H:%M:%S GMT").to_string()).unwrap();
-        assert!((28..=30).contains(&asked.as_secs()), "{asked:?}");
-        for nothing in ["", "-1", "soon", "Sun, 06 Nov 1994 08:49:37 GMT"] {
+        for form in [
+            "%a, %d %b %Y %H:%M:%S GMT",
+            // RFC 850's and asctime's.
+            "%A, %d-%b-%y %H:%M:%S GMT",
+            "%a %b %e %H:%M:%S %Y",
+            "%a, %d %b %Y %H:%M:%S +0000",
+        ] {
+            let printed = date.format(form).to_string();
+            let asked = read(&printed).unwrap_or_default();
+            assert!((28..=30).contains(&asked.as_secs()), "{printed}: {asked:?}");
+        }
+        for nothing in [
+            "",
+            "-1",
+            "NaN",
+            "inf",
+            "soon",
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+        ] {
             assert_eq!(read(nothing), None, "{nothing}");
         }
         assert_eq!(retry_after(&HeaderMap::new()), None);

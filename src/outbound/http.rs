@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 
-use super::tls;
+use super::tls::{self, Authorities, Problem};
 
 /// How a client behaves.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct Options {
     pub uses_proxy: bool,
     /// Headers of every request.
     pub headers: HeaderMap,
+    /// Who is trusted besides the authorities of this machine.
+    pub authorities: Authorities,
 }
 
 /// A complete answer.
@@ -35,13 +37,16 @@ pub struct Response {
 
 /// Why there is no complete answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
+pub enum HttpError {
     /// No connection was made, so nothing was sent.
     #[error("no connection: {reason}")]
     Connect {
         /// The innermost cause.
         reason: String,
     },
+    /// No secure connection was made, so nothing was sent.
+    #[error("no secure connection: {0}")]
+    Tls(Problem),
     /// The answer was not complete within the time-out.
     #[error("no answer in time")]
     TimedOut,
@@ -66,13 +71,15 @@ pub enum Failure {
 ///
 /// # Errors
 ///
-/// [`Failure::Connect`], if TLS cannot be set up on this machine.
-pub fn client(options: Options) -> Result<reqwest::Client, Failure> {
-    tls::install();
+/// [`HttpError::Connect`], if TLS cannot be set up on this machine.
+pub fn client(options: Options) -> Result<reqwest::Client, HttpError> {
+    let config = tls::client_config(&options.authorities)
+        .map_err(|error| HttpError::Connect { reason: error.to_string() })?;
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("sicantik-sidecar/", env!("CARGO_PKG_VERSION")))
         .timeout(options.timeout)
         .default_headers(options.headers)
+        .tls_backend_preconfigured(config)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never());
     if let Some(timeout) = options.connect_timeout {
@@ -91,29 +98,52 @@ pub fn client(options: Options) -> Result<reqwest::Client, Failure> {
 ///
 /// # Errors
 ///
-/// [`Failure`].
-pub async fn exchange(request: reqwest::RequestBuilder, limit: usize) -> Result<Response, Failure> {
+/// [`HttpError`].
+pub async fn exchange(
+    request: reqwest::RequestBuilder,
+    limit: usize,
+) -> Result<Response, HttpError> {
+    let (response, cut_by) = exchange_partly(request, limit).await?;
+    cut_by.map_or(Ok(response), Err)
+}
+
+/// As [`exchange`], but keeps what has come of a body that does not come to its end, and says why
+/// it did not: a server may promise more than it has.
+///
+/// # Errors
+///
+/// [`HttpError`], if there is no answer at all or it is too large.
+pub async fn exchange_partly(
+    request: reqwest::RequestBuilder,
+    limit: usize,
+) -> Result<(Response, Option<HttpError>), HttpError> {
     let mut response = request.send().await.map_err(failure)?;
     let status = response.status();
     let headers = std::mem::take(response.headers_mut());
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(failure)? {
-        if body.len() + chunk.len() > limit {
-            return Err(Failure::TooLarge { limit });
+    let cut_by = loop {
+        match response.chunk().await {
+            Ok(None) => break None,
+            Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
+                return Err(HttpError::TooLarge { limit });
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Err(error) => break Some(failure(error)),
         }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Response { status, headers, body })
+    };
+    Ok((Response { status, headers, body }, cut_by))
 }
 
-fn failure(error: reqwest::Error) -> Failure {
+fn failure(error: reqwest::Error) -> HttpError {
     // A time-out of the connection is both; what counts is that nothing was sent.
-    if error.is_connect() || error.is_builder() {
-        Failure::Connect { reason: innermost_cause(error) }
+    if let Some(problem) = Problem::find(&error) {
+        HttpError::Tls(problem)
+    } else if error.is_connect() || error.is_builder() {
+        HttpError::Connect { reason: innermost_cause(error) }
     } else if error.is_timeout() {
-        Failure::TimedOut
+        HttpError::TimedOut
     } else {
-        Failure::Broken { reason: innermost_cause(error) }
+        HttpError::Broken { reason: innermost_cause(error) }
     }
 }
 

@@ -6,17 +6,27 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use chrono_tz::Tz;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, WeakShared};
+use http::StatusCode;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::decode::{Format, Reply, data, decode};
-use super::error::Error;
+use super::decode::{
+    Decoded, Format, data, decode, decode_known, error_of_question, say_nothing_found,
+    say_unknown_method,
+};
+use super::error::{Error, Unreadable, shortened};
+use super::json_pages::JsonPages;
 use super::retry::MAX_TRIES;
 use super::row::Row;
-use super::transport::Transport;
+use super::transport::{Accept, Transport};
 use crate::outbound::Gate;
+use crate::outbound::tls::Authorities;
+
+/// The endpoint of the listing.
+const LISTING: &str = "listpermohonanterbit";
 
 /// A probe on its way.
 type Probe = BoxFuture<'static, Result<(), Error>>;
@@ -27,12 +37,12 @@ type Probe = BoxFuture<'static, Result<(), Error>>;
 pub struct Client {
     transport: Transport,
     base: Url,
+    zone: Tz,
     probe: Arc<Mutex<Option<WeakShared<Probe>>>>,
     /// Whether `cekperizinanizin` is unknown here, as on older deployments.
     lacks_izin: Arc<AtomicBool>,
-    /// Whether a page of the listing could be had as XML only. The value that is not UTF-8 is soon
-    /// on most pages, so asking for JSON first would double the requests.
-    listing_in_xml: Arc<AtomicBool>,
+    /// How many pages of the listing could be had as JSON.
+    json_pages: Arc<JsonPages>,
 }
 
 /// The answer to a ping.
@@ -60,13 +70,36 @@ impl Client {
         timeout: Duration,
         stop: CancellationToken,
     ) -> Result<Self, Error> {
+        Self::trusting(base, gate, timeout, stop, &Authorities::default())
+    }
+
+    /// As [`Client::new`], where `authorities` may vouch for the server's certificate, too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connection`], if TLS cannot be set up on this machine.
+    pub fn trusting(
+        base: &Url,
+        gate: Arc<Gate>,
+        timeout: Duration,
+        stop: CancellationToken,
+        authorities: &Authorities,
+    ) -> Result<Self, Error> {
         Ok(Self {
-            transport: Transport::new(base, gate, timeout, stop)?,
+            transport: Transport::new(base, gate, timeout, stop, authorities)?,
             base: base.clone(),
+            zone: Tz::Asia__Jakarta,
             probe: Arc::default(),
             lacks_izin: Arc::default(),
-            listing_in_xml: Arc::default(),
+            json_pages: Arc::default(),
         })
+    }
+
+    /// The same client for an office in `zone`, instead of in Jakarta's: an instant, which some
+    /// deployments print in place of a date, is a day there.
+    #[must_use]
+    pub fn with_time_zone(self, zone: Tz) -> Self {
+        Self { zone, ..self }
     }
 
     /// The same client for interactive requests, which skip the queue at the gate.
@@ -95,7 +128,7 @@ impl Client {
     /// [`Error`], after the retries.
     pub async fn ping(&self) -> Result<Pong, Error> {
         let url = self.endpoint("jumlahPerizinan", &[]);
-        let answer = self.transport.get(&url, data, Format::Json, MAX_TRIES).await?;
+        let answer = self.transport.get(&url, data, Accept::JsonFirst, MAX_TRIES).await?;
         Ok(Pong { elapsed: answer.elapsed, format: answer.value.1 })
     }
 
@@ -155,20 +188,32 @@ impl Client {
         offset: u32,
         max_tries: u32,
     ) -> Result<Vec<Row>, Error> {
-        // The form with path pairs is the one that production is known to answer.
-        let (limit, offset) = (limit.to_string(), offset.to_string());
-        let url = self.endpoint("listpermohonanterbit", &["limit", &limit, "offset", &offset]);
-        let in_xml = self.listing_in_xml.load(Ordering::Relaxed);
-        let accept = if in_xml { Format::Xml } else { Format::Json };
-        let (reply, accepted) = self.ask("listpermohonanterbit", &url, accept, max_tries).await?;
+        let url = self.listing_url(limit, offset);
+        let accept = self.json_pages.accept();
+        let (mut rows, accepted) = self.ask(LISTING, &url, accept, max_tries).await?;
+        self.json_pages.count(accept, accepted);
         if accepted == Format::Xml {
-            self.listing_in_xml.store(true, Ordering::Relaxed);
+            self.settle_applicants(&mut rows, offset).await?;
         }
-        match reply {
-            Reply::Rows(rows) => Ok(rows),
-            Reply::Error(words) if says(&words, "tidak ada data") => Ok(Vec::new()),
-            Reply::Error(words) => Err(message(&words)),
-        }
+        Ok(rows)
+    }
+
+    /// Rows of the listing in one form, to look for one that is known: their identities may have
+    /// lost zeros.
+    pub(super) async fn listing_as(
+        &self,
+        accept: Accept,
+        limit: u32,
+        offset: u32,
+    ) -> Result<Vec<Row>, Error> {
+        let url = self.listing_url(limit, offset);
+        let answer = self.transport.get(&url, decode_known, accept, MAX_TRIES).await?;
+        self.rows(LISTING, answer.value)
+    }
+
+    fn listing_url(&self, limit: u32, offset: u32) -> Url {
+        // The form with path pairs is the one that production is known to answer.
+        self.endpoint(LISTING, &["limit", &limit.to_string(), "offset", &offset.to_string()])
     }
 
     /// `cekperizinan`: the details of the permits whose stored, encoded number is `permit_number`;
@@ -188,7 +233,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error`], after the retries.
+    /// [`Error`], after the retries. [`Unreadable::QueryFailed`] if the number breaks the server's
+    /// SQL, as one with an apostrophe does: it does so whenever it is asked.
     pub async fn permit_by_number(&self, permit_number: &str) -> Result<Vec<Row>, Error> {
         if self.lacks_izin.load(Ordering::Relaxed) {
             return Ok(Vec::new());
@@ -197,6 +243,13 @@ impl Client {
             Err(Error::UnknownMethod { .. }) => {
                 self.lacks_izin.store(true, Ordering::Relaxed);
                 Ok(Vec::new())
+            }
+            // A deployment that shows no errors says no more than this.
+            Err(Error::ServerBusy { status: StatusCode::INTERNAL_SERVER_ERROR, .. })
+                if permit_number.contains(['\'', '\\']) =>
+            {
+                let error = "500 for a number with an apostrophe or a backslash".to_owned();
+                Err(Unreadable::QueryFailed { error }.into())
             }
             answer => answer,
         }
@@ -207,12 +260,7 @@ impl Client {
         // Base64 holds `/`, which the form with path pairs would cut, and `+`, which is a space in
         // a query unless it is percent-encoded, as `append_pair` does.
         url.query_pairs_mut().append_pair("no_izin", &STANDARD.encode(number));
-        match self.ask(endpoint, &url, Format::Json, MAX_TRIES).await?.0 {
-            Reply::Rows(rows) => Ok(rows),
-            Reply::Error(words) if says(&words, "tidak terdaftar") => Ok(Vec::new()),
-            Reply::Error(words) if says(&words, "tidak ada data") => Ok(Vec::new()),
-            Reply::Error(words) => Err(message(&words)),
-        }
+        Ok(self.ask(endpoint, &url, Accept::JsonFirst, MAX_TRIES).await?.0)
     }
 
     fn endpoint(&self, name: &str, pairs: &[&str]) -> Url {
@@ -223,29 +271,37 @@ impl Client {
         url
     }
 
-    /// What the server replies, and the form that was asked for at last.
+    /// The rows of the answer, and the form that was asked for at last.
     async fn ask(
         &self,
         endpoint: &'static str,
         url: &Url,
-        accept: Format,
+        accept: Accept,
         max_tries: u32,
-    ) -> Result<(Reply, Format), Error> {
+    ) -> Result<(Vec<Row>, Format), Error> {
         let answer = self.transport.get(url, decode, accept, max_tries).await?;
-        match answer.value {
-            Reply::Error(words) if says(&words, "unknown method") => {
-                Err(Error::UnknownMethod { endpoint })
-            }
-            reply => Ok((reply, answer.accepted)),
-        }
+        Ok((self.rows(endpoint, answer.value)?, answer.accepted))
+    }
+
+    fn rows(&self, endpoint: &'static str, reply: Decoded) -> Result<Vec<Row>, Error> {
+        let mut rows = match reply {
+            Decoded::Rows(rows) => rows,
+            Decoded::Error(words) => no_rows(endpoint, &words)?,
+        };
+        rows.iter_mut().for_each(|row| row.localize(self.zone));
+        Ok(rows)
     }
 }
 
-/// Whether the server's words hold a known phrase. Punctuation and case differ between deployments.
-fn says(words: &str, phrase: &str) -> bool {
-    words.to_lowercase().contains(phrase)
-}
-
-fn message(words: &str) -> Error {
-    Error::Message { message: words.trim().chars().take(200).collect() }
+/// What the server's words mean: that there are no rows, or an error.
+fn no_rows(endpoint: &'static str, words: &str) -> Result<Vec<Row>, Error> {
+    if say_unknown_method(words) {
+        Err(Error::UnknownMethod { endpoint })
+    } else if say_nothing_found(words) {
+        Ok(Vec::new())
+    } else if let Some(error) = error_of_question(words) {
+        Err(Unreadable::QueryFailed { error }.into())
+    } else {
+        Err(Error::Message { message: shortened(words) })
+    }
 }

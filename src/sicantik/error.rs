@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::outbound::tls::Problem;
+
 /// A request to SICANTIK that ended without rows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -19,6 +21,9 @@ pub enum Error {
         /// The innermost cause, without the address.
         reason: String,
     },
+    /// No secure connection could be made.
+    #[error("no secure connection: {0}")]
+    Tls(Problem),
     /// A status that says that the server is overloaded or failing: 408, 429 or 5xx.
     #[error("the server answered {status}")]
     ServerBusy {
@@ -29,10 +34,12 @@ pub enum Error {
     },
     /// A status that asking again will not change: 401, 403 and the like, 404 and 400 without data,
     /// or a redirect that leads nowhere.
-    #[error("the server refused with {status}")]
+    #[error("the server refused with {status}{}", explained(said.as_ref()))]
     Refused {
         /// The HTTP status.
         status: StatusCode,
+        /// What came with it.
+        said: Option<Said>,
     },
     /// A redirect to another host, which is never followed.
     #[error("the server redirects to another host, {host}")]
@@ -60,6 +67,30 @@ pub enum Error {
     Stopped,
 }
 
+/// What came with a refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// The server's own words, shortened.
+    Words(String),
+    /// A web page, such as a login or a challenge for browsers, with its title or its first words.
+    Page(Option<String>),
+}
+
+impl Said {
+    /// The same, short enough for a sentence.
+    pub(super) fn shortened(self) -> Self {
+        match self {
+            Self::Words(words) => Self::Words(shortened(&words)),
+            page @ Self::Page(_) => page,
+        }
+    }
+}
+
+/// Words of the server in a length that fits into a sentence.
+pub(super) fn shortened(words: &str) -> String {
+    words.trim().chars().take(200).collect()
+}
+
 /// Why a body is not data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
@@ -81,6 +112,22 @@ pub enum Unreadable {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// The page of a database error that the question itself causes, whenever it is asked.
+    #[error("the server's database cannot answer the question: {error}")]
+    QueryFailed {
+        /// What the database says, in short.
+        error: String,
+    },
+    /// A permit's identity came as a number: it has lost its leading zeros or its last digits, and
+    /// is not guessed.
+    #[error(
+        "the answer has `{path}` as a number instead of a text, so that zeros or digits of it are \
+         lost (PHP's JSON_NUMERIC_CHECK)"
+    )]
+    UnquotedIdentity {
+        /// Where in the answer, as `[0].pendaftaran_id`.
+        path: String,
+    },
     /// Data, but a field is missing or not what it should be.
     #[error("the answer has no usable `{path}`: {problem}")]
     Field {
@@ -96,7 +143,10 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Timeout { .. } | Self::Connection { .. } | Self::ServerBusy { .. } => true,
+            Self::Timeout { .. }
+            | Self::Connection { .. }
+            | Self::Tls(_)
+            | Self::ServerBusy { .. } => true,
             // A page, an empty or a broken body come and go with the server's load. A wrong field
             // is in its data, and stays.
             Self::Unreadable(unreadable) => matches!(
@@ -140,6 +190,7 @@ impl Error {
         match self {
             Self::Timeout { .. } => "timeout",
             Self::Connection { .. } => "connection",
+            Self::Tls(_) => "tls",
             Self::ServerBusy { .. } => "busy",
             Self::Refused { .. } => "refused",
             Self::Redirected { .. } => "redirected",
@@ -157,6 +208,15 @@ impl Error {
             Self::ServerBusy { retry_after, .. } => *retry_after,
             _ => None,
         }
+    }
+}
+
+/// What came with a refusal, to append to a sentence.
+fn explained(said: Option<&Said>) -> String {
+    match said {
+        None => String::new(),
+        Some(Said::Words(words)) => format!(": \"{words}\""),
+        Some(Said::Page(title)) => format!(": a web page{}", quoted(title.as_deref())),
     }
 }
 
@@ -178,14 +238,17 @@ mod tests {
         let cases = [
             (Error::Timeout { after: Duration::from_secs(10) }, true),
             (Error::Connection { reason: "reset".into() }, true),
+            (Error::Tls(Problem::SelfSigned), true),
             (busy(429), true),
             (busy(503), true),
-            (Error::Refused { status: StatusCode::FORBIDDEN }, false),
+            (Error::Refused { status: StatusCode::FORBIDDEN, said: None }, false),
             (Error::Redirected { host: "login.example".into() }, false),
             (Unreadable::Empty.into(), true),
             (Unreadable::Page { title: None }.into(), true),
             (Unreadable::NotData.into(), true),
             (Unreadable::TooLarge { limit: 1 }.into(), false),
+            (Unreadable::QueryFailed { error: "error 1064".into() }.into(), false),
+            (Unreadable::UnquotedIdentity { path: "[0].no_surat".into() }.into(), false),
             (Unreadable::Field { path: "[0]".into(), problem: String::new() }.into(), false),
             (Error::UnknownMethod { endpoint: "x" }, false),
             (Error::Message { message: "?".into() }, false),
@@ -193,6 +256,21 @@ mod tests {
         ];
         for (error, is_transient) in cases {
             assert_eq!(error.is_transient(), is_transient, "{error}");
+        }
+    }
+
+    #[test]
+    fn says_what_came_with_a_refusal() {
+        let refused = |said| Error::Refused { status: StatusCode::FORBIDDEN, said }.to_string();
+        assert_eq!(refused(None), "the server refused with 403 Forbidden");
+        let cases = [
+            (Said::Words("Invalid API Key.".into()), ": \"Invalid API Key.\""),
+            (Said::Page(Some("Just a moment...".into())), ": a web page (\"Just a moment...\")"),
+            (Said::Page(None), ": a web page"),
+        ];
+        for (said, expected) in cases {
+            let expected = format!("the server refused with 403 Forbidden{expected}");
+            assert_eq!(refused(Some(said)), expected);
         }
     }
 

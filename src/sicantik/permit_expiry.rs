@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::{Client, Error, Mismatch, own_expiry};
+use super::{Client, Error, Mismatch, Unreadable, own_expiry};
 
 /// The longest number that is asked about, in bytes: it grows by a third in base64 and has to fit
 /// into a request line, of which Apache takes 8190 bytes.
@@ -21,6 +21,12 @@ pub enum PermitExpiry {
     Unsettled(Mismatch),
     /// The number is empty or too long; nothing was asked.
     InvalidNumber,
+    /// The number breaks the server's query, as one with an apostrophe does. It does so whenever it
+    /// is asked, so there is no use in asking again soon.
+    BreaksQuery {
+        /// What the server's database says, in short.
+        error: String,
+    },
 }
 
 impl Client {
@@ -40,6 +46,19 @@ impl Client {
         if permit_number.trim().is_empty() || permit_number.len() > LONGEST_NUMBER {
             return Ok(PermitExpiry::InvalidNumber);
         }
+        match self.expiry_by_either_way(permit_number, registration_id).await {
+            Err(Error::Unreadable(Unreadable::QueryFailed { error })) => {
+                Ok(PermitExpiry::BreaksQuery { error })
+            }
+            answer => answer,
+        }
+    }
+
+    async fn expiry_by_either_way(
+        &self,
+        permit_number: &str,
+        registration_id: Option<&str>,
+    ) -> Result<PermitExpiry, Error> {
         let rows = self.permit(permit_number).await?;
         let first = (!rows.is_empty()).then(|| own_expiry(&rows, registration_id));
         let answer = match first {

@@ -50,7 +50,7 @@ mod tests {
             (Error::Connection { reason: "reset".into() }, 1, Some(ms(500))),
             (Unreadable::Page { title: None }.into(), 1, Some(ms(500))),
             (Unreadable::Field { path: "[0]".into(), problem: "?".into() }.into(), 1, None),
-            (Error::Refused { status: StatusCode::FORBIDDEN }, 1, None),
+            (Error::Refused { status: StatusCode::FORBIDDEN, said: None }, 1, None),
             (Error::UnknownMethod { endpoint: "cekperizinanizin" }, 1, None),
             (Error::Stopped, 1, None),
         ];

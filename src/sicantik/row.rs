@@ -3,20 +3,21 @@
 use std::fmt;
 
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 use serde::de::{Deserializer, Visitor};
 
-use super::date::{BadDate, permit_date};
+use super::date::{BadDate, local_day, permit_date};
 
 /// One row of the listing or of a permit's details; only the fields that are used here.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
 pub struct Row {
-    /// `pendaftaran_id`, 16 digits: the identity of a permit.
+    /// `pendaftaran_id`, the identity of a permit: 16 digits, of which the first is mostly a zero.
     #[serde(rename = "pendaftaran_id", deserialize_with = "text")]
     pub registration_id: String,
     /// `no_surat`, the permit number as printed: free text, not unique, may be empty.
     #[serde(default, rename = "no_surat", deserialize_with = "text")]
     pub permit_number: String,
-    /// `n_pemohon`. Junk in many rows: `0`, `-` or nothing.
+    /// `n_pemohon`. Junk in many rows: `0`, `-` or nothing. Empty as well if it is not known.
     #[serde(default, rename = "n_pemohon", deserialize_with = "text")]
     pub applicant_name: String,
     /// `n_perizinan`.
@@ -30,6 +31,24 @@ pub struct Row {
     /// deployment that is not upgraded differs from one that says "no date".
     #[serde(default, rename = "d_berlaku_izin", deserialize_with = "some_text")]
     pub expiry: Option<String>,
+    /// What `applicant_name` says.
+    #[serde(skip)]
+    pub name_status: NameStatus,
+}
+
+/// What the applicant's name in a row says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NameStatus {
+    /// What SICANTIK has: a name, or none.
+    #[default]
+    Printed,
+    /// Nothing: the row has no such field.
+    Absent,
+    /// Nothing: it is empty in XML, where `htmlentities` empties a name that is not UTF-8. That is
+    /// no sign of junk.
+    Emptied,
+    /// Nothing yet: the rows moved before it could be found out whether there is a name.
+    Undecided,
 }
 
 impl Row {
@@ -37,8 +56,18 @@ impl Row {
     /// rows of the listing were never an application.
     #[must_use]
     pub fn is_junk(&self) -> bool {
-        matches!(self.applicant_name.trim(), "" | "-" | "0")
+        let has_no_applicant = matches!(self.applicant_name.trim(), "" | "-" | "0");
+        (has_no_applicant && self.name_status == NameStatus::Printed)
             || self.registration_id.trim().is_empty()
+    }
+
+    /// Turns instants, which some deployments print in place of days, into days in `zone`.
+    pub(super) fn localize(&mut self, zone: Tz) {
+        for date in [&mut self.received, &mut self.expiry].into_iter().flatten() {
+            if let Some(day) = local_day(date, zone) {
+                *date = day.to_string();
+            }
+        }
     }
 
     /// The day on which the application was received, if the row has a readable one.
@@ -140,6 +169,9 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> 
         fn visit_i64<E>(self, number: i64) -> Result<String, E> {
             Ok(number.to_string())
         }
+        fn visit_f64<E>(self, number: f64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
         fn visit_unit<E>(self) -> Result<String, E> {
             Ok(String::new())
         }
@@ -177,6 +209,9 @@ mod tests {
             assert_eq!(named(name).is_junk(), junk, "{name}");
         }
         assert!(Row { applicant_name: "Ginting".into(), ..row(" ", None) }.is_junk());
+        let unknown = Row { name_status: NameStatus::Emptied, ..named("") };
+        assert!(!unknown.is_junk(), "what is not known may be worth something");
+        assert!(Row { registration_id: String::new(), ..unknown }.is_junk());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One private `send` for all requests to SICANTIK, behind the gate, with its retries.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use http::header::ACCEPT;
@@ -8,16 +9,14 @@ use http::{HeaderMap, StatusCode};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::body::Body;
 use super::decode::Format;
 use super::error::{Error, Unreadable};
 use super::retry;
 use crate::outbound::headers::{redirect_target, retry_after};
-use crate::outbound::http::{Failure, Options, Response, client, exchange};
+use crate::outbound::http::{HttpError, Options, Response, client, exchange_partly};
+use crate::outbound::tls::Authorities;
 use crate::outbound::{Gate, RequestOutcome, Slot, is_loopback};
-
-/// The largest body that is read, in bytes. The server's largest real ones are a few hundred
-/// kilobytes.
-const MAX_BODY: usize = 8 * 1024 * 1024;
 
 /// How many redirects within the host are followed.
 const MAX_REDIRECTS: usize = 3;
@@ -33,10 +32,12 @@ pub(super) struct Transport {
     timeout: Duration,
     pub(super) stop: CancellationToken,
     pub(super) has_priority: bool,
+    /// Whether JSON has shown identities as numbers, so that XML is asked for at once.
+    has_unquoted_json: Arc<AtomicBool>,
 }
 
 /// An answer that could be read.
-pub(super) struct Answer<T> {
+pub(super) struct Fetched<T> {
     pub(super) value: T,
     /// From sending the request to having received the answer.
     pub(super) elapsed: Duration,
@@ -44,16 +45,21 @@ pub(super) struct Answer<T> {
     pub(super) accepted: Format,
 }
 
+/// The form that an answer is asked for in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Accept {
+    /// JSON, and XML where JSON has lost something.
+    JsonFirst,
+    /// JSON, or nothing.
+    JsonOnly,
+    /// XML.
+    Xml,
+}
+
 /// What one request brought.
 enum Received<T> {
     Redirect(Url),
     Value(T),
-}
-
-/// A body whose status says that it is worth reading.
-struct Body {
-    status: StatusCode,
-    bytes: Vec<u8>,
 }
 
 impl Transport {
@@ -63,17 +69,20 @@ impl Transport {
         gate: Arc<Gate>,
         timeout: Duration,
         stop: CancellationToken,
+        authorities: &Authorities,
     ) -> Result<Self, Error> {
         let http = client(Options {
             timeout,
             connect_timeout: None,
             pool_idle_timeout: Some(POOL_IDLE),
-            // To the environment's proxy, this machine's own address is another machine.
+            // A proxy would resolve `localhost` to itself: bypass it for loopback.
             uses_proxy: !is_loopback(base),
             headers: HeaderMap::new(),
+            authorities: authorities.clone(),
         });
         let http = http.map_err(|failure| error(failure, timeout))?;
-        Ok(Self { http, gate, timeout, stop, has_priority: false })
+        let has_unquoted_json = Arc::default();
+        Ok(Self { http, gate, timeout, stop, has_priority: false, has_unquoted_json })
     }
 
     /// Asks for `url` in the form `accept`, until there is an answer that `read` understands or no
@@ -82,21 +91,34 @@ impl Transport {
         &self,
         url: &Url,
         read: fn(&[u8]) -> Result<T, Unreadable>,
-        mut accept: Format,
+        accept: Accept,
         max_tries: u32,
-    ) -> Result<Answer<T>, Error> {
+    ) -> Result<Fetched<T>, Error> {
+        let mut form = match accept {
+            Accept::JsonFirst if self.has_unquoted_json.load(Ordering::Relaxed) => Format::Xml,
+            Accept::JsonFirst | Accept::JsonOnly => Format::Json,
+            Accept::Xml => Format::Xml,
+        };
         let mut tries = 0;
         loop {
-            let mut result = self.send(url, read, accept, tries > 0).await;
-            if accept == Format::Json && matches!(result, Err(Error::Unreadable(Unreadable::Empty)))
+            let mut result = self.send(url, read, form, tries > 0).await;
+            if let (Format::Json, Err(Error::Unreadable(lost))) = (form, &result)
+                && matches!(lost, Unreadable::Empty | Unreadable::UnquotedIdentity { .. })
             {
-                // PHP could not encode a value that is not UTF-8. XML may still work, without a
-                // pause.
-                accept = Format::Xml;
-                result = self.send(url, read, accept, true).await;
+                if accept == Accept::JsonOnly {
+                    return Err(lost.clone().into());
+                }
+                let is_unquoted = *lost != Unreadable::Empty;
+                // XML may still have what PHP's JSON has lost: all of it, for a value that is not
+                // UTF-8.
+                form = Format::Xml;
+                result = self.send(url, read, form, true).await;
+                if is_unquoted && result.is_ok() {
+                    self.has_unquoted_json.store(true, Ordering::Relaxed);
+                }
             }
             let error = match result {
-                Ok((value, elapsed)) => return Ok(Answer { value, elapsed, accepted: accept }),
+                Ok((value, elapsed)) => return Ok(Fetched { value, elapsed, accepted: form }),
                 Err(error) => error,
             };
             tries += 1;
@@ -127,15 +149,18 @@ impl Transport {
                 metrics::counter!("sicantik_retries_total").increment(1);
             }
             let request = self.http.get(url.clone()).header(ACCEPT, media_type(accept));
-            let received = match exchange(request, MAX_BODY).await {
-                Ok(response) => receive(&url, response, redirects < MAX_REDIRECTS),
+            let received = match exchange_partly(request, Body::LIMIT).await {
+                Ok((response, cut_by)) => {
+                    let cut_by = cut_by.map(|failure| error(failure, self.timeout));
+                    receive(&url, response, cut_by, redirects < MAX_REDIRECTS)
+                }
                 Err(failure) => Err(error(failure, self.timeout)),
             };
             let elapsed = started.elapsed();
             count(&received, elapsed);
             let received = received.and_then(|received| match received {
                 Received::Redirect(target) => Ok(Received::Redirect(target)),
-                Received::Value(body) => decode(&body, read).map(Received::Value),
+                Received::Value(body) => body.read(read).map(Received::Value),
             });
             slot.settle(outcome(&received));
             match received? {
@@ -172,14 +197,20 @@ fn media_type(format: Format) -> &'static str {
     }
 }
 
-/// What a complete answer to a request for `url` is, by its status.
-fn receive(url: &Url, response: Response, may_redirect: bool) -> Result<Received<Body>, Error> {
+/// What an answer to a request for `url` is, by its status.
+fn receive(
+    url: &Url,
+    response: Response,
+    cut_by: Option<Error>,
+    may_redirect: bool,
+) -> Result<Received<Body>, Error> {
     let Response { status, headers, body: bytes } = response;
+    let body = Body::new(status, bytes, cut_by);
     match status {
         status if status.is_redirection() => {
             let target = redirect_target(url, &headers)
                 .filter(|_| may_redirect)
-                .ok_or(Error::Refused { status })?;
+                .ok_or(Error::Refused { status, said: None })?;
             if target.host_str() == url.host_str() {
                 Ok(Received::Redirect(target))
             } else {
@@ -190,33 +221,26 @@ fn receive(url: &Url, response: Response, may_redirect: bool) -> Result<Received
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
             Err(Error::ServerBusy { status, retry_after: retry_after(&headers) })
         }
-        status if status.is_server_error() => {
-            Err(Error::ServerBusy { status, retry_after: retry_after(&headers) })
-        }
+        status if status.is_server_error() => Err(match body.error_of_question() {
+            Some(error) => Unreadable::QueryFailed { error }.into(),
+            None => Error::ServerBusy { status, retry_after: retry_after(&headers) },
+        }),
         // "Not found" and "past the end" come as 404, with the server's words in the body.
-        StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST => {
-            Ok(Received::Value(Body { status, bytes }))
-        }
-        status if status.is_success() => Ok(Received::Value(Body { status, bytes })),
-        status => Err(Error::Refused { status }),
+        StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST => Ok(Received::Value(body)),
+        status if status.is_success() => Ok(Received::Value(body)),
+        status => Err(Error::Refused { status, said: body.said() }),
     }
 }
 
-/// Reads a body. With data in it, 404 and 400 are answers; with a page or nothing they are
-/// refusals.
-fn decode<T>(body: &Body, read: fn(&[u8]) -> Result<T, Unreadable>) -> Result<T, Error> {
-    let status = body.status;
-    read(&body.bytes).map_err(|unreadable| {
-        if status.is_success() { unreadable.into() } else { Error::Refused { status } }
-    })
-}
-
 /// The error that a failed exchange is to callers.
-fn error(failure: Failure, timeout: Duration) -> Error {
+fn error(failure: HttpError, timeout: Duration) -> Error {
     match failure {
-        Failure::TimedOut => Error::Timeout { after: timeout },
-        Failure::Connect { reason } | Failure::Broken { reason } => Error::Connection { reason },
-        Failure::TooLarge { limit } => Unreadable::TooLarge { limit }.into(),
+        HttpError::TimedOut => Error::Timeout { after: timeout },
+        HttpError::Connect { reason } | HttpError::Broken { reason } => {
+            Error::Connection { reason }
+        }
+        HttpError::Tls(problem) => Error::Tls(problem),
+        HttpError::TooLarge { limit } => Unreadable::TooLarge { limit }.into(),
     }
 }
 
@@ -226,7 +250,7 @@ fn outcome<T>(received: &Result<Received<T>, Error>) -> RequestOutcome {
         Ok(Received::Value(_)) => RequestOutcome::Answered,
         Ok(Received::Redirect(_)) => RequestOutcome::Redirected,
         Err(Error::Timeout { .. }) => RequestOutcome::TimedOut,
-        Err(Error::Connection { .. }) => RequestOutcome::Disconnected,
+        Err(Error::Connection { .. } | Error::Tls(_)) => RequestOutcome::Disconnected,
         Err(Error::ServerBusy { retry_after, .. }) => {
             RequestOutcome::Busy { retry_after: *retry_after }
         }
@@ -238,7 +262,7 @@ fn outcome<T>(received: &Result<Received<T>, Error>) -> RequestOutcome {
 fn count(received: &Result<Received<Body>, Error>, elapsed: Duration) {
     let outcome = match received {
         Ok(Received::Redirect(_)) => "redirected",
-        Ok(Received::Value(_)) => "answered",
+        Ok(Received::Value(body)) => body.cut_by().map_or("answered", Error::label),
         Err(error) => error.label(),
     };
     metrics::counter!("sicantik_requests_total", "outcome" => outcome).increment(1);

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support::listing::{empty, page, place, row, rows, serve_listing};
 use crate::support::sicantik::{client, unlimited};
 use crate::support::web::{Reply, Web};
+use crate::support::within;
 
 const PAGING: Paging = Paging { step: 100, overlap: 10, shift: 0 };
 
@@ -156,4 +157,24 @@ async fn what_comes_in_behind_a_page_of_news_is_seen() {
     // Three pages further, and the front once more: no second sweep.
     let asked: Vec<_> = web.asked().iter().filter_map(place).collect();
     assert!(asked.len() <= 10, "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn identities_that_are_numbers_stop_the_listing() {
+    let web = serve_listing(|limit, offset, _| {
+        let mut rows = rows(60);
+        rows[40]["pendaftaran_id"] = json!(12_300_108_201_700_u64);
+        page(&rows, limit, offset)
+    })
+    .await;
+    let stop = CancellationToken::new();
+    let client = client(&web.base(), unlimited(4), &stop);
+    let paging = Paging { step: 20, overlap: 5, shift: 0 };
+    let job = Import { server: &client, paging, ledger: None, wake: Arc::default() };
+    let ended = within(import(job, &mut |_| {})).await;
+    let halt = ended.halt.expect("a reason").to_string();
+    assert!(halt.contains("pendaftaran_id` as a number"), "{halt}");
+    assert!(!ended.imported.complete);
+    // The page, in both forms, and not in smaller and smaller parts.
+    assert!(web.asked().len() < 12, "{} requests", web.asked().len());
 }

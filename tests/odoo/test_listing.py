@@ -72,6 +72,15 @@ def test_pages_that_are_not_utf8(site, new_office):
     result = permits(site)
     assert result.code == 0
     known = check_listing(site.odoo, connector, simulator.truth())
+    nameless = {permit["pendaftaran_id"] for permit in obtainable(simulator.truth()) if permit["nameless"]}
+    assert {name for name, permit in known.items() if not permit["applicant_name"]} == nameless
+    assert result.json["listing"]["nameless"] == len(nameless) > 0
+
+
+def test_a_name_that_is_sent_as_it_is_stored(site, new_office):
+    simulator, connector = new_office("--raw-bytes", permits=800)
+    assert permits(site).code == 0
+    known = check_listing(site.odoo, connector, simulator.truth())
     assert any("Kembarén" in permit["applicant_name"] for permit in known.values())
 
 

@@ -10,7 +10,7 @@ from .words import EXPIRY_KINDS, LISTING_KINDS
 _logger = logging.getLogger(__name__)
 
 # Why a worker ends a run before its work is done; `sentence` has the words.
-ENDINGS = ("cancelled", "interrupted", "away", "sicantik_stopped", "odoo")
+ENDINGS = ("cancelled", "interrupted", "away", "sicantik_stopped", "odoo", "hidden")
 ACTIVITY_TYPE = "sicantik_sidecar.mail_activity_type_sync_failed"
 # A handful of permits says more about the start of the engine than about its speed.
 MEASURED_FROM = 50
@@ -27,6 +27,11 @@ def sentence(env, code, detail=None):
             "SICANTIK stopped answering%s; what it had not answered yet is left for the next run.", aside
         ),
         "odoo": env._("Odoo could not store the answers%s", after),
+        "hidden": env._(
+            "Permits that Odoo hides from the sidecar's user were not asked about%s. "
+            "An administrator can change the record rule or the user's companies.",
+            aside,
+        ),
     }[code]
 
 

@@ -64,7 +64,7 @@ class ResConfigSettings(models.TransientModel):
         except UserError as error:
             return notify(self.env._("The Sidecar Cannot Be Used"), str(error), "danger", sticky=True)
         if not health.get("odoo_reachable"):
-            trouble = str(health.get("trouble") or self.env._("It has not reached Odoo yet."))
-            return notify(self.env._("The Sidecar Cannot Reach Odoo"), trouble, "warning", sticky=True)
+            problem = str(health.get("problem") or self.env._("It has not reached Odoo yet."))
+            return notify(self.env._("The Sidecar Cannot Reach Odoo"), problem, "warning", sticky=True)
         version = self.env._("Version %s answers, and it reaches Odoo.", health.get("version") or "?")
         return notify(self.env._("The Sidecar Works"), version, "success")

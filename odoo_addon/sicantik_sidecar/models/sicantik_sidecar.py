@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import psycopg2
 
-from odoo import fields, models
+from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ..ledger import setup
 from ..sidecar_client import SidecarError, call, waker
 
 _logger = logging.getLogger(__name__)
@@ -64,6 +65,15 @@ class SicantikSidecar(models.Model):
         """
         self.env.cr.execute(query, [SILENT_AFTER_SECONDS])
         return not self.env.cr.rowcount
+
+    @api.model
+    def describe_setup(self, token_digest=None):
+        """How this database is set up for a sidecar (`setup.state`), for who looks for what is wrong.
+
+        `token_digest` is the SHA-256, in hexadecimal, of the token that the stored one should be.
+        """
+        self.env["sicantik.sync.run"]._check_may_start()
+        return setup.state(self.env, token_digest)
 
     def _access(self):
         parameter = self.env["ir.config_parameter"].sudo()

@@ -214,6 +214,7 @@ class TestRights(SicantikCase):
                 "sync_permit_types": (here, {}),
                 "sync_permits": (here, {}),
             },
+            "sicantik.sidecar": {"describe_setup": ([], {})},
             "sicantik.permit": {"cron_check_expiring_permits": ([], {})},
             "sicantik.sync.run": {
                 "abandon": ([], held),

@@ -62,6 +62,8 @@ pub struct ListingProgress {
     pub junk: u64,
     /// Rows that could not be read at all.
     pub skipped: u64,
+    /// Distinct registrations whose applicant is not known.
+    pub nameless: u64,
     /// Whether the rows carry expiry dates, once one has been seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upgraded: Option<bool>,

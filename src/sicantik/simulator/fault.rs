@@ -35,6 +35,9 @@ pub enum Fault {
     /// status 429 with Retry-After: 1
     #[strum(serialize = "error-429")]
     Error429,
+    /// status 429 with Retry-After as a date, in the form of RFC 850
+    #[strum(serialize = "error-429-date")]
+    Error429Date,
     /// status 408 without a body
     #[strum(serialize = "error-408")]
     Error408,
@@ -54,6 +57,16 @@ pub enum Fault {
     Empty,
     /// a PHP warning before a valid body
     PhpWarning,
+    /// byte order marks before a valid body
+    ByteOrderMark,
+    /// a script before a valid body, and another behind
+    Script,
+    /// a valid body, compressed, which no header says
+    Gzip,
+    /// the same as HTTP's deflate
+    Deflate,
+    /// a valid body that is shorter than promised, then the connection is closed
+    Short,
     /// the connection is closed without a response
     Broken,
     /// the connection is closed in the middle of the body
@@ -65,6 +78,12 @@ pub enum Fault {
     /// an empty body in JSON, as if a value were not UTF-8, while XML works
     #[strum(serialize = "invalid-utf8")]
     InvalidUtf8,
+    /// a page with status 403 that wants a browser to solve something
+    #[strum(serialize = "challenge-403")]
+    Challenge403,
+    /// status 401 with the words of the application
+    #[strum(serialize = "words-401")]
+    Words401,
     /// a redirect to another host
     Redirect,
     /// a body of more than 8 MiB
@@ -139,6 +158,13 @@ pub(super) fn page(title: &str, text: &str) -> Vec<u8> {
     )
     .into_bytes()
 }
+
+/// A page that only a browser gets past.
+pub(super) const CHALLENGE: &str = "<!DOCTYPE html><html><head><title>Just a moment...</title>\
+    </head><body><script>window.challenge = {\"error\": [1]};</script></body></html>";
+
+/// What is injected into all that goes to a browser, data or not.
+pub(super) const SCRIPT: &str = "<script>window.injected = [{\"error\": \"none\"}];</script>\n";
 
 /// What PHP prints before a body that is valid otherwise.
 pub(super) const PHP_WARNING: &str = "<br />\n<b>Warning</b>:  Invalid argument supplied for \

@@ -67,6 +67,20 @@ pub struct Options {
     #[arg(long)]
     pub old: bool,
 
+    /// Values go out as the bytes that they are, those that are not UTF-8 among the others, instead
+    /// of an empty body (JSON) or an empty element (XML)
+    #[arg(long)]
+    pub raw_bytes: bool,
+
+    /// JSON has texts that look like numbers as numbers (PHP's JSON_NUMERIC_CHECK), which takes the
+    /// zeros of registrations
+    #[arg(long)]
+    pub numeric_check: bool,
+
+    /// Errors come as {"status": ..., "message": ...}, and jumlahPerizinan as an object
+    #[arg(long)]
+    pub other_shapes: bool,
+
     /// The format of responses; a proxy in front of the server can impose one
     #[arg(long, value_enum, default_value_t = Format::Negotiate)]
     pub format: Format,
@@ -123,6 +137,9 @@ impl Default for Options {
             upgraded: false,
             received: false,
             old: false,
+            raw_bytes: false,
+            numeric_check: false,
+            other_shapes: false,
             format: Format::Negotiate,
             clean: false,
             shuffle: 3,

@@ -53,7 +53,8 @@ pub(super) struct Revision {
 /// What the listing and the lookup of details are made from.
 #[derive(Clone, Debug)]
 pub(super) struct Permit {
-    /// `pendaftaran_id`: eight digits, then the day it was received as `DDMMYYYY`.
+    /// `pendaftaran_id`: eight digits, of which the first is a zero nearly always, then the day it
+    /// was received as `DDMMYYYY`.
     pub(super) registration: String,
     pub(super) applicant: Option<String>,
     /// The applicant is stored in windows-1252, and so is not valid UTF-8.
@@ -152,6 +153,8 @@ impl Recipe {
             13 => format!("503 / {serial:04} / SIUP / DPM-PTSP / {year}"),
             14 if serial.is_multiple_of(2) => format!("503/{serial:04}  SIPB/DPM-PTSP/{year} "),
             14 => format!("503/{serial:04}  SIPB/DPM-PTSP/{year}"),
+            // `cekperizinanizin` puts the number into its SQL as it is.
+            15 if serial.is_multiple_of(3) => format!("503/{serial:04}/D'Karo/DPM-PTSP/{year}"),
             15 => format!("503/{serial:04}/P&K/DPM-PTSP/{year}"),
             16 => format!("503/{serial:04}/IMB > 2 Lt/DPM-PTSP/{year}"),
             17 => format!("503/{serial:04}/Kafé/ÉKA/DPM-PTSP/{year}"),
@@ -182,7 +185,7 @@ impl Recipe {
         Permit {
             registration: format!(
                 "{:08}{:02}{:02}{:04}",
-                10_000_000 + permit,
+                permit + 1,
                 received.day(),
                 received.month(),
                 received.year()

@@ -1,10 +1,20 @@
 //! Rows as the server's PHP writes them: XML by `htmlentities`, with entities that XML does not
-//! define, and JSON by `json_encode`, which gives up where a value is not UTF-8.
+//! define, and JSON by `json_encode`. Of a value that is not UTF-8, the first makes nothing, and
+//! the other gives up.
 
 use std::fmt::Write as _;
 
 /// A row: its fields in their order. Values are bytes, as not all are valid UTF-8.
 pub(super) type Row = Vec<(&'static str, Option<Vec<u8>>)>;
+
+/// How a deployment writes rows, where that differs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Style {
+    /// Values go out as the bytes that they are.
+    pub(super) raw_bytes: bool,
+    /// In JSON, texts that look like numbers are numbers (`JSON_NUMERIC_CHECK`).
+    pub(super) numeric_check: bool,
+}
 
 /// What an answer says.
 #[derive(Debug)]
@@ -21,25 +31,26 @@ impl Document {
 }
 
 /// The document as XML.
-pub(super) fn xml(document: &Document) -> Vec<u8> {
+pub(super) fn xml(document: &Document, style: Style) -> Vec<u8> {
     let mut out = b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<xml>".to_vec();
     match document {
         Document::List(rows) => {
             for row in rows {
                 out.extend_from_slice(b"<item>");
-                xml_row(&mut out, row);
+                xml_row(&mut out, row, style);
                 out.extend_from_slice(b"</item>");
             }
         }
-        Document::Object(row) => xml_row(&mut out, row),
+        Document::Object(row) => xml_row(&mut out, row, style),
     }
     out.extend_from_slice(b"</xml>\n");
     out
 }
 
-fn xml_row(out: &mut Vec<u8>, row: &Row) {
+fn xml_row(out: &mut Vec<u8>, row: &Row, style: Style) {
     for (name, value) in row {
-        match value.as_deref() {
+        let is_written = |value: &&[u8]| style.raw_bytes || std::str::from_utf8(value).is_ok();
+        match value.as_deref().filter(is_written) {
             None | Some(b"") => {
                 out.push(b'<');
                 out.extend_from_slice(name.as_bytes());
@@ -113,42 +124,72 @@ fn entity(character: char) -> Option<&'static str> {
 
 /// The document as JSON, or `None` where a value is not UTF-8: `json_encode` fails then, and what
 /// is sent is an empty body.
-pub(super) fn json(document: &Document) -> Option<Vec<u8>> {
-    let mut out = String::new();
+pub(super) fn json(document: &Document, style: Style) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
     match document {
         Document::List(rows) => {
-            out.push('[');
+            out.push(b'[');
             for (place, row) in rows.iter().enumerate() {
                 if place > 0 {
-                    out.push(',');
+                    out.push(b',');
                 }
-                json_row(&mut out, row)?;
+                json_row(&mut out, row, style)?;
             }
-            out.push(']');
+            out.push(b']');
         }
-        Document::Object(row) => json_row(&mut out, row)?,
+        Document::Object(row) => json_row(&mut out, row, style)?,
     }
-    Some(out.into_bytes())
+    Some(out)
 }
 
-fn json_row(out: &mut String, row: &Row) -> Option<()> {
-    out.push('{');
+fn json_row(out: &mut Vec<u8>, row: &Row, style: Style) -> Option<()> {
+    out.push(b'{');
     for (place, (name, value)) in row.iter().enumerate() {
         if place > 0 {
-            out.push(',');
+            out.push(b',');
         }
-        json_text(out, name);
-        out.push(':');
-        match value {
-            None => out.push_str("null"),
-            Some(value) => json_text(out, std::str::from_utf8(value).ok()?),
+        out.extend(json_text(name).into_bytes());
+        out.push(b':');
+        match (value, value.as_deref().map(std::str::from_utf8)) {
+            (Some(value), Some(Err(_))) if style.raw_bytes => raw_text(out, value),
+            (_, Some(Err(_))) => return None,
+            (_, Some(Ok(text))) => match numeric(text).filter(|_| style.numeric_check) {
+                Some(number) => out.extend(number.into_bytes()),
+                None => out.extend(json_text(text).into_bytes()),
+            },
+            (_, None) => out.extend(b"null"),
         }
     }
-    out.push('}');
+    out.push(b'}');
     Some(())
 }
 
-fn json_text(out: &mut String, text: &str) {
+/// The number that PHP takes a text for; zeros in front of it are gone.
+fn numeric(text: &str) -> Option<String> {
+    let digits = text.trim_start_matches('-');
+    if !digits.starts_with(|first: char| first.is_ascii_digit()) {
+        return None;
+    }
+    text.parse::<i64>()
+        .map(|number| number.to_string())
+        .or_else(|_| text.parse::<f64>().map(|number| number.to_string()))
+        .ok()
+}
+
+/// A text in quotation marks whose bytes are left as they are.
+fn raw_text(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(b'"');
+    for byte in text {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(*byte);
+    }
+    out.push(b'"');
+}
+
+fn json_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for character in text.chars() {
         match character {
@@ -170,4 +211,5 @@ fn json_text(out: &mut String, text: &str) {
         }
     }
     out.push('"');
+    out
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::read::{GzEncoder, ZlibEncoder};
 use futures::{StreamExt as _, stream};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
 use http::{Response, StatusCode};
@@ -28,6 +30,17 @@ pub(super) fn refusal(fault: Fault, call: &Call) -> Option<Response<Body>> {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
             response
         }
+        Fault::Error429Date => {
+            let mut response = html(429, fault::page("Too Many Requests", "Try again later."));
+            // Whole seconds: it is one at least.
+            let then = chrono::Utc::now() + chrono::Duration::seconds(2);
+            let date = then.format("%A, %d-%b-%y %H:%M:%S GMT").to_string();
+            if let Ok(date) = HeaderValue::try_from(date) {
+                response.headers_mut().insert(RETRY_AFTER, date);
+            }
+            response
+        }
+        Fault::Challenge403 => html(403, fault::CHALLENGE.into()),
         Fault::Error408 => response(408, "text/html", whole(Vec::new())),
         Fault::Error502 => html(502, fault::page("Bad Gateway", "No valid response was received.")),
         Fault::Redirect => {
@@ -61,6 +74,10 @@ pub(super) fn replacement(fault: Fault) -> Option<Response<Body>> {
         Fault::Database500 => html(500, database()),
         Fault::Database200 => html(200, database()),
         Fault::Empty => response(200, "text/html; charset=UTF-8", whole(Vec::new())),
+        Fault::Words401 => {
+            let words = br#"{"status":false,"error":"Invalid API key "}"#;
+            response(401, "application/json", whole(words.to_vec()))
+        }
         Fault::Oversized => oversized(),
         _ => return None,
     })
@@ -86,18 +103,32 @@ pub(super) fn whole(body: Vec<u8>) -> Body {
 }
 
 /// Promises the whole body and breaks off after half of it.
-pub(super) fn truncated(status: u16, content_type: &'static str, body: Vec<u8>) -> Response<Body> {
+pub(super) fn truncated(
+    status: u16,
+    content_type: &'static str,
+    mut body: Vec<u8>,
+) -> Response<Body> {
     let promised = body.len();
-    let mut half = body;
-    half.truncate(promised / 2);
+    body.truncate(promised / 2);
+    cut(status, content_type, body, promised.max(1))
+}
+
+/// Promises more than there is.
+pub(super) fn short(status: u16, content_type: &'static str, body: Vec<u8>) -> Response<Body> {
+    let promised = body.len() + 3;
+    cut(status, content_type, body, promised)
+}
+
+/// Promises so many bytes, and closes the connection after `body`.
+fn cut(status: u16, content_type: &'static str, body: Vec<u8>, promised: usize) -> Response<Body> {
     let end = async {
-        // The half has to be on its way before the connection is closed.
+        // The body has to be on its way before the connection is closed.
         tokio::time::sleep(Duration::from_millis(5)).await;
         Err(broken())
     };
-    let frames = stream::iter([Ok(Frame::data(Bytes::from(half)))]).chain(stream::once(end));
+    let frames = stream::iter([Ok(Frame::data(Bytes::from(body)))]).chain(stream::once(end));
     let mut response = response(status, content_type, StreamBody::new(frames).boxed_unsync());
-    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(promised.max(1)));
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(promised));
     response
 }
 
@@ -106,4 +137,21 @@ fn oversized() -> Response<Body> {
     let block = Bytes::from_static(&[b' '; 65_536]);
     let frames = stream::iter((0..144).map(move |_| Ok(Frame::data(block.clone()))));
     response(200, "application/json", StreamBody::new(frames).boxed_unsync())
+}
+
+/// The body in the form of gzip.
+pub(super) fn gzip(body: &[u8]) -> Vec<u8> {
+    compressed(GzEncoder::new(body, Compression::fast()))
+}
+
+/// The body in the form that HTTP calls deflate.
+pub(super) fn deflate(body: &[u8]) -> Vec<u8> {
+    compressed(ZlibEncoder::new(body, Compression::fast()))
+}
+
+fn compressed(mut encoder: impl io::Read) -> Vec<u8> {
+    let mut compressed = Vec::new();
+    // Reading from memory cannot fail.
+    let _ = encoder.read_to_end(&mut compressed);
+    compressed
 }

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::endpoint::Endpoint;
+use super::fault;
 use super::permits::Permit;
 use super::render::{Document, Row};
 use super::request::Call;
@@ -39,6 +40,8 @@ impl Way {
 #[derive(Debug)]
 pub(super) enum Answer {
     Document(u16, Document),
+    /// A status with a page for people.
+    Page(u16, Vec<u8>),
     /// A status without a body.
     Bare(u16),
     /// Nothing, ever.
@@ -52,8 +55,12 @@ pub(super) fn answer(world: &World, call: &Call, twist: u64) -> Answer {
         Ok(Endpoint::Details) => details(world, call, Way::Encoded),
         Ok(Endpoint::DetailsByNumber) if !world.old => details(world, call, Way::Decoded),
         Ok(Endpoint::TypeCount) => {
-            let count = words::TYPES.to_string().into_bytes();
-            Answer::Document(200, Document::List(vec![vec![("jumlah", Some(count))]]))
+            let count = vec![("jumlah", Some(words::TYPES.to_string().into_bytes()))];
+            let document = match world.other_shapes {
+                true => Document::Object(count),
+                false => Document::List(vec![count]),
+            };
+            Answer::Document(200, document)
         }
         Ok(Endpoint::Types) => {
             Answer::Document(200, Document::List((0..words::TYPES).map(kind).collect()))
@@ -84,7 +91,7 @@ fn listing(world: &World, call: &Call, twist: u64) -> Answer {
     match world.page(offset, limit, twist) {
         Page::Hangs => Answer::Hangs,
         Page::Rows(rows) if rows.is_empty() => {
-            Answer::Document(404, Document::error("Tidak ada data.."))
+            Answer::Document(404, nothing(world, "Tidak ada data.."))
         }
         Page::Rows(rows) => {
             let rows = rows.into_iter().map(|row| listing_row(world, &world.permit(row)));
@@ -120,15 +127,32 @@ fn details(world: &World, call: &Call, way: Way) -> Answer {
         Way::Encoded => STANDARD.decode(asked).unwrap_or_default(),
         Way::Decoded => lenient_base64(asked),
     };
+    if way == Way::Decoded && breaks_query(&number) {
+        let text = "Error Number: 1064 You have an error in your SQL syntax";
+        return Answer::Page(500, fault::page("A Database Error Occurred", text));
+    }
     let rows: Vec<Row> = found_by(world, way, &number)
         .into_iter()
         .flat_map(|permit| details_rows(world, permit))
         .collect();
     if rows.is_empty() {
-        Answer::Document(404, Document::error("No Izin tidak Terdaftar!"))
+        Answer::Document(404, nothing(world, "No Izin tidak Terdaftar!"))
     } else {
         Answer::Document(200, Document::List(rows))
     }
+}
+
+/// Whether `cekperizinanizin`, which puts the number into its SQL as it is, fails on it.
+pub(super) fn breaks_query(number: &[u8]) -> bool {
+    number.iter().any(|byte| matches!(byte, b'\'' | b'\\'))
+}
+
+/// The object with which the server says that it has nothing, in the shape of this deployment.
+fn nothing(world: &World, words: &str) -> Document {
+    if !world.other_shapes {
+        return Document::error(words);
+    }
+    Document::Object(vec![("status", text("false")), ("message", text(words)), ("data", None)])
 }
 
 /// The permits that a way finds by number.
@@ -136,7 +160,11 @@ pub(super) fn found_by(world: &World, way: Way, number: &[u8]) -> Vec<u32> {
     let mut found = world.with_number(number);
     found.retain(|permit| {
         let permit = world.permit(*permit);
-        permit.has_company && (way == Way::Decoded || permit.column_filled)
+        let is_found = match way {
+            Way::Encoded => permit.column_filled,
+            Way::Decoded => !breaks_query(number),
+        };
+        permit.has_company && is_found
     });
     found
 }

@@ -15,8 +15,10 @@ use super::control;
 use super::fault::{self, Fault};
 use super::log::{InFlight, Received};
 use super::options::{Format, Options};
-use super::render;
-use super::reply::{Body, broken, html, refusal, replacement, response, truncated, whole};
+use super::render::{self, Style};
+use super::reply::{
+    Body, broken, deflate, gzip, html, refusal, replacement, response, short, truncated, whole,
+};
 use super::request::Call;
 use super::routes::{self, Answer};
 use super::state::{Settings, State};
@@ -158,12 +160,15 @@ impl Simulator {
         let (status, document) = match answer {
             Answer::Hangs => return None,
             Answer::Bare(status) => return Some((status, Vec::new())),
+            Answer::Page(status, page) => return Some((status, page)),
             Answer::Document(status, document) => (status, document),
         };
+        let Options { raw_bytes, numeric_check, .. } = self.state.options;
+        let style = Style { raw_bytes, numeric_check };
         let body = match (question.json, fault) {
             (true, Some(Fault::InvalidUtf8)) => None,
-            (true, _) => render::json(&document),
-            (false, _) => Some(render::xml(&document)),
+            (true, _) => render::json(&document, style),
+            (false, _) => Some(render::xml(&document, style)),
         };
         // Where the encoder failed, the status is that of a good answer.
         Some(body.map_or((200, Vec::new()), |body| (status, body)))
@@ -189,6 +194,17 @@ impl Simulator {
                 let body = [fault::PHP_WARNING.as_bytes(), &body].concat();
                 response(status, "text/html; charset=UTF-8", whole(body))
             }
+            Some(Fault::ByteOrderMark) => {
+                let body = ["\u{feff}\n\u{feff}".as_bytes(), &body].concat();
+                response(status, content_type, whole(body))
+            }
+            Some(Fault::Script) => {
+                let script = fault::SCRIPT.as_bytes();
+                response(status, content_type, whole([script, &body, script].concat()))
+            }
+            Some(Fault::Gzip) => response(status, content_type, whole(gzip(&body))),
+            Some(Fault::Deflate) => response(status, content_type, whole(deflate(&body))),
+            Some(Fault::Short) => short(status, content_type, body),
             Some(Fault::Truncated) => truncated(status, content_type, body),
             _ => response(status, content_type, whole(body)),
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::routes::{Way, found_by};
+use super::routes::{Way, breaks_query, found_by};
 use super::world::World;
 
 /// The truth about one permit. Dates are `YYYY-MM-DD`.
@@ -14,7 +14,8 @@ pub(super) struct Truth {
     pub(super) pendaftaran_id: String,
     /// Byte by byte: it is what the permit is found by.
     pub(super) no_surat: String,
-    /// Without double or outer spaces; the junk is kept (`0`, `-`, empty).
+    /// Without double or outer spaces; the junk is kept (`0`, `-`, empty). Empty where the server
+    /// cannot print it.
     n_pemohon: String,
     n_perizinan: String,
     a_pemohon: String,
@@ -28,6 +29,8 @@ pub(super) struct Truth {
     listed: bool,
     /// The applicant is a placeholder.
     junk: bool,
+    /// Nobody can tell who the applicant is, or that there is none.
+    nameless: bool,
     /// Every page of the listing with this permit in it hangs.
     stuck: bool,
     /// When the permit expires, whether or not any endpoint says so.
@@ -38,7 +41,8 @@ pub(super) struct Truth {
     pub(super) via: Option<&'static str>,
     /// The outcome of asking for its details: `found`, `no_date`, `not_registered` or `failed`.
     pub(super) expected: &'static str,
-    /// Why it is `failed`: `other_registration`, where only others with the same number are found.
+    /// Why it is `failed`: `other_registration`, where only others with the same number are found,
+    /// or `invalid_number`, where the number breaks the server's query.
     reason: Option<&'static str>,
     /// What an upgraded listing says: `found` or `no_date`, or nothing where it is not listed.
     expected_upgraded: Option<&'static str>,
@@ -56,15 +60,19 @@ struct Raw {
 pub(super) fn truth(world: &World, number: u32, listing_rows: u8) -> Truth {
     let permit = world.permit(number);
     let details = world.recipe.details(number);
+    let is_empty = permit.applicant.as_deref().is_none_or(str::is_empty);
+    let nameless = (permit.applicant_not_utf8 && !world.raw_bytes) || (world.xml_only && is_empty);
     let (via, others) = ways(world, number, &permit.number);
     let dated = |expiry: bool| if expiry { "found" } else { "no_date" };
+    let breaks = !world.old && breaks_query(permit.number.as_bytes());
     let (expected, reason) = match (via, others) {
         (Some(_), _) => (dated(permit.expiry.is_some()), None),
+        (None, _) if breaks => ("failed", Some("invalid_number")),
         (None, true) => ("failed", Some("other_registration")),
         (None, false) => ("not_registered", None),
     };
     Truth {
-        n_pemohon: tidy(permit.applicant.as_deref()),
+        n_pemohon: tidy(permit.applicant.as_deref().filter(|_| !nameless)),
         n_perizinan: tidy(Some(&permit.kind)),
         a_pemohon: tidy(details.address.as_deref()),
         telp_pemohon: tidy(details.phone.as_deref()),
@@ -72,7 +80,8 @@ pub(super) fn truth(world: &World, number: u32, listing_rows: u8) -> Truth {
         tgl_surat: permit.issued.to_string(),
         listing_rows,
         listed: listing_rows > 0,
-        junk: permit.is_junk(),
+        junk: permit.is_junk() && !nameless,
+        nameless,
         stuck: world.is_stuck(number),
         expiry_date: permit.expiry.map(|date| date.to_string()),
         obtainable: expected == "found",

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::chance::{Draw, mix, mix_bytes};
 use super::change::Change;
-use super::options::Options;
+use super::options::{Format, Options};
 use super::permits::{Permit, Recipe, Revision};
 
 /// A longer page hangs if it holds a heavy row.
@@ -20,6 +20,12 @@ pub(super) struct World {
     pub(super) received: bool,
     /// Whether `cekperizinanizin` is missing.
     pub(super) old: bool,
+    /// Whether values that are not UTF-8 go out as they are.
+    pub(super) raw_bytes: bool,
+    /// Whether there is XML alone, which does not tell an empty name from one that is not UTF-8.
+    pub(super) xml_only: bool,
+    /// Whether errors and counts have the shape of another REST library.
+    pub(super) other_shapes: bool,
     /// How many permits were ever made.
     count: u32,
     /// The listing, oldest row first, so that new ones are pushed; a permit can be in it twice.
@@ -50,6 +56,9 @@ impl World {
             upgraded: options.upgraded,
             received: options.received,
             old: options.old,
+            raw_bytes: options.raw_bytes,
+            xml_only: options.format == Format::Xml,
+            other_shapes: options.other_shapes,
             count: 0,
             rows: Vec::new(),
             numbers: Vec::new(),

@@ -33,6 +33,10 @@ pub async fn ask(server: &impl LicensingServer, permit: &Permit) -> Result<Outco
             reason: Reason::InvalidNumber,
             detail: "the permit number is empty or too long to be asked for".to_owned(),
         },
+        PermitExpiry::BreaksQuery { error } => Outcome::Failed {
+            reason: Reason::InvalidNumber,
+            detail: format!("the permit number breaks SICANTIK's own query: {error}"),
+        },
     })
 }
 

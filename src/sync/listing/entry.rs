@@ -43,6 +43,8 @@ pub(super) struct Entry {
     pub(super) page: u32,
     /// Whether only rows without an applicant have been seen of it.
     pub(super) is_junk: bool,
+    /// Whether no row so far has told its applicant, who is not known to be missing either.
+    pub(super) is_nameless: bool,
     /// Whether rows of one moment say different things of it, or have different dates. Which of
     /// them comes first depends on the order of the answers, and must not change Odoo's permit
     /// every night.

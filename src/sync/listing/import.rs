@@ -25,6 +25,9 @@ use crate::sync::server::LicensingServer;
 /// A listing that still shows new permits after so many sweeps moves faster than it can be read.
 const MOST_SWEEPS: u32 = 6;
 
+/// The listing is swept so often for rows of which it is not known whether they are junk.
+const SWEEPS_TO_DECIDE: u32 = 2;
+
 /// Looks back at the front, at most, before the listing is swept once more.
 const MOST_LOOKS: u32 = 10;
 
@@ -137,9 +140,12 @@ impl<L: LicensingServer> Importer<'_, '_, L> {
             let is_settled =
                 if is_first { !self.seen.has_moved() } else { self.seen.registrations() == known };
             is_first = false;
+            // A row that moved too fast to be told from junk is looked at once more.
+            let may_decide = sweep < SWEEPS_TO_DECIDE;
+            let is_settled = is_settled && (self.seen.is_decided() || !may_decide);
             tracing::debug!(sweep, permits = self.seen.len(), is_settled, "The listing was swept");
-            if is_settled && self.look_back().await? {
-                // A server that lists nothing at all has lost its data, not its permits.
+            if is_settled && self.look_back().await? && (self.seen.is_decided() || !may_decide) {
+                // An empty listing means a broken server; mark no permit as unlisted.
                 return Ok(self.seen.counts().1 == 0 && self.seen.len() > 0);
             }
         }
@@ -279,6 +285,7 @@ impl<L: LicensingServer> Importer<'_, '_, L> {
         listing.retries = traffic.retries - self.before.retries;
         listing.listed = self.seen.len() as u64;
         (listing.junk, listing.skipped) = self.seen.counts();
+        listing.nameless = self.seen.nameless();
         listing.upgraded = self.seen.upgraded;
         self.imported.stored = self.store.stored();
         self.imported.elapsed = self.started.elapsed();

@@ -107,13 +107,17 @@ pub(super) fn whole(body: impl Into<Bytes>) -> Body {
 
 /// Half of the body, then the connection is closed.
 pub(super) fn half(body: &str) -> Body {
-    let half = Bytes::from(body[..body.len() / 2].to_owned());
+    cut(body[..body.len() / 2].to_owned())
+}
+
+/// The body, then the connection is closed.
+pub(super) fn cut(body: String) -> Body {
     let end = async {
-        // The half has to be on its way before the connection is closed.
+        // The body has to be on its way before the connection is closed.
         tokio::time::sleep(Duration::from_millis(5)).await;
         Err(Closed)
     };
-    let frames = stream::iter([Ok(Frame::data(half))]).chain(stream::once(end));
+    let frames = stream::iter([Ok(Frame::data(Bytes::from(body)))]).chain(stream::once(end));
     StreamBody::new(frames).boxed_unsync()
 }
 

@@ -22,6 +22,11 @@ pub(crate) struct Truth {
     pub(crate) expiry_date: Option<String>,
     pub(crate) expected: String,
     pub(crate) reason: Option<String>,
+    pub(crate) n_pemohon: String,
+    pub(crate) n_perizinan: String,
+    pub(crate) listed: bool,
+    pub(crate) junk: bool,
+    pub(crate) nameless: bool,
 }
 
 /// A simulator of this test's own.

@@ -8,13 +8,17 @@ use hyper::body::{Bytes, Incoming};
 use tokio::time::{Duration, Instant};
 use url::Url;
 
-use super::http::{Body, Closed, HttpServer, Unexpected, blocks, half, lock, response, whole};
+use super::http::{Body, Closed, HttpServer, Unexpected, blocks, cut, half, lock, response, whole};
 
 /// What a request gets.
 #[derive(Debug, Clone)]
 pub(crate) enum Reply {
     /// Status, one more header, body.
     Page(u16, Option<(&'static str, String)>, String),
+    /// Status, and a body that need not be text.
+    Bytes(u16, Vec<u8>),
+    /// A body that is shorter than its promised length by so many bytes.
+    Short(usize, String),
     /// The connection is closed without an answer.
     Drop,
     /// The answer breaks off in the middle; `true` where its length was promised.
@@ -111,6 +115,13 @@ async fn answer(
                 response = response.header(name, value);
             }
             response.body(whole(body)).expect("a response")
+        }
+        Reply::Bytes(status, body) => response(status).body(whole(body)).expect("a response"),
+        Reply::Short(missing, body) => {
+            let promised = body.len() + missing;
+            let mut response = Response::new(cut(body));
+            response.headers_mut().insert("content-length", promised.into());
+            response
         }
         Reply::Drop => return Err(Closed),
         Reply::Half(promised) => {

@@ -35,7 +35,7 @@ def check_listing(odoo, connector, truth, received=False):
         is_now = known[permit["pendaftaran_id"]]
         fields = {
             "permit_number": permit["no_surat"] or False,
-            "applicant_name": permit["n_pemohon"],
+            "applicant_name": permit["n_pemohon"] or False,
             "permit_type_name": permit["n_perizinan"],
             "received_date": permit["d_terima_berkas"] if received else False,
             "status": "active",

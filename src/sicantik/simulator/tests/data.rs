@@ -5,7 +5,7 @@ use clap::Parser;
 use super::super::change::{Change, Scheduled};
 use super::super::fault::{self, Fault, Share};
 use super::super::options::{Options, duration};
-use super::super::render::{Document, json, xml};
+use super::super::render::{Document, Style, json, xml};
 use super::super::request::Call;
 use super::super::truth::{Truth, truth};
 use super::super::world::{Page, World};
@@ -38,14 +38,36 @@ fn rows(world: &World, offset: usize, limit: usize, twist: u64) -> Vec<u32> {
     }
 }
 
+const PLAIN: Style = Style { raw_bytes: false, numeric_check: false };
+
 #[test]
 fn json_is_written_as_php_writes_it() {
     let row = vec![("a", Some("1/2 é “x” \u{1f600}\n".into())), ("b", None)];
     assert_eq!(
-        json(&Document::List(vec![row.clone(), row[1..].to_vec()])).unwrap(),
+        json(&Document::List(vec![row.clone(), row[1..].to_vec()]), PLAIN).unwrap(),
         br#"[{"a":"1\/2 \u00e9 \u201cx\u201d \ud83d\ude00\n","b":null},{"b":null}]"#
     );
-    assert_eq!(json(&Document::Object(vec![("a", Some(b"caf\xe9".to_vec()))])), None);
+    let latin = Document::Object(vec![("a", Some(b"caf\xe9 \"".to_vec()))]);
+    assert_eq!(json(&latin, PLAIN), None);
+    let raw = Style { raw_bytes: true, ..PLAIN };
+    assert_eq!(json(&latin, raw).unwrap(), b"{\"a\":\"caf\xe9 \\\"\"}");
+}
+
+#[test]
+fn numbers_lose_what_json_numeric_check_takes() {
+    let checked = Style { numeric_check: true, ..PLAIN };
+    for (text, written) in [
+        ("0000001201102025", "1201102025"),
+        ("503.530", "503.53"),
+        ("1e3", "1000"),
+        ("503/1", "\"503\\/1\""),
+        ("", "\"\""),
+        ("nan", "\"nan\""),
+    ] {
+        let object = Document::Object(vec![("a", Some(text.into()))]);
+        let expected = format!("{{\"a\":{written}}}");
+        assert_eq!(String::from_utf8(json(&object, checked).unwrap()).unwrap(), expected);
+    }
 }
 
 #[test]
@@ -56,13 +78,16 @@ fn xml_has_entities_that_xml_does_not_define() {
         ("c", Some(Vec::new())),
         ("d", Some(b"caf\xe9 <".to_vec())),
     ];
-    let written = xml(&Document::List(vec![row]));
-    let expected =
-        b"<xml><item><a>&ecirc; &ndash; &ldquo;x&rdquo; &amp; &gt; &nbsp;&yuml;</a><b/><c/>\
-        <d>caf\xe9 &lt;</d></item></xml>";
-    let start = written.windows(5).position(|five| five == b"<xml>").unwrap();
-    assert_eq!(written[start..].trim_ascii_end(), expected);
-    let error = xml(&Document::error("Tidak ada data.."));
+    let list = Document::List(vec![row]);
+    let begin = "<xml><item><a>&ecirc; &ndash; &ldquo;x&rdquo; &amp; &gt; &nbsp;&yuml;</a><b/><c/>";
+    for (raw_bytes, end) in
+        [(false, &b"<d/></item></xml>"[..]), (true, b"<d>caf\xe9 &lt;</d></item></xml>")]
+    {
+        let written = xml(&list, Style { raw_bytes, ..PLAIN });
+        let start = written.windows(5).position(|five| five == b"<xml>").unwrap();
+        assert_eq!(written[start..].trim_ascii_end(), [begin.as_bytes(), end].concat());
+    }
+    let error = xml(&Document::error("Tidak ada data.."), PLAIN);
     assert!(error.trim_ascii_end().ends_with(b"<xml><error>Tidak ada data..</error></xml>"));
 }
 
@@ -98,10 +123,20 @@ fn every_quirk_is_in_the_data() {
     for expected in ["found", "no_date", "not_registered", "failed"] {
         assert!(count(&|one| one["expected"] == expected) > 0, "{expected}");
     }
-    for date in ["", "0000-00-00", "1970-01-01"] {
+    for date in
+        ["", "0000-00-00", "1970-01-01", "-0001-11-30", "1899-12-30", "1900-01-01", "1900-01-00"]
+    {
         assert!(count(&|one| one["raw"]["d_berlaku_izin"] == date) > 0, "{date}");
     }
-    for number in ["&", ">", "é", "  ", " / ", "–"] {
+    for zoned in ["T17:00:00.000Z", " 17:00:00 UTC", "+07:00", " WIB"] {
+        let raw =
+            |one: &serde_json::Value| one["raw"]["d_berlaku_izin"].as_str().map(str::to_owned);
+        assert!(count(&|one| raw(one).is_some_and(|text| text.ends_with(zoned))) > 0, "{zoned}");
+    }
+    assert!(count(&|one| one["reason"] == "invalid_number") > 0);
+    assert!(count(&|one| one["nameless"] == true && one["n_pemohon"] == "") > 0);
+    assert!(all.iter().all(|one| one["pendaftaran_id"].as_str().unwrap().starts_with('0')));
+    for number in ["&", ">", "é", "  ", " / ", "–", "'"] {
         assert!(count(&|one| one["no_surat"].as_str().unwrap().contains(number)) > 0, "{number}");
     }
     for encoded in ["%2B", "%2F", "%3D"] {

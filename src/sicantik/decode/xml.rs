@@ -4,6 +4,9 @@ use quick_xml::escape::resolve_html5_entity;
 use quick_xml::{Reader, events::Event};
 use serde_json::{Map, Value};
 
+use super::json::trimmed;
+use super::page::Places;
+
 /// Deeper than any answer (`xml`, `item`, field); it stops a bomb of nested elements.
 const MAX_DEPTH: usize = 16;
 
@@ -32,56 +35,73 @@ impl Element {
 /// The root of the server's documents. A page can be a whole document too, but its root is `html`.
 const ROOT: &str = "xml";
 
-/// The value of the document's root, or `None` if `text` is not one whole document of the server's.
+/// The value of the server's document in `text`, whatever PHP has printed before or behind it.
+pub(super) fn value(text: &str, places: &Places) -> Option<Value> {
+    let start = text.match_indices("<xml").map(|(at, _)| at).find(|at| places.allow(*at))?;
+    let (value, length) = root(&text[start..])?;
+    let behind = trimmed(&text[start + length..]);
+    // As in JSON: what a closing tag follows is a part of something else.
+    let is_all = behind.is_empty()
+        || (behind.starts_with('<')
+            && !["</", "<xml", "<?xml"].iter().any(|tag| behind.starts_with(tag))
+            && !value.is_null());
+    is_all.then_some(value)
+}
+
+/// The value of the element that `text` begins with, if it is whole and the server's, and its
+/// length.
 ///
 /// HTML's entities are resolved as well as XML's own, because PHP's `htmlentities` writes the text.
 /// Nothing outside the text is ever read: document types and processing instructions are skipped.
-pub(super) fn value(text: &str) -> Option<Value> {
+fn root(text: &str) -> Option<(Value, usize)> {
     let mut reader = Reader::from_str(text);
     let mut open: Vec<Element> = Vec::new();
-    let mut root = None;
     loop {
-        match reader.read_event().ok()? {
+        let closed = match reader.read_event().ok()? {
             Event::Start(tag) => {
                 let name = tag.name().as_ref().to_owned();
-                let misplaced = open.is_empty() && name != ROOT;
-                if root.is_some() || misplaced || open.len() == MAX_DEPTH {
+                let is_misplaced = open.is_empty() && name != ROOT;
+                if is_misplaced || open.len() == MAX_DEPTH {
                     return None;
                 }
                 open.push(Element { name, ..Element::default() });
+                continue;
             }
-            Event::Empty(tag) => {
-                let name = tag.name().as_ref().to_owned();
-                match open.last_mut() {
-                    Some(parent) => parent.children.push((name, Value::Null)),
-                    None if root.is_none() && name == ROOT => root = Some(Value::Null),
-                    None => return None,
-                }
-            }
+            Event::Empty(tag) => (tag.name().as_ref().to_owned(), Value::Null),
             Event::End(_) => {
-                let element = open.pop()?;
-                let name = element.name.clone();
-                match open.last_mut() {
-                    Some(parent) => parent.children.push((name, element.into_value())),
-                    None => root = Some(element.into_value()),
-                }
+                let mut element = open.pop()?;
+                (std::mem::take(&mut element.name), element.into_value())
             }
-            Event::Text(part) => append(&mut open, &part.into_inner()),
-            Event::CData(part) => append(&mut open, &part.into_inner()),
-            Event::GeneralRef(reference) => match reference.resolve_char_ref().ok()? {
-                Some(character) => append(&mut open, character.encode_utf8(&mut [0; 4])),
-                None => append(&mut open, resolve_html5_entity(&reference.into_inner())?),
-            },
-            Event::Decl(_) | Event::PI(_) | Event::DocType(_) | Event::Comment(_) => {}
-            Event::Eof => return if open.is_empty() { root } else { None },
+            Event::Eof => return None,
+            other => {
+                append(&mut open, &other)?;
+                continue;
+            }
+        };
+        match open.last_mut() {
+            Some(parent) => parent.children.push(closed),
+            None if closed.0 == ROOT => {
+                let length = usize::try_from(reader.buffer_position()).ok()?;
+                return Some((closed.1, length));
+            }
+            None => return None,
         }
     }
 }
 
-fn append(open: &mut [Element], text: &str) {
-    if let Some(element) = open.last_mut() {
-        element.text.push_str(text);
+/// Adds the text of an event to the innermost element; `None` if nobody knows what it stands for.
+fn append(open: &mut [Element], event: &Event<'_>) -> Option<()> {
+    let Some(element) = open.last_mut() else { return Some(()) };
+    match event {
+        Event::Text(part) => element.text.push_str(part),
+        Event::CData(part) => element.text.push_str(part),
+        Event::GeneralRef(reference) => match reference.resolve_char_ref().ok()? {
+            Some(character) => element.text.push(character),
+            None => element.text.push_str(resolve_html5_entity(reference)?),
+        },
+        _ => {}
     }
+    Some(())
 }
 
 #[cfg(test)]
@@ -90,6 +110,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn value(text: &str) -> Option<Value> {
+        super::value(text, &Places::of(text))
+    }
 
     #[test]
     fn reads_lists_objects_and_empty_elements() {
