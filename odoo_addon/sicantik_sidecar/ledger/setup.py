@@ -37,12 +37,14 @@ def _action(env, kind):
     cron = env["sicantik.connector"]._cron(kind)
     if not cron:
         return {"name": ACTIONS[kind], "exists": False}
-    # One that its connectors call at hours of their own: the first of these.
-    trigger = env["ir.cron.trigger"].sudo().search([("cron_id", "=", cron.id)], order="call_at", limit=1)
-    times = [time for time in (cron.nextcall, trigger.call_at) if time]
+    # Ours, which may be the same, is also called at the hours of the connectors: the first call counts.
+    both = cron | env["sicantik.connector"]._own_cron(kind)
+    trigger = env["ir.cron.trigger"].sudo().search([("cron_id", "in", both.ids)], order="call_at", limit=1)
+    off = both.filtered(lambda one: not one.active)[:1]
+    times = [time for time in (*both.mapped("nextcall"), trigger.call_at) if time]
     return {
-        "name": cron.with_context(lang="en_US").name,
+        "name": (off or cron).with_context(lang="en_US").name,
         "exists": True,
-        "active": cron.active,
+        "active": not off,
         "next_call": fields.Datetime.to_string(min(times)) if times else False,
     }

@@ -9,6 +9,7 @@ from odoo.tests import Form, tagged
 from odoo.tools import mute_logger
 
 from ..base_module import base_classes, base_has
+from ..ledger import setup
 from ..hooks import _set_responsibles, uninstall_hook
 from .test_bases import BasesCase
 
@@ -187,6 +188,10 @@ class TestBasesOwn(BasesCase):
             own = connectors._own_cron(kind)
             self.assertEqual(own, ours or self.env.ref("sicantik_sidecar.cron_queue_due"))
             self.assertTrue(triggers.search_count([("cron_id", "=", own.id)]))
+            own.active = False
+            told = {action["name"]: action["active"] for action in setup.state(self.env, None)["actions"]}
+            self.assertFalse(told[own.with_context(lang="en_US").name], "it queues nothing now")
+            own.active = True
             if theirs:
                 self.assertFalse(triggers.search_count([("cron_id", "=", theirs.id)]))
                 before = theirs.nextcall, theirs.write_date, theirs.active
