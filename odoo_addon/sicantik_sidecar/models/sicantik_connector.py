@@ -301,9 +301,7 @@ class SicantikConnector(models.Model):
         return self._start(**wishes)
 
     def sync_expiry_dates_workaround(self, max_permits=None):
-        """For code: ask for the missing expiry dates, at most `max_permits`, and wait for them, for
-        40 s or as long as the context's `sicantik_wait_seconds` says.
-        """
+        """For code: ask for missing dates, and wait 40 s or the context's `sicantik_wait_seconds`."""
         self.ensure_one()
         self.env["sicantik.sync.run"]._check_may_start()
         # In the morning's scheduled action, only queue; it must not block.
@@ -333,9 +331,7 @@ class SicantikConnector(models.Model):
         return self._first_cron(f"sicantik_connector.{name}", f"sicantik_sidecar.{name}")
 
     def _own_cron(self, kind):
-        """The action that may be triggered at any hour. Not the base's: it also does what other
-        modules add to it, such as reminders, on each call.
-        """
+        """The action to trigger at any hour; not the base's, which also does what other modules add to it."""
         return self._first_cron(f"sicantik_sidecar.{CRONS[kind][0]}", "sicantik_sidecar.cron_queue_due")
 
     def _first_cron(self, *names):
@@ -343,9 +339,7 @@ class SicantikConnector(models.Model):
         return next(filter(None, found), self.sudo().env["ir.cron"])
 
     def _cron_queue_due(self):
-        """Where the base has scheduled actions: queue at the connectors' hours what these stand
-        for, unless they are switched off.
-        """
+        """Where the base has scheduled actions, queue what these stand for, unless they are off."""
         for kind in CRONS:
             if self._cron(kind).active:
                 self._queue_daily(kind, scheduled=True)

@@ -141,10 +141,9 @@ class SicantikPermit(models.Model):
 
     @api.model
     def cron_check_expiring_permits(self):
-        """Queue the morning's check of every active connector, then let the base do what it does here. An
-        office's own notices go on so, at the hour of its scheduled action. A synchronisation that the base
-        asks for first is only queued, and its trouble undoes no queueing. Nor does that of a module above the
-        bridge: `_cron_queue_due` queues in a transaction of its own.
+        """Queue the morning's check, then let the base send its own notices. What it asks to synchronise
+        first is only queued. Its trouble undoes no queueing; nor does a module's above the bridge:
+        `_cron_queue_due` has its own transaction.
         """
         self.env["sicantik.connector"]._queue_daily("check")
         quiet = self.with_context(sicantik_queue_only=True)

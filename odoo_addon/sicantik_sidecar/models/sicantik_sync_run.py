@@ -313,9 +313,8 @@ class SicantikSyncRun(models.Model):
 
     @api.model
     def finish(self, run_id, worker, state, message=None, progress=None, code=None):
-        """End a run, and add what it brought to the connector's statistics, once. With a `code` of `ENDINGS`
-        its sentence is stored, in the language of who reads it, and `message` is the detail in it. Without
-        one, `message` is stored as it is.
+        """End a run, once, and add it to the connector's statistics. With a `code` of `ENDINGS` its sentence
+        is stored, in the reader's language, with `message` as the detail; without one, `message` as it is.
         """
         self._check_is_in(*self._worker_groups)
         validate.choice(self.env, state, ENDED_STATES)
