@@ -2,17 +2,22 @@
 //!
 //! An outside server may be one small machine that an office works on. Its gate holds the promised
 //! rate in *any* window of one second, bounds what is in flight, pauses when the server asks for
-//! it, and keeps what became of the requests. All callers of the process share it.
+//! it and while a lease on it has run out, and keeps what became of the requests. All callers of
+//! the process share it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
+use super::departure::Departure;
 use super::health::ServerHealth;
+use super::lease::{Lease, Leases};
 use super::outcome::RequestOutcome;
-use super::pace::Pace;
+use super::pace::{Pace, TurnId};
+use super::queue::{Place, Queue};
 use super::retry::LONGEST_RETRY_AFTER;
 
 /// What a gate holds.
@@ -39,7 +44,8 @@ pub struct Traffic {
 pub struct Gate {
     limits: Limits,
     in_flight: Semaphore,
-    pace: Option<Mutex<Pace>>,
+    queue: Option<Queue>,
+    leases: Leases,
     paused_until: std::sync::Mutex<Option<Instant>>,
     /// How many requests with priority wait.
     priority: AtomicUsize,
@@ -57,16 +63,26 @@ pub struct Gate {
 pub struct Slot<'a> {
     gate: &'a Gate,
     _permit: Option<SemaphorePermit<'a>>,
+    turn: Option<TurnId>,
     is_retry: bool,
     entered: Instant,
     outcome: Option<RequestOutcome>,
 }
 
 impl Slot<'_> {
+    /// What `gate`, which gave this slot, has to be told while the request is sent.
+    #[must_use]
+    pub fn departure(&self, gate: &Arc<Gate>) -> Departure {
+        Departure::new(gate, self.turn)
+    }
+
     /// Gives the slot back, and tells the gate what became of the request. A `Retry-After` pauses
     /// the whole gate, up to [`LONGEST_RETRY_AFTER`].
     pub fn settle(mut self, outcome: RequestOutcome) {
         self.outcome = Some(outcome);
+        if let Some((queue, turn)) = self.gate.queue.as_ref().zip(self.turn) {
+            queue.note(|pace| pace.note_answer(turn, Instant::now()));
+        }
     }
 }
 
@@ -108,7 +124,8 @@ impl Gate {
         Self {
             limits,
             in_flight: Semaphore::new(limits.max_in_flight),
-            pace: limits.rate.map(|rate| Mutex::new(Pace::new(rate))),
+            queue: limits.rate.map(Queue::new),
+            leases: Leases::default(),
             paused_until: std::sync::Mutex::default(),
             priority: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
@@ -125,18 +142,19 @@ impl Gate {
         // The place in flight comes before the turn: a turn must be used at once, or the server
         // would see the request later than it was counted.
         let permit = self.in_flight.acquire().await.expect("the semaphore is never closed");
-        if let Some(pace) = &self.pace {
-            loop {
-                let pace = pace.lock().await;
+        let turn = match &self.queue {
+            Some(queue) => loop {
+                let place = queue.line_up().await;
                 if self.priority.load(Ordering::Relaxed) == 0 {
-                    break self.turn(pace).await;
+                    break Some(self.turn(place).await);
                 }
-                // The lock is fair: all let the one with priority pass, and keep their order.
-                drop(pace);
+                // The queue is fair: all let the one with priority pass, and keep their order.
+                drop(place);
                 tokio::task::yield_now().await;
-            }
-        }
-        self.leave(Some(permit), is_retry).await
+            },
+            None => None,
+        };
+        self.leave(Some(permit), turn, is_retry).await
     }
 
     /// As [`Gate::enter`], for interactive requests: skips the queue and the bound on what is in
@@ -145,41 +163,52 @@ impl Gate {
     /// Cancel safe.
     pub async fn enter_priority(&self, is_retry: bool) -> Slot<'_> {
         let _priority = Priority::new(&self.priority);
-        if let Some(pace) = &self.pace {
-            self.turn(pace.lock().await).await;
-        }
-        self.leave(None, is_retry).await
+        let turn = match &self.queue {
+            Some(queue) => Some(self.turn(queue.line_up().await).await),
+            None => None,
+        };
+        self.leave(None, turn, is_retry).await
     }
 
     /// Waits for the next turn and takes it.
-    async fn turn(&self, mut pace: MutexGuard<'_, Pace>) {
+    async fn turn(&self, place: Place<'_>) -> TurnId {
         loop {
-            pace.wait_for_turn().await;
-            // The server may have asked for a pause in the meantime.
-            if !self.is_paused() {
-                return pace.take_turn();
+            place.wait_for_turn().await;
+            // The server may have asked for a pause in the meantime, or this machine slept.
+            if !self.is_closed() {
+                return place.take_turn();
             }
-            self.wait_while_paused().await;
+            self.wait_while_closed().await;
         }
     }
 
     /// Counts a request that leaves now. Without a rate, it leaves when no pause is on.
-    async fn leave<'a>(&'a self, permit: Option<SemaphorePermit<'a>>, is_retry: bool) -> Slot<'a> {
-        if self.pace.is_none() {
-            self.wait_while_paused().await;
+    async fn leave<'a>(
+        &'a self,
+        permit: Option<SemaphorePermit<'a>>,
+        turn: Option<TurnId>,
+        is_retry: bool,
+    ) -> Slot<'a> {
+        if turn.is_none() {
+            self.wait_while_closed().await;
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
         if is_retry {
             self.retries.fetch_add(1, Ordering::Relaxed);
         }
         let entered = Instant::now();
-        Slot { gate: self, _permit: permit, is_retry, entered, outcome: None }
+        Slot { gate: self, _permit: permit, turn, is_retry, entered, outcome: None }
     }
 
     /// Lets nothing through for `pause`.
     pub fn pause_for(&self, pause: Duration) {
         let mut until = self.paused_until.lock().expect("nothing panics while it is held");
         *until = (*until).max(Some(Instant::now() + pause));
+    }
+
+    /// A lease on the server that has to be renewed every `length`. While it is not, nothing passes.
+    pub fn lease(&self, length: Duration) -> Lease<'_> {
+        self.leases.take(length)
     }
 
     /// Leaves one turn unused. Another process may have worked on the same server until now, and
@@ -234,13 +263,31 @@ impl Gate {
         self.health.lock().expect("nothing panics while it is held")
     }
 
-    fn is_paused(&self) -> bool {
-        self.paused_until().is_some_and(|until| until > Instant::now())
+    /// The request whose turn this was waits for a connection.
+    pub(super) fn note_connecting(&self, turn: TurnId) {
+        if let Some(queue) = &self.queue {
+            queue.note(|pace| pace.note_connecting(turn));
+        }
     }
 
-    async fn wait_while_paused(&self) {
-        while let Some(until) = self.paused_until().filter(|until| *until > Instant::now()) {
-            tokio::time::sleep_until(until).await;
+    /// Its connection is there.
+    pub(super) fn note_connected(&self, turn: TurnId) {
+        if let Some(queue) = &self.queue {
+            queue.note(|pace| pace.note_connected(turn, Instant::now()));
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        let is_paused = self.paused_until().is_some_and(|until| until > Instant::now());
+        is_paused || self.leases.has_lapsed()
+    }
+
+    async fn wait_while_closed(&self) {
+        while self.is_closed() {
+            if let Some(until) = self.paused_until() {
+                tokio::time::sleep_until(until).await;
+            }
+            self.leases.wait().await;
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 
+use super::departure::Watched;
 use super::tls::{self, Authorities, Problem};
 
 /// How a client behaves.
@@ -81,7 +82,8 @@ pub fn client(options: Options) -> Result<reqwest::Client, HttpError> {
         .default_headers(options.headers)
         .tls_backend_preconfigured(config)
         .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never());
+        .retry(reqwest::retry::never())
+        .connector_layer(tower::layer::layer_fn(Watched));
     if let Some(timeout) = options.connect_timeout {
         builder = builder.connect_timeout(timeout);
     }

@@ -149,7 +149,8 @@ impl Transport {
                 metrics::counter!("sicantik_retries_total").increment(1);
             }
             let request = self.http.get(url.clone()).header(ACCEPT, media_type(accept));
-            let received = match exchange_partly(request, Body::LIMIT).await {
+            let exchange = exchange_partly(request, Body::LIMIT);
+            let received = match slot.departure(&self.gate).watch(exchange).await {
                 Ok((response, cut_by)) => {
                     let cut_by = cut_by.map(|failure| error(failure, self.timeout));
                     receive(&url, response, cut_by, redirects < MAX_REDIRECTS)

@@ -2,10 +2,7 @@
 //!
 //! The durations depend on each other. What has to hold between them is asserted below.
 
-use std::pin::pin;
 use std::time::Duration;
-
-use tokio::time::timeout;
 
 /// A run's lease: after so long without a heartbeat another worker may claim the run.
 pub const LEASE: Duration = Duration::from_secs(30);
@@ -32,9 +29,10 @@ pub const GRACE: Duration =
 /// it has: the lease may run out, and then another worker may ask the same server.
 const FENCE: Duration = LEASE.checked_div(2).expect("two is not zero");
 
-/// The fence is made of pauses of the gate, one begun before the other is over.
-const FENCE_STEP: Duration = Duration::from_secs(1);
-const FENCE_PAUSE: Duration = FENCE_STEP.saturating_mul(2);
+/// The gate's lease: so long after the last heartbeat that was answered, nothing passes. It is by
+/// the clock that this also holds for a process that was suspended, which renews its lease before
+/// it asks anything.
+pub(super) const GATE_LEASE: Duration = INTERVAL.saturating_add(FENCE);
 
 /// `<` for constants.
 const fn is_shorter(one: Duration, other: Duration) -> bool {
@@ -43,52 +41,18 @@ const fn is_shorter(one: Duration, other: Duration) -> bool {
 
 const _: () = assert!(is_shorter(FIRST, INTERVAL));
 const _: () = assert!(
-    is_shorter(INTERVAL.saturating_add(FENCE), LEASE),
-    "the fence has to be closed before the lease of the last heartbeat is over"
+    is_shorter(GATE_LEASE, LEASE),
+    "the gate has to be closed before the lease of the last heartbeat is over"
 );
 const _: () = assert!(
     is_shorter(INTERVAL.saturating_add(GRACE), STOP_WITHIN) && !GRACE.is_zero(),
     "a stop that is heard at the next heartbeat has to end the run in time"
 );
-const _: () = assert!(is_shorter(FENCE_STEP, FENCE_PAUSE), "the fence has no gap");
 const _: () = assert!(LEASE.subsec_nanos() == 0, "Odoo takes whole seconds");
-
-/// Waits for a call to Odoo and, when that takes too long, keeps the server from being asked by
-/// `pause`, which pauses the gate.
-pub(super) async fn fenced<T>(call: impl Future<Output = T>, pause: &impl Fn(Duration)) -> T {
-    let mut call = pin!(call);
-    let mut budget = FENCE;
-    loop {
-        if let Ok(done) = timeout(budget, &mut call).await {
-            return done;
-        }
-        budget = FENCE_STEP;
-        pause(FENCE_PAUSE);
-    }
-}
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-
-    use tokio::time::Instant;
-
     use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn an_unanswered_heartbeat_stops_questions_before_the_lease_is_over() {
-        let start = Instant::now();
-        let (first, until) = (Cell::new(None), Cell::new(start));
-        let pause = |length| {
-            first.set(first.get().or(Some(start.elapsed())));
-            until.set(Instant::now() + length);
-        };
-        fenced(tokio::time::sleep(Duration::from_secs(60)), &pause).await;
-        assert_eq!(first.get(), Some(FENCE));
-        assert!(INTERVAL + FENCE < LEASE);
-        assert!(until.get() > Instant::now(), "there was no gap");
-        assert!(until.get() < Instant::now() + FENCE_PAUSE, "it goes on soon after");
-    }
 
     #[test]
     fn the_durations_are_those_that_the_addon_counts_on() {

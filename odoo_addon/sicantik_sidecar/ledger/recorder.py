@@ -79,7 +79,7 @@ class Recorder:
                 continue
             entry = entries[permit_id] = Entry(permit, name=None if permit else f"#{permit_id}")
             if permit:
-                self._answer(entry, said["outcome"], said.get("expiry_date"))
+                self._answer(entry, said["outcome"], said.get("expiry_date"), reason=said.get("reason"))
             else:
                 entry.fail("rejected_by_odoo", self.env._("The permit is not among those of the connector."))
             if permit and said["outcome"] == "failed":
@@ -195,7 +195,7 @@ class Recorder:
     def _marks(self, outcome):
         return {"expiry_check_state": outcome, "expiry_checked_at": self.now, "expiry_run_id": self.run.id}
 
-    def _answer(self, entry, outcome, expiry=None, rest=None):
+    def _answer(self, entry, outcome, expiry=None, rest=None, reason=None):
         known = entry.known
         entry.outcome, entry.values = outcome, self._marks(outcome)
         if outcome == "found":
@@ -208,7 +208,8 @@ class Recorder:
                 # Renewed: reactivate it, but only for a future date, or the next check would
                 # expire it again.
                 entry.changes["status"] = "active"
-        elif outcome != "failed":
+        elif outcome != "failed" or reason == "invalid_number":
+            # A number that cannot be asked about, or breaks SICANTIK's query each time, rests as well.
             count = ((known if rest is None else rest).get("expiry_check_count") or 0) + 1
             due = plan.rest_until(self.now, count, self.tz)
             entry.values |= {"expiry_check_count": count, "expiry_next_check_at": due}

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::super::lease::Moment;
 use super::*;
 
 /// The most instants in any half-open window of one second.
@@ -18,8 +19,10 @@ fn most_in_a_second(times: &[Instant]) -> usize {
 }
 
 async fn pass(gate: &Gate) -> Instant {
-    let _slot = gate.enter(false).await;
-    Instant::now()
+    let slot = gate.enter(false).await;
+    let now = Instant::now();
+    slot.settle(RequestOutcome::Answered);
+    now
 }
 
 fn gate(rate: f64, max_in_flight: usize) -> Arc<Gate> {
@@ -134,6 +137,66 @@ async fn a_pause_holds_back_who_waits_for_a_turn_already() {
     };
     let (next, ()) = tokio::join!(pass(&gate), pausing);
     assert_eq!(next - start, Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_passes_while_a_lease_has_run_out() {
+    let length = Duration::from_secs(19);
+    for limits in [Some(10.0), Some(0.5), None] {
+        let gate = Arc::new(Gate::new(Limits { rate: limits, max_in_flight: 4 }));
+        let lease = gate.lease(length);
+        pass(&gate).await;
+        // The whole process stands still: no timer fires meanwhile, and then all of them do.
+        let waiting: Vec<_> = (0..3)
+            .map(|_| {
+                let gate = Arc::clone(&gate);
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    pass(&gate).await
+                })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        tokio::time::advance(Duration::from_secs(40)).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(gate.traffic().requests, 1, "at {limits:?}");
+        let urgent = tokio::time::timeout(Duration::from_secs(5), gate.enter_priority(false));
+        assert!(urgent.await.is_err(), "at {limits:?}");
+        // An answer to what was asked before the sleep renews nothing.
+        lease.renew(before(Duration::from_secs(30)).await);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(gate.traffic().requests, 1, "at {limits:?}");
+        lease.renew(Moment::now());
+        for task in waiting {
+            task.await.unwrap();
+        }
+        assert_eq!(gate.traffic().requests, 4, "at {limits:?}");
+    }
+}
+
+/// A moment that was so long ago.
+async fn before(length: Duration) -> Moment {
+    let moment = Moment::now();
+    tokio::time::advance(length).await;
+    moment
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_ended_closes_nothing() {
+    let gate = gate(10.0, 4);
+    let lease = gate.lease(Duration::from_secs(19));
+    let other = gate.lease(Duration::from_secs(60));
+    tokio::time::advance(Duration::from_secs(30)).await;
+    let entering = tokio::time::timeout(Duration::from_secs(5), gate.enter(false)).await;
+    assert!(entering.is_err());
+    let waiting = tokio::spawn({
+        let gate = Arc::clone(&gate);
+        async move { pass(&gate).await }
+    });
+    tokio::task::yield_now().await;
+    drop(lease);
+    waiting.await.unwrap();
+    drop(other);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,15 +1,14 @@
 //! Collects outcomes into batches while the next are being fetched, and has them stored.
 
-use std::time::Duration;
-
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::sink::Sink;
 use crate::odoo::run::Reply;
+use crate::outbound::{Lease, Moment};
 use crate::sync::end::Halt;
-use crate::sync::heartbeat::{self, fenced};
+use crate::sync::heartbeat;
 use crate::sync::outcome::{Counts, PermitOutcome};
 use crate::sync::progress::Progress;
 
@@ -33,14 +32,14 @@ pub(super) struct Stored {
 /// notified.
 ///
 /// When Odoo says to stop, `stop` is cancelled and what still comes is stored as well; when the
-/// run is lost or Odoo fails, what still comes is dropped. `pause` keeps the server from being
-/// asked for a while; `earlier` is what an earlier attempt has stored.
+/// run is lost or Odoo fails, what still comes is dropped. `lease` is renewed by each answer of
+/// Odoo; `earlier` is what an earlier attempt has stored.
 pub(super) async fn store<S: Sink>(
     mut outcomes: mpsc::Receiver<PermitOutcome>,
     sink: &mut S,
     stop: &CancellationToken,
     wake: &Notify,
-    pause: impl Fn(Duration),
+    lease: Lease<'_>,
     earlier: Counts,
     progress: impl Fn() -> Progress,
 ) -> Stored {
@@ -65,7 +64,8 @@ pub(super) async fn store<S: Sink>(
         }
         let mut now = progress();
         now.counts.reject(rejected);
-        let reply = fenced(sink.record(&batch, &now), &pause).await;
+        let asked = Moment::now();
+        let reply = sink.record(&batch, &now).await;
         heartbeat_due = Instant::now() + heartbeat::INTERVAL;
         let recorded = match reply {
             Ok(Reply::Go(recorded)) => recorded,
@@ -77,6 +77,7 @@ pub(super) async fn store<S: Sink>(
             Ok(Reply::Lost) => return gone(stored, Halt::Lost, stop),
             Err(halt) => return gone(stored, halt, stop),
         };
+        lease.renew(asked);
         for outcome in batch.drain(..) {
             stored.counts.add(&outcome.outcome);
         }

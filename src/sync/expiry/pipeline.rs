@@ -92,8 +92,8 @@ where
             () = deadline => None,
         }
     };
-    let pause = |length| server.gate().pause_for(length);
-    let storing = batch::store(outcomes, sink, stop, &work.wake, pause, work.earlier, progress);
+    let lease = server.gate().lease(heartbeat::GATE_LEASE);
+    let storing = batch::store(outcomes, sink, stop, &work.wake, lease, work.earlier, progress);
     let (fetched, stored) = tokio::join!(fetching, storing);
     let mut progress = progress();
     // Count stored answers only: the others are asked for again.

@@ -19,7 +19,7 @@ use crate::odoo::run::{self, ListedPermit, Reply, Unlisted};
 use crate::outbound::Traffic;
 use crate::sicantik::Error;
 use crate::sync::end::Halt;
-use crate::sync::heartbeat::{self, fenced};
+use crate::sync::heartbeat;
 use crate::sync::server::LicensingServer;
 
 /// A listing that still shows new permits after so many sweeps moves faster than it can be read.
@@ -67,7 +67,7 @@ pub async fn import<L: LicensingServer>(
     let before = job.server.gate().traffic();
     let stop = job.server.stop().clone();
     let mut importer = Importer {
-        store: Store::new(job.ledger),
+        store: Store::new(job.ledger, job.server.gate().lease(heartbeat::GATE_LEASE)),
         stopping: Box::pin(async move {
             stop.cancelled().await;
             tokio::time::sleep(heartbeat::GRACE).await;
@@ -244,8 +244,7 @@ impl<L: LicensingServer> Importer<'_, '_, L> {
     /// Stores what waits, or sends a mere heartbeat.
     async fn send(&mut self) -> Result<(), Halt> {
         self.note();
-        let gate = self.job.server.gate();
-        fenced(self.store.some(self.imported.listing), &|length| gate.pause_for(length)).await
+        self.store.some(self.imported.listing).await
     }
 
     /// Tells Odoo which of its permits the listing has no longer, and which it has again.

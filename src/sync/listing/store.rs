@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::odoo::Client;
 use crate::odoo::permit;
 use crate::odoo::run::{self, ListedPermit, ListingProgress, RecordedListing, Reply};
+use crate::outbound::{Lease, Moment};
 use crate::sync::end::Halt;
 use crate::sync::heartbeat;
 
@@ -33,6 +34,8 @@ pub struct Ledger<'a> {
 #[derive(Debug)]
 pub(super) struct Store<'a> {
     ledger: Option<Ledger<'a>>,
+    /// Renewed by each answer of Odoo.
+    lease: Lease<'a>,
     last_batch: u64,
     last_call: Instant,
     waiting: VecDeque<ListedPermit>,
@@ -49,9 +52,10 @@ pub(super) struct Store<'a> {
 }
 
 impl<'a> Store<'a> {
-    pub(super) fn new(ledger: Option<Ledger<'a>>) -> Self {
+    pub(super) fn new(ledger: Option<Ledger<'a>>, lease: Lease<'a>) -> Self {
         Self {
             ledger,
+            lease,
             last_batch: ledger.map_or(0, |ledger| ledger.last_batch),
             last_call: Instant::now(),
             waiting: VecDeque::new(),
@@ -167,7 +171,11 @@ impl<'a> Store<'a> {
 
     async fn send(&mut self, rows: &[ListedPermit], progress: ListingProgress) -> Result<(), Halt> {
         self.last_call = Instant::now();
-        let Some(ledger) = self.ledger else { return Ok(()) };
+        let asked = Moment::now();
+        let Some(ledger) = self.ledger else {
+            self.lease.renew(asked);
+            return Ok(());
+        };
         let batch = if rows.is_empty() { 0 } else { self.last_batch + 1 };
         let Ledger { odoo, run_id, worker, .. } = ledger;
         let reply = run::record_listing(odoo, run_id, worker, batch, rows, progress).await;
@@ -177,6 +185,7 @@ impl<'a> Store<'a> {
             Reply::Stop(stored) => (stored, Err(Halt::Cancelled)),
             Reply::Lost => return Err(Halt::Lost),
         };
+        self.lease.renew(asked);
         self.last_batch = self.last_batch.max(batch);
         let sum = &mut self.stored;
         sum.rejected += stored.rejected;
