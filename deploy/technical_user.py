@@ -22,4 +22,4 @@ Keys.search([("user_id", "=", user.id), ("name", "=", KEY_NAME)]).unlink()
 # It does not expire: replace it by running this again, revoke it by archiving the user.
 key = Keys._generate("rpc", KEY_NAME, None)
 env.cr.commit()
-print("ODOO_API_KEY=" + key)
+print(key)

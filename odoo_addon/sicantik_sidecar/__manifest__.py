@@ -17,9 +17,7 @@
         "views/res_config_settings_views.xml",
         "views/sicantik_menus.xml",
     ],
-    "assets": {
-        "web.assets_backend": ["sicantik_sidecar/static/src/**/*"],
-    },
+    "assets": {"web.assets_backend": ["sicantik_sidecar/static/src/**/*"]},
     "post_init_hook": "post_init_hook",
     "uninstall_hook": "uninstall_hook",
     "application": True,

@@ -18,10 +18,9 @@ def is_usable(url):
 
 
 def server_of(url):
-    """The server of an address, in lower case, or False where it has none.
-
-    With its port unless that is one of the web's own two: a server that is reached by http and by
-    https is one machine. The sidecar names servers in the same way.
+    """The server of an address, in lower case, or False where it has none. With its port unless that is one
+    of the web's own two: a server that is reached by http and by https is one machine. The sidecar names
+    servers in the same way.
     """
     try:
         parts = urlsplit(url)
@@ -36,7 +35,6 @@ def server_of(url):
 
 
 def is_loopback(url):
-    """Whether the server is on this machine, as a simulator is."""
     try:
         host = urlsplit(url).hostname or ""
         return host == "localhost" or ipaddress.ip_address(host).is_loopback

@@ -17,7 +17,6 @@ def base_classes(model):
 
 
 def base_has(model):
-    """Whether the base has `model` at all."""
     return bool(base_classes(model))
 
 

@@ -1,16 +1,13 @@
-"""The one place that makes HTTP calls: JSON-RPC to the sidecar, within five seconds, knowing
-nothing of Odoo.
+"""The one place that makes HTTP calls: JSON-RPC to the sidecar, within five seconds, knowing nothing of Odoo.
 
-A call runs in a daemon thread of its own. Its time-outs alone would not keep the promise: looking
-up a name has none, and a server that sends a byte a second never runs into one. So whoever has to
-wait for an answer waits for the thread, and no longer than `TOTAL_SECONDS`; whoever only says "look
-now" does not wait at all.
+A call runs in a daemon thread: time-outs alone would not keep the promise, as looking up a name has none, and
+a server that sends a byte a second never runs into one. Whoever only says "look now" does not wait at all.
 """
 
 import json
 import logging
-import queue
 import threading
+from concurrent.futures import Future, TimeoutError
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -26,11 +23,9 @@ LARGEST_ANSWER = 64 * 1024
 
 
 class SidecarError(Exception):
-    """No result, and why.
-
-    `kind`: `address` (no usable one), `unreachable`, `slow`, `token` (refused), `foreign`
-    (something else answers there) or `refused` (the sidecar says why in `detail`). Errors of the
-    library are not passed on: some of them quote the request with its token.
+    """No result, and why: `address` (no usable one), `unreachable`, `slow`, `token` (refused), `foreign`
+    (something else answers there) or `refused` (the sidecar says why in `detail`). Errors of the library are
+    not passed on: some of them quote the request with its token.
     """
 
     def __init__(self, kind, detail=""):
@@ -53,87 +48,60 @@ def is_usable_token(token):
 
 def call(url, token, method, params=None):
     """The result of `method`, or a `SidecarError`, within `TOTAL_SECONDS`."""
-    outcome = queue.SimpleQueue()
+    outcome = Future()
 
     def work():
         try:
-            outcome.put((_exchange(url, token, method, params), None))
+            outcome.set_result(_exchange(url, token, method, params))
         except SidecarError as error:
-            outcome.put((None, error))
+            outcome.set_exception(error)
 
-    if not _in_background(work):
-        raise SidecarError("slow")
     try:
-        result, error = outcome.get(timeout=TOTAL_SECONDS)
-    except queue.Empty:
+        _in_background(work)
+        return outcome.result(TOTAL_SECONDS)
+    except (RuntimeError, TimeoutError):
+        # A `RuntimeError`: the system gives no more threads.
         raise SidecarError("slow") from None
-    if error:
-        raise error
-    return result
 
 
-def _in_background(work):
-    try:
-        threading.Thread(target=work, name="sicantik.sidecar", daemon=True).start()
-    except RuntimeError:
-        # The system gives no more threads.
-        return False
-    return True
+def _in_background(work, *args):
+    threading.Thread(target=work, args=args, name="sicantik.sidecar", daemon=True).start()
 
 
-def _exchange(url, token, method, params):
+def _exchange(url, token, method, params=None):
     if not is_usable(url):
         raise SidecarError("address")
-    headers = {"Content-Type": "application/json", "Accept": "application/json"}
-    if is_usable_token(token):
-        headers["Authorization"] = f"Bearer {token}"
-    question = {"jsonrpc": "2.0", "id": 1, "method": method}
-    if params:
-        question["params"] = params
+    headers = {"Authorization": f"Bearer {token}"} if is_usable_token(token) else {}
+    question = {"jsonrpc": "2.0", "id": 1, "method": method, **({"params": params} if params else {})}
     try:
         with requests.Session() as session:
             # Neither a proxy nor a .netrc of the system gets to see, or to replace, the token.
             session.trust_env = False
-            session.mount("http://", _Limits())
-            session.mount("https://", _Limits())
-            response = session.post(
-                url, data=json.dumps(question), headers=headers, allow_redirects=False, stream=True
-            )
-            status = response.status_code
+            session.adapters = {"http": _Limits()}
+            response = session.post(url, json=question, headers=headers, allow_redirects=False, stream=True)
             text = response.raw.read(LARGEST_ANSWER + 1, decode_content=True)
-    except requests.exceptions.ConnectTimeout:
-        raise SidecarError("unreachable") from None
-    except requests.exceptions.Timeout:
+    except requests.exceptions.ReadTimeout:
         raise SidecarError("slow") from None
     except Exception as error:
         _logger.debug("The sidecar cannot be reached: %s", type(error).__name__)
         raise SidecarError("unreachable") from None
-    if status in (401, 403):
+    if response.status_code in (401, 403):
         raise SidecarError("token")
-    return _result(status, text)
-
-
-def _result(status, text):
     try:
-        answer = json.loads(text) if status == 200 and len(text) <= LARGEST_ANSWER else None
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict) or answer.get("jsonrpc") != "2.0":
-        raise SidecarError("foreign")
-    error = answer.get("error")
-    if isinstance(error, dict):
-        raise SidecarError("refused", str(error.get("message") or "")[:500])
-    if "result" not in answer:
-        raise SidecarError("foreign")
-    return answer["result"]
+        answer = json.loads(text) if response.status_code == 200 and len(text) <= LARGEST_ANSWER else {}
+        if answer["jsonrpc"] != "2.0":
+            raise SidecarError("foreign")
+        if error := answer.get("error"):
+            raise SidecarError("refused", str(error.get("message") or "")[:500])
+        return answer["result"]
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
+        raise SidecarError("foreign") from None
 
 
 class Waker:
-    """Tells sidecars "look now" without anybody waiting for it.
-
-    One thread for each address is under way at most, however often the button is pressed; what
-    comes meanwhile is sent once more after it. If the process ends before it was sent, nothing is
-    lost: the sidecar looks by itself every ten seconds.
+    """Tells sidecars "look now" without anybody waiting for it. One thread for each address is under way at
+    most; what comes meanwhile is sent once more after it. A call that is lost is no harm: the sidecar looks
+    by itself.
     """
 
     def __init__(self):
@@ -142,29 +110,27 @@ class Waker:
         self._busy = {}
 
     def wake(self, url, token):
-        key = (url, token)
+        access = url, token
         with self._lock:
-            is_busy = key in self._busy
-            self._busy[key] = is_busy
-        if not is_busy and not _in_background(lambda: self._send(key)):
-            self._is_wanted_again(key)
-
-    def _send(self, key):
-        wanted = True
-        while wanted:
+            is_busy = access in self._busy
+            self._busy[access] = is_busy
+        if not is_busy:
             try:
-                _exchange(*key, "sync.wake", None)
+                _in_background(self._send, access)
+            except RuntimeError:
+                del self._busy[access]
+
+    def _send(self, access):
+        is_wanted = True
+        while is_wanted:
+            try:
+                _exchange(*access, "sync.wake")
             except SidecarError as error:
                 _logger.info("The sidecar could not be woken (%s); it looks by itself later.", error.kind)
-            finally:
-                wanted = self._is_wanted_again(key)
-
-    def _is_wanted_again(self, key):
-        with self._lock:
-            wanted = self._busy.pop(key)
-            if wanted:
-                self._busy[key] = False
-            return wanted
+            with self._lock:
+                is_wanted = self._busy.pop(access)
+                if is_wanted:
+                    self._busy[access] = False
 
 
 waker = Waker()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
+use super::printer::errln;
 use crate::config::{Config, Sicantik};
 use crate::odoo::{self, Connector, Schema};
 use crate::outbound::Gate;
@@ -28,7 +29,7 @@ impl Context {
         api_url: Option<&str>,
         stop: &CancellationToken,
     ) -> Result<Self, Failure> {
-        let odoo = odoo::Client::connect(&config.odoo()?).await?;
+        let odoo = connect(config).await?;
         let schema = Schema::read(&odoo).await?;
         let connector = odoo::connector::find(&odoo, &schema, wanted, api_url.is_none()).await?;
         let settings = config.sicantik(api_url.unwrap_or(&connector.api_url), &connector)?;
@@ -37,21 +38,25 @@ impl Context {
     }
 }
 
+/// Connects to Odoo, and tells what was in the way.
+pub(super) async fn connect(config: &Config) -> Result<odoo::Client, Failure> {
+    let odoo = odoo::Client::connect(&config.odoo()?).await?;
+    for odoo::Remark { finding, advice } in odoo.remarks() {
+        errln!("Note: {finding}. {advice}");
+    }
+    Ok(odoo)
+}
+
 /// A client with a gate of its own: a command works on one connector.
 pub(super) fn client(
     settings: &Sicantik,
     stop: &CancellationToken,
 ) -> Result<sicantik::Client, Failure> {
     let gate = Arc::new(Gate::new(settings.limits));
-    sicantik::Client::new(&settings.api_url, gate, settings.timeout, stop.clone())
-        .map(|client| client.with_time_zone(settings.time_zone))
+    let Sicantik { api_url, timeout, authorities, time_zone, .. } = settings;
+    sicantik::Client::trusting(api_url, gate, *timeout, stop.clone(), authorities)
+        .map(|client| client.with_time_zone(*time_zone))
         .map_err(|error| {
             Failure::temporary(format!("TLS cannot be set up on this machine: {error}."))
         })
-}
-
-/// The server's name and port, without the path.
-pub(super) fn host(settings: &Sicantik) -> String {
-    let host = settings.api_url.host_str().unwrap_or_default();
-    settings.api_url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }

@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - `doctor`, `runs`, `serve`, `simulate`, `sync`: the commands.
+//! - `manual`: the program's help, and its pages for `man`.
 //! - `context`: what commands that work on permits need first; `host_lock`: one of them at a time.
 //! - `progress`, `summary`: how a run is shown; `printer`: stdout is data, stderr is talk.
 //! - `failure`: exit codes; `signals`, `runtime`, `listener`: what carries a command.
@@ -12,6 +13,7 @@ mod doctor;
 mod failure;
 mod host_lock;
 mod listener;
+mod manual;
 mod printer;
 mod progress;
 mod runs;
@@ -23,9 +25,10 @@ mod summary;
 mod sync;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
 use crate::config::{Config, Flags, LOG};
@@ -36,7 +39,7 @@ use runtime::{block_on, block_on_all_cores};
 
 /// Keeps an Odoo database's permits in sync with SICANTIK, outside Odoo's workers.
 #[derive(Debug, Parser)]
-#[command(name = "sicantik-sidecar", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "sicantik-sidecar", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
     #[command(flatten)]
     flags: Flags,
@@ -44,7 +47,13 @@ pub struct Cli {
     command: Command,
 }
 
-const EXIT_CODES: &str = "\
+const AFTER_HELP: &str = "\
+Examples:
+  sicantik-sidecar doctor                          what is wrong, and what to do about it
+  sicantik-sidecar sync expiry --max-permits 10    a first try
+  sicantik-sidecar runs                            what was done lately
+  sicantik-sidecar --config /etc/sicantik-sidecar.toml sync all
+
 Exit codes: 0 success; 3 finished, but some permits failed; 1 could not go on (try again later); \
 2 wrong usage or configuration (something has to be changed); 4 another run holds the connector; \
 130 interrupted.
@@ -54,34 +63,64 @@ and SIDECAR_TOKEN_FILE to files that hold them.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(after_help = "\
+Example:
+  SIDECAR_TOKEN_FILE=/etc/sicantik-sidecar.token sicantik-sidecar serve")]
     /// Run the service: work on the runs that Odoo queues, and answer its calls, until stopped
     Serve,
     /// Bring Odoo's permits up to date with SICANTIK
     #[command(subcommand)]
     Sync(sync::Command),
     /// Show the runs in Odoo's ledger, or stop one
+    #[command(after_help = "\
+Examples:
+  sicantik-sidecar runs                  the latest 20
+  sicantik-sidecar runs show 28          one of them, with its failures
+  sicantik-sidecar runs list --limit 3 --json")]
     Runs(runs::Args),
-    /// Check Odoo, its addon, the key and SICANTIK, and say what to do about problems
+    /// Check Odoo, its addon, the key, SICANTIK and the service, and say what to do about problems
+    #[command(after_help = "\
+Examples:
+  sicantik-sidecar doctor
+  sicantik-sidecar doctor --no-service                  where cron runs the commands
+  sicantik-sidecar doctor --api-url http://127.0.0.1:8099/backoffice/api")]
     Doctor(doctor::Args),
     /// Show the settings in effect, secrets hidden
+    #[command(after_help = "\
+Example:
+  sicantik-sidecar config --origins --config /etc/sicantik-sidecar.toml")]
     Config {
         /// Show where each value came from, too
         #[arg(long)]
         origins: bool,
     },
     /// Run a local SICANTIK simulator for training, tests and demonstrations
+    #[command(after_help = "\
+Examples:
+  sicantik-sidecar simulate --permits 500 --latency 250ms
+  sicantik-sidecar simulate --fault error-500=0.05 --fault empty=3%")]
     Simulate(simulate::Args),
     /// Print a completion script for a shell
+    #[command(after_help = "\
+Example:
+  sicantik-sidecar completions bash > /etc/bash_completion.d/sicantik-sidecar")]
     Completions {
         /// The shell to complete in
         shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write the pages of all commands
+    #[command(hide = true)]
+    Man {
+        /// Write all pages into this folder instead
+        folder: Option<PathBuf>,
     },
 }
 
 /// Runs the command of the process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let level = match &cli.command {
         Command::Serve | Command::Simulate(_) => LevelFilter::INFO,
         _ => LevelFilter::WARN,
@@ -95,6 +134,11 @@ pub fn main() -> ExitCode {
             failure.code()
         }
     }
+}
+
+/// The command line. Settings are shown once, in the program's own help.
+fn command() -> clap::Command {
+    manual::without_settings(Cli::command())
 }
 
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
@@ -115,11 +159,12 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Simulate(args) => block_on_all_cores(simulate::run(args)),
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "sicantik-sidecar", &mut script);
+            clap_complete::generate(shell, &mut command(), "sicantik-sidecar", &mut script);
             // Ignore a closed pipe.
             let _ = std::io::stdout().write_all(&script);
             Ok(ExitCode::SUCCESS)
         }
+        Command::Man { folder } => manual::run(command(), folder.as_deref()),
     }
 }
 
@@ -129,12 +174,12 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
     fn no_secret_has_a_flag() {
-        let mut command = Cli::command();
+        let mut command = command();
         command.build();
         let flags = command
             .get_subcommands()

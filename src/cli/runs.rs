@@ -2,11 +2,14 @@
 
 use std::process::ExitCode;
 
+use chrono::{DateTime, Local, Utc};
+
+use super::context::connect;
 use super::failure::Failure;
 use super::printer::outln;
 use crate::config::Config;
 use crate::odoo;
-use crate::odoo::run::{self, Kind, Run, State};
+use crate::odoo::run::{self, Kind, RunRecord, State};
 
 /// How many failures are shown with a run; Odoo shows all of them.
 const FAILURES: usize = 100;
@@ -41,7 +44,7 @@ enum Command {
 }
 
 pub(super) async fn run(config: &Config, args: &Args) -> Result<ExitCode, Failure> {
-    let odoo = odoo::Client::connect(&config.odoo()?).await?;
+    let odoo = connect(config).await?;
     match args.command.as_ref().unwrap_or(&Command::List { limit: 20 }) {
         Command::List { limit } => list(&odoo, *limit, args.json).await?,
         Command::Show { run_id } => show(&odoo, *run_id, args.json).await?,
@@ -65,12 +68,12 @@ async fn list(odoo: &odoo::Client, limit: u32, json: bool) -> Result<(), Failure
         "state",
         "kind",
         "by",
-        "started (UTC)",
+        "started",
         "done",
         "failed"
     );
     for run in runs {
-        let started = run.started_at.map(|at| at.format("%Y-%m-%d %H:%M").to_string());
+        let started = run.started_at.map(|at| local(at).format("%Y-%m-%d %H:%M").to_string());
         outln!(
             "{:>6}  {:<9}  {:<7}  {:<7}  {:<16}  {:>15}  {:>6}  {}",
             run.id,
@@ -100,8 +103,8 @@ async fn show(odoo: &odoo::Client, run_id: i64, json: bool) -> Result<(), Failur
             outln!("  {name:<15} {value}");
         }
     };
-    let moment = |at: Option<chrono::DateTime<chrono::Utc>>| {
-        at.map(|at| at.format("%Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default()
+    let moment = |at: Option<DateTime<Utc>>| {
+        at.map(|at| local(at).format("%Y-%m-%d %H:%M:%S %:z").to_string()).unwrap_or_default()
     };
     line("connector", run.connector.clone().unwrap_or_default());
     line("requested by", run.requested_by.clone().unwrap_or_default());
@@ -141,7 +144,7 @@ async fn cancel(odoo: &odoo::Client, run_id: i64, json: bool) -> Result<(), Fail
     Ok(())
 }
 
-async fn existing(odoo: &odoo::Client, run_id: i64) -> Result<Run, Failure> {
+async fn existing(odoo: &odoo::Client, run_id: i64) -> Result<RunRecord, Failure> {
     run::read(odoo, run_id).await?.ok_or_else(|| {
         Failure::permanent(format!(
             "There is no run {run_id} in Odoo: `runs list` shows those there are."
@@ -150,7 +153,7 @@ async fn existing(odoo: &odoo::Client, run_id: i64) -> Result<Run, Failure> {
 }
 
 /// How far a run has come: permits answered of all, or listed where it reads the listing.
-fn done(run: &Run) -> String {
+fn done(run: &RunRecord) -> String {
     if run.kind == Kind::Permits {
         format!("{} listed", run.listed)
     } else {
@@ -158,8 +161,13 @@ fn done(run: &Run) -> String {
     }
 }
 
-fn answered(run: &Run) -> u64 {
+fn answered(run: &RunRecord) -> u64 {
     run.found + run.no_date + run.not_registered + run.failed
+}
+
+/// A moment in this machine's own time, for people; JSON has UTC.
+fn local(moment: DateTime<Utc>) -> DateTime<Local> {
+    moment.with_timezone(&Local)
 }
 
 fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {

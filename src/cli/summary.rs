@@ -26,6 +26,9 @@ pub(super) struct Summary {
     pub(super) not_registered: u64,
     /// Permits without a usable answer.
     pub(super) errors: u64,
+    /// Permits that Odoo does not let its user read, and that were not asked about.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) hidden: u64,
     pub(super) requests: u64,
     pub(super) retries: u64,
     /// Permits per second.
@@ -178,6 +181,7 @@ impl Summary {
             no_date: counts.no_date,
             not_registered: counts.not_registered,
             errors: counts.failed,
+            hidden: 0,
             requests: alone.map_or(progress.requests, |imported| imported.listing.requests),
             retries: alone.map_or(progress.retries, |imported| imported.listing.retries),
             rate: rounded(progress.rate()),
@@ -246,8 +250,21 @@ impl Summary {
         writeln!(out, "  {:>7}  with an expiry date", self.found)?;
         writeln!(out, "  {:>7}  without a date in SICANTIK", self.no_date)?;
         writeln!(out, "  {:>7}  not registered in SICANTIK", self.not_registered)?;
-        writeln!(out, "  {:>7}  without a usable answer", self.errors)
+        writeln!(out, "  {:>7}  without a usable answer", self.errors)?;
+        if self.hidden > 0 {
+            writeln!(
+                out,
+                "{} permits were not asked about: Odoo counts them, and a record rule hides them from \
+                 the sidecar's user. `doctor` says what to do.",
+                self.hidden
+            )?;
+        }
+        Ok(())
     }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn rounded(number: f64) -> f64 {

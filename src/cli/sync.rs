@@ -41,7 +41,7 @@ impl Command {
         }
         match failure {
             Some(failure) => Err(failure),
-            None if summary.errors > 0 || summary.is_incomplete() => {
+            None if summary.errors > 0 || summary.hidden > 0 || summary.is_incomplete() => {
                 Ok(ExitCode::from(WITH_FAILURES))
             }
             None => Ok(ExitCode::SUCCESS),

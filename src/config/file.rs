@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::error::Error;
-use super::setting::{Kind, Setting};
+use super::setting::{Setting, SettingKind};
 
 /// What the file says.
 pub(super) struct File {
@@ -92,7 +92,7 @@ fn known<'a>(key: &str, settings: &[&'a Setting]) -> Result<&'a Setting, String>
 /// The value as a flag would have it, if it is of the right type.
 fn value_text(key: &str, setting: &Setting, value: &DeValue<'_>) -> Result<SecretString, String> {
     let expected = match setting.kind {
-        Kind::Number { .. } => "a number",
+        SettingKind::Number { .. } => "a number",
         _ => "a string",
     };
     let text = match (value, expected) {

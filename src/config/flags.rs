@@ -32,7 +32,7 @@ impl Flags {
     }
 }
 
-/// An address may hold a password, and what is none is not told from one.
+/// May hold a password; invalid addresses are masked, too.
 impl fmt::Debug for Flags {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = self.0.iter().map(|(flag, value)| (flag, without_password(value)));

@@ -13,6 +13,7 @@
 //! - `flags`, `file`, `sources`: where values come from; `show`: how they are shown.
 
 mod address;
+mod ca_file;
 mod error;
 mod file;
 mod flags;
@@ -35,7 +36,7 @@ use file::File;
 pub use flags::{Flags, settings};
 pub use general::LOG;
 use setting::Entry;
-pub use setting::{Fallback, Kind, Origin, Setting, Sourced};
+pub use setting::{Fallback, Origin, Setting, SettingKind, Sourced};
 pub use sicantik::{HIGHEST_RATE, Sicantik};
 use sources::Sources;
 
@@ -44,9 +45,9 @@ use sources::Sources;
 pub struct Config {
     /// The file that was read, if any.
     file: Option<Sourced<PathBuf>>,
-    odoo: odoo::Odoo,
+    odoo: odoo::Section,
     sicantik: sicantik::Section,
-    sidecar: sidecar::Sidecar,
+    sidecar: sidecar::Section,
 }
 
 impl Config {
@@ -68,9 +69,9 @@ impl Config {
         }
         Ok(Self {
             file,
-            odoo: odoo::Odoo::load(&sources)?,
+            odoo: odoo::Section::load(&sources)?,
             sicantik: sicantik::Section::load(&sources)?,
-            sidecar: sidecar::Sidecar::load(&sources)?,
+            sidecar: sidecar::Section::load(&sources)?,
         })
     }
 
@@ -106,6 +107,15 @@ impl Config {
     /// [`Error`], if it is not set or could be guessed.
     pub fn token(&self) -> Result<SecretString, Error> {
         self.sidecar.token()
+    }
+
+    /// The files that hold secrets, each with what it holds.
+    #[must_use]
+    pub fn secret_files(&self) -> Vec<(&'static str, PathBuf)> {
+        let key = self.odoo.api_key_file.as_deref().map(|path| ("the API key", path));
+        let token = self.sidecar.token_file().map(|path| ("the service's token", path));
+        let files = key.into_iter().chain(token);
+        files.map(|(secret, path)| (secret, path.to_owned())).collect()
     }
 
     fn entries(&self) -> Vec<Entry> {

@@ -1,14 +1,17 @@
 //! `[odoo]`: how to reach Odoo.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use secrecy::SecretString;
 use url::Url;
 
 use super::address::http_url;
+use super::ca_file::CaFile;
 use super::error::Error;
-use super::setting::{Entry, Fallback, HIDDEN, Kind, Setting, Sourced};
-use super::sources::Sources;
+use super::setting::{Entry, Fallback, HIDDEN, Setting, SettingKind, Sourced};
+use super::sources::{Secret, Sources};
 use crate::odoo::{self, Protocol};
 use crate::outbound::shown_url;
 
@@ -16,7 +19,7 @@ static URL: Setting = Setting {
     key: Some("odoo.url"),
     flag: Some("odoo-url"),
     variable: "ODOO_URL",
-    kind: Kind::Text("URL"),
+    kind: SettingKind::Text("URL"),
     default: Fallback::None,
     meaning: "Odoo's address, such as http://127.0.0.1:8069",
     expected: "one that begins with http:// or https://",
@@ -26,7 +29,7 @@ static DB: Setting = Setting {
     key: Some("odoo.db"),
     flag: Some("odoo-db"),
     variable: "ODOO_DB",
-    kind: Kind::Text("NAME"),
+    kind: SettingKind::Text("NAME"),
     default: Fallback::None,
     meaning: "Name of Odoo's database",
     expected: "a name",
@@ -36,7 +39,7 @@ static LOGIN: Setting = Setting {
     key: Some("odoo.login"),
     flag: Some("odoo-login"),
     variable: "ODOO_LOGIN",
-    kind: Kind::Text("LOGIN"),
+    kind: SettingKind::Text("LOGIN"),
     default: Fallback::None,
     meaning: "Login of the technical user",
     expected: "a login",
@@ -46,7 +49,7 @@ static API_KEY: Setting = Setting {
     key: Some("odoo.api_key"),
     flag: None,
     variable: "ODOO_API_KEY",
-    kind: Kind::Secret,
+    kind: SettingKind::Secret,
     default: Fallback::None,
     meaning: "API key of the technical user",
     expected: "a key",
@@ -56,14 +59,25 @@ static PROTOCOL: Setting = Setting {
     key: Some("odoo.protocol"),
     flag: Some("odoo-protocol"),
     variable: "ODOO_PROTOCOL",
-    kind: Kind::Choice("PROTOCOL", protocols),
+    kind: SettingKind::Choice("PROTOCOL", protocols),
     default: Fallback::Value("auto"),
     meaning: "Which of Odoo's external APIs to use",
     expected: "auto, jsonrpc or json2",
 };
 
+static CA_FILE: Setting = Setting {
+    key: Some("odoo.ca_file"),
+    flag: None,
+    variable: "ODOO_CA_FILE",
+    kind: SettingKind::Text("FILE"),
+    default: Fallback::None,
+    meaning: "PEM file of certificates that may vouch for Odoo's besides this machine's own \
+              authorities",
+    expected: "a file of certificates in PEM form",
+};
+
 /// The settings of this section.
-pub(super) static SETTINGS: [&Setting; 5] = [&URL, &DB, &LOGIN, &API_KEY, &PROTOCOL];
+pub(super) static SETTINGS: [&Setting; 6] = [&URL, &DB, &LOGIN, &API_KEY, &PROTOCOL, &CA_FILE];
 
 fn protocols() -> Vec<PossibleValue> {
     Protocol::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect()
@@ -71,29 +85,36 @@ fn protocols() -> Vec<PossibleValue> {
 
 /// How to reach Odoo.
 #[derive(Clone)]
-pub(super) struct Odoo {
+pub(super) struct Section {
     pub(super) url: Option<Sourced<Url>>,
     pub(super) db: Option<Sourced<String>>,
     pub(super) login: Option<Sourced<String>>,
     pub(super) api_key: Option<Sourced<SecretString>>,
+    /// The file that holds the key, if one does.
+    pub(super) api_key_file: Option<PathBuf>,
     pub(super) protocol: Sourced<Protocol>,
+    ca_file: Option<Sourced<CaFile>>,
 }
 
-impl Odoo {
+impl Section {
     pub(super) fn load(sources: &Sources<'_>) -> Result<Self, Error> {
         let text = |text: &str| Ok(text.to_owned());
-        let api_key = match sources.secret(&API_KEY) {
-            Some(Sourced { value, origin }) => Some(Sourced { value: value?, origin }),
-            None => None,
+        let (api_key, api_key_file) = match sources.secret(&API_KEY) {
+            Some(Secret { given: Sourced { value, origin }, file }) => {
+                (Some(Sourced { value: value?, origin }), file)
+            }
+            None => (None, None),
         };
         Ok(Self {
             url: sources.get(&URL, http_url)?,
             db: sources.get(&DB, text)?,
             login: sources.get(&LOGIN, text)?,
             api_key,
+            api_key_file,
             protocol: sources.get_or_default(&PROTOCOL, |text| {
                 Protocol::from_str(text, false).map_err(|_| "is not an API of Odoo's")
             })?,
+            ca_file: sources.get(&CA_FILE, CaFile::read)?,
         })
     }
 
@@ -131,6 +152,7 @@ impl Odoo {
             api_key.value.clone(),
         );
         settings.protocol = self.protocol.value;
+        settings.authorities = CaFile::authorities(self.ca_file.as_ref());
         Ok(settings)
     }
 
@@ -145,6 +167,7 @@ impl Odoo {
                     .to_possible_value()
                     .map_or_else(String::new, |value| value.get_name().to_owned())
             }),
+            Entry::new(&CA_FILE, self.ca_file.as_ref(), CaFile::shown),
         ]
     }
 }

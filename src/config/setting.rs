@@ -21,7 +21,7 @@ pub struct Setting {
     /// Its environment variable.
     pub variable: &'static str,
     /// What kind of value it takes.
-    pub kind: Kind,
+    pub kind: SettingKind,
     /// What holds where nothing is given.
     pub default: Fallback,
     /// What it means.
@@ -34,7 +34,7 @@ pub struct Setting {
 pub(super) const HIDDEN: &str = "(set, hidden)";
 
 /// What kind of value a setting takes.
-pub enum Kind {
+pub enum SettingKind {
     /// Text; the placeholder stands for it in `--help`.
     Text(&'static str),
     /// One of a few words.
@@ -75,7 +75,7 @@ impl Setting {
 
     /// The keys that the settings file may have for it.
     pub(super) fn keys(&self) -> impl Iterator<Item = String> {
-        let file_key = matches!(self.kind, Kind::Secret).then(|| self.file_key()).flatten();
+        let file_key = matches!(self.kind, SettingKind::Secret).then(|| self.file_key()).flatten();
         self.key.map(str::to_owned).into_iter().chain(file_key)
     }
 
@@ -91,7 +91,7 @@ impl Setting {
     /// The value with its unit.
     pub(super) fn with_unit(&self, value: impl fmt::Display) -> String {
         match self.kind {
-            Kind::Number { unit, .. } if !unit.is_empty() => format!("{value} {unit}"),
+            SettingKind::Number { unit, .. } if !unit.is_empty() => format!("{value} {unit}"),
             _ => value.to_string(),
         }
     }
@@ -111,14 +111,14 @@ impl Setting {
             .global(true)
             .help_heading("Settings");
         Some(match &self.kind {
-            Kind::Text(placeholder) => arg.value_name(*placeholder),
-            Kind::Choice(placeholder, choices) => arg
+            SettingKind::Text(placeholder) => arg.value_name(*placeholder),
+            SettingKind::Choice(placeholder, choices) => arg
                 .value_name(*placeholder)
                 .value_parser(clap::builder::PossibleValuesParser::new(choices())),
-            Kind::Number { placeholder, .. } => {
+            SettingKind::Number { placeholder, .. } => {
                 arg.value_name(*placeholder).allow_negative_numbers(true)
             }
-            Kind::Secret => return None,
+            SettingKind::Secret => return None,
         })
     }
 }

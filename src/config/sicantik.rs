@@ -8,10 +8,12 @@ use chrono_tz::Tz;
 use url::Url;
 
 use super::address::http_url;
+use super::ca_file::CaFile;
 use super::error::Error;
-use super::setting::{Entry, Fallback, Kind, Setting, Sourced};
+use super::setting::{Entry, Fallback, Setting, SettingKind, Sourced};
 use super::sources::{Sources, unusable};
 use crate::odoo::Connector;
+use crate::outbound::tls::Authorities;
 use crate::outbound::{Limits, is_loopback};
 
 /// The highest request rate for a SICANTIK on another machine, per second: what was promised to the
@@ -34,7 +36,7 @@ static REQUEST_RATE: Setting = Setting {
     key: Some("sicantik.request_rate"),
     flag: Some("request-rate"),
     variable: "SICANTIK_REQUEST_RATE",
-    kind: Kind::Number { placeholder: "RATE", unit: "/s" },
+    kind: SettingKind::Number { placeholder: "RATE", unit: "/s" },
     default: Fallback::Connector("10"),
     meaning: "Requests to SICANTIK per second; overrides the connector's own setting. More than \
               10, or 0 for no limit, only for a simulator on this machine",
@@ -45,7 +47,7 @@ static TIMEOUT: Setting = Setting {
     key: Some("sicantik.timeout"),
     flag: Some("timeout"),
     variable: "SICANTIK_TIMEOUT",
-    kind: Kind::Number { placeholder: "SECONDS", unit: "s" },
+    kind: SettingKind::Number { placeholder: "SECONDS", unit: "s" },
     default: Fallback::Connector("10"),
     meaning: "Seconds to wait for a response from SICANTIK; overrides the connector's own setting",
     expected: "0.05 to 600 seconds",
@@ -55,14 +57,26 @@ static MAX_IN_FLIGHT: Setting = Setting {
     key: Some("sicantik.max_in_flight"),
     flag: Some("max-in-flight"),
     variable: "SICANTIK_MAX_IN_FLIGHT",
-    kind: Kind::Number { placeholder: "N", unit: "" },
+    kind: SettingKind::Number { placeholder: "N", unit: "" },
     default: Fallback::Connector("32"),
     meaning: "Requests to SICANTIK in flight at once; overrides the connector's own setting",
     expected: "at least 1",
 };
 
+static CA_FILE: Setting = Setting {
+    key: Some("sicantik.ca_file"),
+    flag: None,
+    variable: "SICANTIK_CA_FILE",
+    kind: SettingKind::Text("FILE"),
+    default: Fallback::None,
+    meaning: "PEM file of certificates that may vouch for SICANTIK's besides this machine's own \
+              authorities: an intermediate that the server does not send, the authority of the \
+              house, or a self-signed one",
+    expected: "a file of certificates in PEM form",
+};
+
 /// The settings of this section.
-pub(super) static SETTINGS: [&Setting; 3] = [&REQUEST_RATE, &TIMEOUT, &MAX_IN_FLIGHT];
+pub(super) static SETTINGS: [&Setting; 4] = [&REQUEST_RATE, &TIMEOUT, &MAX_IN_FLIGHT, &CA_FILE];
 
 /// What is set here, over the connector's own settings.
 #[derive(Clone)]
@@ -72,6 +86,7 @@ pub(super) struct Section {
     /// Seconds.
     timeout: Option<Sourced<f64>>,
     max_in_flight: Option<Sourced<i64>>,
+    ca_file: Option<Sourced<CaFile>>,
 }
 
 /// How to treat one SICANTIK.
@@ -83,6 +98,8 @@ pub struct Sicantik {
     pub limits: Limits,
     /// How long to wait for one response.
     pub timeout: Duration,
+    /// Who may vouch for its certificate besides the authorities of this machine.
+    pub authorities: Authorities,
     /// Where the office is: there an instant is a day.
     pub time_zone: Tz,
 }
@@ -104,6 +121,7 @@ impl Section {
                 Ok(_) => Err("is out of range"),
                 Err(_) => Err("is not a whole number"),
             })?,
+            ca_file: sources.get(&CA_FILE, CaFile::read)?,
         })
     }
 
@@ -119,7 +137,7 @@ impl Section {
         let api_url =
             http_url(api_url).map_err(|reason| unusable(subject, api_url, reason, expected))?;
         let name = &connector.name;
-        let rate = Choice { setting: &REQUEST_RATE, name, what: "a request rate", range: RATES }
+        let rate = Choice { setting: &REQUEST_RATE, name, what: "request rate", range: RATES }
             .value(self.request_rate.as_ref(), connector.request_rate)?;
         if !is_loopback(&api_url) && (rate == 0.0 || rate > HIGHEST_RATE) {
             let asked = match rate {
@@ -132,9 +150,9 @@ impl Section {
                 api_url.host_str().unwrap_or_default()
             )));
         }
-        let timeout = Choice { setting: &TIMEOUT, name, what: "a time-out", range: TIMEOUTS }
+        let timeout = Choice { setting: &TIMEOUT, name, what: "time-out", range: TIMEOUTS }
             .value(self.timeout.as_ref(), connector.request_timeout)?;
-        let in_flight = "a number in flight";
+        let in_flight = "number in flight";
         let in_flight = Choice { setting: &MAX_IN_FLIGHT, name, what: in_flight, range: IN_FLIGHT }
             .value(self.max_in_flight.as_ref(), connector.max_in_flight)?;
         Ok(Sicantik {
@@ -144,6 +162,7 @@ impl Section {
                 max_in_flight: usize::try_from(in_flight).unwrap_or(usize::MAX),
             },
             timeout: Duration::from_secs_f64(timeout),
+            authorities: CaFile::authorities(self.ca_file.as_ref()),
             time_zone: time_zone(connector),
         })
     }
@@ -157,6 +176,7 @@ impl Section {
             Entry::new(&REQUEST_RATE, self.request_rate.as_ref(), rate),
             Entry::new(&TIMEOUT, self.timeout.as_ref(), |timeout| TIMEOUT.with_unit(timeout)),
             Entry::new(&MAX_IN_FLIGHT, self.max_in_flight.as_ref(), i64::to_string),
+            Entry::new(&CA_FILE, self.ca_file.as_ref(), CaFile::shown),
         ]
     }
 }
@@ -176,7 +196,7 @@ struct Choice<'a, T> {
     setting: &'static Setting,
     /// The connector's name.
     name: &'a str,
-    /// What the setting is, with an article.
+    /// What the setting is.
     what: &'a str,
     /// What the connector may say.
     range: RangeInclusive<T>,
@@ -189,8 +209,7 @@ impl<T: Copy + PartialOrd + Display + std::str::FromStr> Choice<'_, T> {
             (Some(here), _) => Ok(here.value),
             (None, Some(value)) if self.range.contains(&value) => Ok(value),
             (None, Some(value)) => Err(Error(format!(
-                "The connector `{}` has in Odoo {} of {value}, which cannot be used: correct it \
-                 there, or set {}.",
+                "Connector `{}`: the {} {value} is not usable; change it in Odoo, or set {}.",
                 self.name, self.what, self.setting.variable
             ))),
             (None, None) => Ok(self.setting.connector_default()),

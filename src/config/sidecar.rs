@@ -1,12 +1,13 @@
 //! `[sidecar]`: where the service listens, and what its callers have to present.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::Error;
-use super::setting::{Entry, Fallback, HIDDEN, Kind, Setting, Sourced};
-use super::sources::Sources;
+use super::setting::{Entry, Fallback, HIDDEN, Setting, SettingKind, Sourced};
+use super::sources::{Secret, Sources};
 use crate::http_server::is_local;
 
 /// A shorter token can be guessed, characters.
@@ -16,7 +17,7 @@ static LISTEN: Setting = Setting {
     key: Some("sidecar.listen"),
     flag: Some("sidecar-listen"),
     variable: "SIDECAR_LISTEN",
-    kind: Kind::Text("ADDRESS:PORT"),
+    kind: SettingKind::Text("ADDRESS:PORT"),
     default: Fallback::Value("127.0.0.1:8787"),
     meaning: "Where `serve` listens; an address of this machine only",
     expected: "127.0.0.1 or [::1] and a port, such as 127.0.0.1:8787",
@@ -26,7 +27,7 @@ static TOKEN: Setting = Setting {
     key: Some("sidecar.token"),
     flag: None,
     variable: "SIDECAR_TOKEN",
-    kind: Kind::Secret,
+    kind: SettingKind::Secret,
     default: Fallback::None,
     meaning: "What callers of the service have to present, at least 16 characters",
     expected: "a random text such as `openssl rand -hex 32` prints",
@@ -37,13 +38,13 @@ pub(super) static SETTINGS: [&Setting; 2] = [&LISTEN, &TOKEN];
 
 /// The service.
 #[derive(Clone)]
-pub(super) struct Sidecar {
+pub(super) struct Section {
     pub(super) listen: Sourced<SocketAddr>,
     /// Only `serve` needs it: other commands must not fail on an unreadable token file.
-    token: Option<Sourced<Result<SecretString, Error>>>,
+    token: Option<Secret>,
 }
 
-impl Sidecar {
+impl Section {
     pub(super) fn load(sources: &Sources<'_>) -> Result<Self, Error> {
         let listen = sources.get_or_default(&LISTEN, |text| {
             let address = text.trim().parse().map_err(|_| "is not an address and a port")?;
@@ -67,7 +68,7 @@ impl Sidecar {
         let Some(token) = &self.token else {
             return Err(Error(format!("The service needs a token: {how}.")));
         };
-        let token = token.value.clone()?;
+        let token = token.given.value.clone()?;
         if token.expose_secret().len() < SHORTEST_TOKEN {
             return Err(Error(format!(
                 "The service's token is shorter than {SHORTEST_TOKEN} characters: {how}."
@@ -76,13 +77,22 @@ impl Sidecar {
         Ok(token)
     }
 
+    /// The file that holds the token, if one does.
+    pub(super) fn token_file(&self) -> Option<&Path> {
+        self.token.as_ref()?.file.as_deref()
+    }
+
     pub(super) fn entries(&self) -> Vec<Entry> {
         vec![
             Entry::new(&LISTEN, Some(&self.listen), SocketAddr::to_string),
-            Entry::new(&TOKEN, self.token.as_ref(), |token| match token {
-                Ok(_) => HIDDEN.to_owned(),
-                Err(_) => "(its file cannot be read)".to_owned(),
-            }),
+            Entry::new(
+                &TOKEN,
+                self.token.as_ref().map(|token| &token.given),
+                |token| match token {
+                    Ok(_) => HIDDEN.to_owned(),
+                    Err(_) => "(its file cannot be read)".to_owned(),
+                },
+            ),
         ]
     }
 }

@@ -1,6 +1,6 @@
 //! Where values come from, and which source goes first.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -73,9 +73,9 @@ impl Sources<'_> {
     }
 
     /// The secret of a setting, from the variable, the file that the variable with `_FILE` names,
-    /// the settings file, or the file that this names. Only reading a file of its own can fail,
-    /// which not every command has to mind.
-    pub(super) fn secret(&self, setting: &Setting) -> Option<Sourced<Result<SecretString, Error>>> {
+    /// the settings file, or the file that this names. Fails only if the secret's file cannot be
+    /// read; commands that do not need it ignore that.
+    pub(super) fn secret(&self, setting: &Setting) -> Option<Secret> {
         let variable = |name: &str| {
             let value = (self.variable)(name).filter(|value| !value.trim().is_empty())?;
             Some((value.trim().to_owned(), Origin::Variable(name.to_owned())))
@@ -85,12 +85,16 @@ impl Sources<'_> {
             Some((found.text.expose_secret().to_owned(), origin))
         };
         let secret = |(text, origin): (String, Origin)| {
-            let value = not_empty(text, &origin);
-            Sourced { value, origin }
+            let file = match &origin {
+                Origin::File { path, .. } => Some(path.clone()),
+                _ => None,
+            };
+            let value = not_empty(&text, setting, &origin);
+            Secret { given: Sourced { value, origin }, file }
         };
         let of_file = |(path, origin): (String, Origin)| {
-            let value = read_secret(Path::new(&path), &origin);
-            Sourced { value, origin }
+            let value = read_secret(Path::new(&path), setting, &origin);
+            Secret { given: Sourced { value, origin }, file: Some(PathBuf::from(path)) }
         };
         variable(setting.variable)
             .map(secret)
@@ -98,6 +102,14 @@ impl Sources<'_> {
             .or_else(|| key(setting.key?).map(secret))
             .or_else(|| key(&setting.file_key()?).map(of_file))
     }
+}
+
+/// A secret, and where it lies.
+#[derive(Clone)]
+pub(super) struct Secret {
+    pub(super) given: Sourced<Result<SecretString, Error>>,
+    /// The file that holds it: one of its own, or the settings file.
+    pub(super) file: Option<PathBuf>,
 }
 
 fn default(setting: &Setting) -> Option<Sourced<String>> {
@@ -118,7 +130,7 @@ pub(super) fn unusable(subject: &str, text: &str, reason: &str, expected: &str) 
     Error(format!("{subject} is `{shown}`, which {reason}: give {expected}."))
 }
 
-fn read_secret(path: &Path, origin: &Origin) -> Result<SecretString, Error> {
+fn read_secret(path: &Path, setting: &Setting, origin: &Origin) -> Result<SecretString, Error> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         // What is no path may be the secret itself, given under the wrong name.
         let shown = if path.is_absolute() { path.display().to_string() } else { "…".to_owned() };
@@ -129,12 +141,48 @@ fn read_secret(path: &Path, origin: &Origin) -> Result<SecretString, Error> {
         };
         Error(format!("The file {shown} ({named_by}) cannot be read: {error}."))
     })?;
-    not_empty(text.trim().to_owned(), origin)
+    not_empty(&text, setting, origin)
 }
 
-fn not_empty(text: String, origin: &Origin) -> Result<SecretString, Error> {
-    if text.is_empty() {
+fn not_empty(text: &str, setting: &Setting, origin: &Origin) -> Result<SecretString, Error> {
+    let secret = bare(text, setting.variable);
+    if secret.is_empty() {
         return Err(Error(format!("{} is set, but the secret is empty.", origin.subject())));
     }
-    Ok(SecretString::from(text))
+    Ok(SecretString::from(secret))
+}
+
+/// The secret in a text: all of it or, in lines as a shell reads them, what is set to `variable`.
+/// Scripts print secrets like that, and people store what was printed.
+fn bare<'a>(text: &'a str, variable: &str) -> &'a str {
+    let assigned = text.lines().find_map(|line| {
+        let line = line.trim_start_matches('\u{feff}').trim();
+        let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
+        line.strip_prefix(variable)?.trim_start().strip_prefix('=')
+    });
+    match assigned {
+        Some(value) => value.trim().trim_matches(['"', '\'']),
+        None => text.trim_start_matches('\u{feff}').trim(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_may_be_stored_as_a_script_prints_it() {
+        for (text, expected) in [
+            ("k3y", "k3y"),
+            ("k3y\r\n", "k3y"),
+            ("\u{feff}k3y\n", "k3y"),
+            ("ODOO_API_KEY=k3y\n", "k3y"),
+            ("export ODOO_API_KEY='k3y'\n", "k3y"),
+            ("# of 2026\nODOO_API_KEY = \"k3y=\"\n", "k3y="),
+            ("ODOO_API_KEY=", ""),
+            ("ODOO_API_KEYS", "ODOO_API_KEYS"),
+        ] {
+            assert_eq!(bare(text, "ODOO_API_KEY"), expected, "{text}");
+        }
+    }
 }

@@ -1,4 +1,3 @@
-use std::fmt::Write;
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -8,6 +7,8 @@ use serde_json::json;
 use super::*;
 use crate::odoo::Protocol;
 use crate::outbound::Limits;
+
+mod readme;
 
 fn connector() -> Connector {
     serde_json::from_value(json!({
@@ -254,6 +255,11 @@ fn the_example_file_can_be_used_and_names_every_setting_with_its_default() {
         |name: &str| ["ODOO_API_KEY", "SIDECAR_TOKEN"].contains(&name).then(|| "k".to_owned());
     let as_it_is = Config::load(&flags(&written(example)), key).unwrap();
     assert!(as_it_is.odoo().is_ok());
+    // A file of certificates is read at once.
+    let certificate = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap().cert;
+    let pem = written(&certificate.pem());
+    let pem = pem.path().to_str().unwrap();
+    let all = all.replace("/etc/ssl/odoo-ca.pem", pem).replace("/etc/ssl/sicantik-ca.pem", pem);
     let full = Config::load(&flags(&written(&all)), key).unwrap();
     let values = |config: &Config| -> Vec<_> {
         let entries = config.entries().into_iter();
@@ -323,6 +329,7 @@ fn each_value_says_where_it_came_from() {
         ("odoo.login = of_variable".to_owned(), "variable ODOO_LOGIN".to_owned()),
         ("odoo.api_key = (set, hidden)".to_owned(), "variable ODOO_API_KEY_FILE".to_owned()),
         ("odoo.protocol = auto".to_owned(), "default".to_owned()),
+        ("odoo.ca_file = (not set)".to_owned(), String::new()),
         (
             "sicantik.request_rate = (the connector's, or 10 /s)".to_owned(),
             "the connector's setting".to_owned(),
@@ -332,6 +339,7 @@ fn each_value_says_where_it_came_from() {
             "sicantik.max_in_flight = (the connector's, or 32)".to_owned(),
             "the connector's setting".to_owned(),
         ),
+        ("sicantik.ca_file = (not set)".to_owned(), String::new()),
         ("sidecar.listen = 127.0.0.1:8787".to_owned(), "default".to_owned()),
         (
             "sidecar.token = (its file cannot be read)".to_owned(),
@@ -346,53 +354,4 @@ fn each_value_says_where_it_came_from() {
     assert!(!shown.contains("s3cret"), "{shown}");
     let nothing = Config::load(&Flags::default(), no_variable).unwrap().with_origins();
     assert!(nothing.contains("odoo.api_key = (not set)\n"), "{nothing}");
-}
-
-/// The table of settings as the README has it.
-fn readme_table() -> String {
-    let mut table = "\
-        | flag | variable | in the file | default | meaning |\n\
-        | --- | --- | --- | --- | --- |\n"
-        .to_owned();
-    let code = |name: Option<&str>| name.map_or(String::new(), |name| format!("`{name}`"));
-    for setting in settings() {
-        let flag = setting.flag.map(|flag| format!("--{flag}"));
-        let default = match setting.default {
-            Fallback::None => String::new(),
-            Fallback::Value(value) => value.to_owned(),
-            Fallback::Connector(value) => {
-                format!("the connector's, or {}", setting.with_unit(value))
-            }
-        };
-        let rows = [(setting.key.map(str::to_owned), setting.variable.to_owned(), setting.meaning)];
-        let file = (setting.file_key(), setting.file_variable(), "or a file that holds it");
-        let is_secret = matches!(setting.kind, Kind::Secret);
-        for (key, variable, meaning) in rows.into_iter().chain(is_secret.then_some(file)) {
-            let cells = [code(flag.as_deref()), code(Some(&variable)), code(key.as_deref())];
-            writeln!(table, "| {} | {default} | {meaning} |", cells.join(" | ")).unwrap();
-        }
-    }
-    table.replace("|  |", "| |").replace("|  |", "| |")
-}
-
-#[test]
-fn the_readme_lists_exactly_the_settings() {
-    let readme = include_str!("../../README.md");
-    let table = readme_table();
-    assert!(readme.contains(&table), "the README's table of settings should be:\n{table}");
-}
-
-#[test]
-fn every_setting_is_described() {
-    let mut names = std::collections::HashSet::new();
-    for setting in settings() {
-        let key = setting.key.unwrap_or_default();
-        assert!(!setting.meaning.is_empty() && !setting.expected.is_empty(), "{key}");
-        assert!(names.insert(setting.variable), "{}", setting.variable);
-        assert!(setting.flag.is_none_or(|flag| names.insert(flag)), "{key}");
-        assert!(setting.key.is_none_or(|key| names.insert(key)), "{key}");
-        if matches!(setting.kind, Kind::Secret) {
-            assert_eq!(setting.flag, None, "{key}: arguments are visible");
-        }
-    }
 }

@@ -28,7 +28,7 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
 /// What a server grants its clients.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct ServerLimits {
     /// Connections open at once. Beyond them the oldest idle one is closed.
     pub connections: usize,
     /// How long a client may take to send the head of a request.
@@ -37,7 +37,7 @@ pub struct Limits {
     pub headers: usize,
 }
 
-impl Default for Limits {
+impl Default for ServerLimits {
     /// As good as none, for a server that only its own tests talk to.
     fn default() -> Self {
         Self { connections: usize::MAX, head_timeout: Duration::from_secs(30), headers: 100 }
@@ -66,55 +66,19 @@ pub fn local_address(listener: &TcpListener) -> io::Result<SocketAddr> {
     ))
 }
 
-/// Answers every request on `listener` with `handler` until `stop` is cancelled, then lets
-/// responses under way finish. An error of the handler closes the connection without a response.
-pub async fn serve<H, F, B, E>(
-    listener: TcpListener,
-    limits: Limits,
-    handler: H,
-    stop: CancellationToken,
-) where
-    H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-    F: Future<Output = Result<Response<B>, E>> + Send + 'static,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn StdError + Send + Sync>>,
-    E: Into<Box<dyn StdError + Send + Sync>> + 'static,
-{
-    let connections = Connections::new(limits.connections);
-    let tasks = TaskTracker::new();
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                // With every connection busy, a new one is closed at once.
-                if let Some(connection) = connections.enter() {
-                    let (handler, stop) = (handler.clone(), stop.clone());
-                    tasks.spawn(converse(stream, limits, handler, connection, stop));
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_BACKOFF).await;
-            }
-        }
-    }
-    drop(listener);
-    tasks.close();
-    tasks.wait().await;
+/// What answers the requests of all connections.
+#[derive(Debug, Clone)]
+pub struct Server<H> {
+    /// What it grants its clients.
+    pub limits: ServerLimits,
+    /// Answers a request. An error closes the connection without a response.
+    pub handler: H,
+    /// Ends it when cancelled.
+    pub stop: CancellationToken,
 }
 
-/// Serves one connection, for as many requests as the client sends over it.
-async fn converse<H, F, B, E>(
-    stream: TcpStream,
-    limits: Limits,
-    handler: H,
-    connection: Arc<Connection>,
-    stop: CancellationToken,
-) where
+impl<H, F, B, E> Server<H>
+where
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Result<Response<B>, E>> + Send + 'static,
     B: Body + Send + 'static,
@@ -122,35 +86,67 @@ async fn converse<H, F, B, E>(
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
     E: Into<Box<dyn StdError + Send + Sync>> + 'static,
 {
-    // Otherwise a small response may wait for the acknowledgement of the one before.
-    let _ = stream.set_nodelay(true);
-    let entry = Arc::clone(&connection);
-    let service = service_fn(move |request| {
-        let (entry, handler) = (Arc::clone(&entry), handler.clone());
-        async move {
-            entry.set_busy(true);
-            let response = handler(request).await;
-            // An upgraded connection, as a WebSocket's, goes on after its first response.
-            let is_upgraded = response
-                .as_ref()
-                .is_ok_and(|response| response.status() == StatusCode::SWITCHING_PROTOCOLS);
-            entry.set_busy(is_upgraded);
-            response
+    /// Answers every request on `listener` until it is stopped, then lets responses under way
+    /// finish.
+    pub async fn serve(self, listener: TcpListener) {
+        let connections = Connections::new(self.limits.connections);
+        let tasks = TaskTracker::new();
+        loop {
+            let accepted = tokio::select! {
+                () = self.stop.cancelled() => break,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    // With every connection busy, a new one is closed at once.
+                    if let Some(connection) = connections.enter() {
+                        tasks.spawn(self.clone().converse(stream, connection));
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_BACKOFF).await;
+                }
+            }
         }
-    });
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
-        .max_headers(limits.headers);
-    let mut conversation =
-        pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
-    // A client that hangs up or sends nonsense is no event.
-    tokio::select! {
-        _ = conversation.as_mut() => {}
-        () = connection.close.cancelled() => {}
-        () = stop.cancelled() => {
-            conversation.as_mut().graceful_shutdown();
-            let _ = tokio::time::timeout(GRACE, conversation).await;
+        drop(listener);
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    /// Serves one connection, for as many requests as the client sends over it.
+    async fn converse(self, stream: TcpStream, connection: Arc<Connection>) {
+        let Self { limits, handler, stop } = self;
+        // Otherwise a small response may wait for the acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        let entry = Arc::clone(&connection);
+        let service = service_fn(move |request| {
+            let (entry, handler) = (Arc::clone(&entry), handler.clone());
+            async move {
+                entry.set_busy(true);
+                let response = handler(request).await;
+                // An upgraded connection, as a WebSocket's, goes on after its first response.
+                let is_upgraded = response
+                    .as_ref()
+                    .is_ok_and(|response| response.status() == StatusCode::SWITCHING_PROTOCOLS);
+                entry.set_busy(is_upgraded);
+                response
+            }
+        });
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(limits.head_timeout)
+            .max_headers(limits.headers);
+        let mut conversation =
+            pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
+        // A client that hangs up or sends nonsense is no event.
+        tokio::select! {
+            _ = conversation.as_mut() => {}
+            () = connection.close.cancelled() => {}
+            () = stop.cancelled() => {
+                conversation.as_mut().graceful_shutdown();
+                let _ = tokio::time::timeout(GRACE, conversation).await;
+            }
         }
     }
 }

@@ -9,13 +9,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::call::Call;
-use super::json2::Json2;
-use super::jsonrpc::JsonRpc;
-use super::{Error, Protocol, Settings, Version, ask_version};
+use super::connect::{Api, Found, Remark, connect};
+use super::{Error, Protocol, Settings, Version};
 use crate::outbound::retry::Policy;
-
-/// From this version on there is `/json/2`.
-const JSON2_SINCE: u32 = 19;
 
 /// The pauses between tries; [`Settings::retry_budget`] ends them.
 const POLICY: Policy = Policy {
@@ -23,6 +19,9 @@ const POLICY: Policy = Policy {
     first_pause: Duration::from_millis(200),
     longest_pause: Duration::from_secs(10),
 };
+
+/// How often an answer that cannot be understood is asked for again.
+const UNREADABLE_TRIES: u32 = 3;
 
 /// A connection to one database of one Odoo, as one user. Cheap to clone: clones share the
 /// connections and the counter.
@@ -36,17 +35,13 @@ struct Inner {
     settings: Settings,
     version: Version,
     api: Api,
+    remarks: Vec<Remark>,
     calls: AtomicU64,
-}
-
-enum Api {
-    JsonRpc(JsonRpc),
-    Json2(Json2),
 }
 
 impl Client {
     /// Asks the server its version, chooses the protocol, and proves database and key with one
-    /// call.
+    /// call. What was in the way and could be got around is in [`Client::remarks`].
     ///
     /// Nothing is retried here: a program that starts reports at once what is wrong.
     ///
@@ -60,17 +55,10 @@ impl Client {
                 settings.url.scheme()
             )));
         }
-        let version = ask_version(settings).await?;
-        let api = if speaks_json2(settings.protocol, &version)? {
-            Api::Json2(Json2::connect(settings).await?)
-        } else {
-            Api::JsonRpc(JsonRpc::connect(settings).await?)
-        };
+        let Found { settings, version, api, remarks, calls } = connect(settings).await?;
         let retry_budget = settings.retry_budget;
-        let settings = settings.clone();
-        // Two so far: the version, and the login or what stands in for it.
-        let calls = AtomicU64::new(2);
-        Ok(Self { inner: Arc::new(Inner { settings, version, api, calls }), retry_budget })
+        let calls = AtomicU64::new(calls);
+        Ok(Self { inner: Arc::new(Inner { settings, version, api, remarks, calls }), retry_budget })
     }
 
     /// The same client with another budget than [`Settings::retry_budget`].
@@ -91,7 +79,8 @@ impl Client {
     }
 
     /// As [`Client::call`], for a call that may safely arrive twice: transient errors are retried,
-    /// with growing pauses, until [`Settings::retry_budget`] is used up.
+    /// with growing pauses, until [`Settings::retry_budget`] is used up. An answer that cannot be
+    /// understood is asked for again a few times: it may be a stranger's.
     pub async fn call_idempotent<R: DeserializeOwned>(
         &self,
         model: &str,
@@ -104,6 +93,7 @@ impl Client {
         loop {
             let error = match self.send(call, &kwargs).await {
                 Err(error) if error.is_transient() => error,
+                Err(error @ Error::Unreadable { .. }) if tries < UNREADABLE_TRIES => error,
                 settled => return settled,
             };
             tries = tries.saturating_add(1);
@@ -126,10 +116,10 @@ impl Client {
     async fn send<R: DeserializeOwned>(&self, call: Call<'_>, kwargs: &Value) -> Result<R, Error> {
         self.inner.calls.fetch_add(1, Ordering::Relaxed);
         let result = match &self.inner.api {
-            Api::JsonRpc(api) => api.call(call, kwargs).await?,
-            Api::Json2(api) => api.call(call, kwargs).await?,
+            Api::JsonRpc(api) => api.call(call, kwargs).await,
+            Api::Json2(api) => api.call(call, kwargs).await,
         };
-        call.read(&result)
+        call.read(&result.map_err(Error::after_proof)?)
     }
 
     /// How many calls have been sent, with retries, version and login.
@@ -158,23 +148,14 @@ impl Client {
         }
     }
 
-    /// The settings that it was made with.
+    /// What was in the way at the beginning, and was got around.
+    pub fn remarks(&self) -> &[Remark] {
+        &self.inner.remarks
+    }
+
+    /// The settings that it was made with, with the address at which Odoo was found.
     pub fn settings(&self) -> &Settings {
         &self.inner.settings
-    }
-}
-
-/// Whether `/json/2` is to be spoken, where `protocol` is asked for.
-fn speaks_json2(protocol: Protocol, version: &Version) -> Result<bool, Error> {
-    match protocol {
-        Protocol::Auto => Ok(version.major >= JSON2_SINCE),
-        Protocol::Jsonrpc => Ok(false),
-        Protocol::Json2 if version.major < JSON2_SINCE => Err(Error::Settings(format!(
-            "Odoo {} does not speak /json/2, which came with 19: set ODOO_PROTOCOL to `auto` or \
-             `jsonrpc`.",
-            version.text
-        ))),
-        Protocol::Json2 => Ok(true),
     }
 }
 

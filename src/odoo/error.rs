@@ -3,20 +3,60 @@
 //! A variant exists only where a caller branches on it, or where the advice differs. `fault.rs`
 //! turns the names on the wire into variants, the protocols' own files turn statuses.
 
-use super::model;
+use super::{Protocol, model};
 
 /// A call to Odoo that brought no result. `Display` is one sentence for the user.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Odoo does not know the key: it is mistyped, revoked or expired (keys of internal users live
-    /// 90 days at most).
+    /// 90 days at most). Only where Odoo says so: a refusal without a reason is
+    /// [`Error::KeyUnchecked`].
     #[error(
         "Odoo refused the API key for `{login}`: it is wrong, expired or revoked, or the login is. \
-         Make a new key in Odoo under Preferences > Security > New API Key, logged in as `{login}`."
+         Run `deploy/technical_user.py` again and use the key that it prints (a user who can log \
+         in makes one under Preferences > Security)."
     )]
     AccessDenied {
         /// The login that the key is for.
         login: String,
+    },
+    /// Odoo could not check the key. It hides why: a database that is slow or restarts looks like
+    /// this.
+    #[error(
+        "Odoo at {url} could not check the API key just now ({detail}); that does not mean that \
+         the key is wrong. Try again in a minute; if it stays, Odoo's log says why."
+    )]
+    KeyUnchecked {
+        /// Odoo's address.
+        url: String,
+        /// What Odoo said.
+        detail: String,
+    },
+    /// Odoo got the call without the key, which was sent: something on the way took it off.
+    #[error(
+        "Odoo at {url} got no API key: something in front of it, such as a proxy, removes the \
+         header `Authorization`. Have it passed on, or set ODOO_PROTOCOL to `jsonrpc`."
+    )]
+    KeyStripped {
+        /// Odoo's address.
+        url: String,
+    },
+    /// Odoo answers at the address, but not under the path of its API.
+    #[error(
+        "Odoo answers at {url}, but something in front of it, such as a proxy or a firewall, does \
+         not let {path} through (status {status}, {detail}): have POST requests to {url}{path} \
+         passed on{}.",
+        other_protocol(.path)
+    )]
+    Blocked {
+        /// Odoo's address.
+        url: String,
+        /// The path of the API.
+        path: &'static str,
+        /// The HTTP status.
+        status: u16,
+        /// What came instead of an answer: its content type.
+        detail: String,
     },
     /// The user is known, but may not do this.
     #[error(
@@ -116,6 +156,16 @@ pub enum Error {
         /// Why: refused, no such host, no route, a certificate.
         detail: String,
     },
+    /// No secure connection was made, so nothing was executed.
+    #[error("There is no secure connection to Odoo at {url}: {cause}. {remedy}")]
+    Tls {
+        /// Odoo's address.
+        url: String,
+        /// Why.
+        cause: String,
+        /// What to do about it, as a sentence.
+        remedy: String,
+    },
     /// The call was sent and no answer came: it may or may not have been executed.
     #[error(
         "The connection to Odoo at {url} was lost before it answered ({detail}): whether it did \
@@ -127,21 +177,37 @@ pub enum Error {
         /// How it was lost.
         detail: String,
     },
-    /// Something else answered, or a proxy in place of an Odoo that is down.
-    #[error("{}", not_odoo(.url, *.status, .detail))]
-    NotOdoo {
-        /// The address asked.
+    /// Something else answered where an Odoo was a moment ago: a page of a proxy, or of an Odoo in
+    /// trouble.
+    #[error(
+        "Odoo at {url} worked a moment ago, and now something else answers (status {status}, \
+         {detail}): Odoo or the proxy in front of it is in trouble. Try again later; their logs \
+         say more."
+    )]
+    OddAnswer {
+        /// Odoo's address.
         url: String,
         /// The HTTP status.
         status: u16,
         /// What came instead of an answer: its content type.
         detail: String,
     },
+    /// Something else answered, or a proxy in place of an Odoo that is down. No Odoo has been seen
+    /// there before.
+    #[error("{}", not_odoo(.url, *.status, .detail))]
+    NotOdoo {
+        /// The address asked.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// What came instead of an answer: its content type, or where a redirect leads.
+        detail: String,
+    },
     /// PostgreSQL rolled the transaction back because of others, more often than Odoo retries.
     #[error("Odoo was too busy with the same records to finish: nothing was changed. Try again.")]
     Conflict,
-    /// Odoo runs, but its PostgreSQL does not let it in.
-    #[error("Odoo at {url} cannot reach its database just now ({detail}). Try again later.")]
+    /// Odoo runs, but its PostgreSQL does not let it in, or does not answer in time.
+    #[error("Odoo at {url} cannot use its database just now ({detail}). Try again later.")]
     DatabaseAway {
         /// Odoo's address.
         url: String,
@@ -169,7 +235,7 @@ pub enum Error {
         detail: String,
     },
     /// A failure inside Odoo without a variant of its own. Odoo's log has the traceback.
-    #[error("Odoo failed inside ({name}: {sentence}). Its log says more.")]
+    #[error("Internal error in Odoo ({name}: {sentence}); see its log.")]
     Server {
         /// The name of the Python exception.
         name: String,
@@ -187,11 +253,30 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. }
+            | Self::Tls { .. }
             | Self::Lost { .. }
             | Self::Conflict
-            | Self::DatabaseAway { .. } => true,
-            Self::NotOdoo { status, .. } => matches!(status, 429 | 502..=504),
+            | Self::DatabaseAway { .. }
+            | Self::KeyUnchecked { .. }
+            | Self::OddAnswer { .. } => true,
+            Self::NotOdoo { status, .. } => is_trouble(*status),
             _ => false,
+        }
+    }
+
+    /// The error as it is once Odoo has answered: what looks like a wrong address or database then
+    /// is an Odoo, or a proxy before it, in trouble.
+    pub(super) fn after_proof(self) -> Self {
+        match self {
+            Self::NotOdoo { url, status, detail } => Self::OddAnswer { url, status, detail },
+            Self::KeyStripped { url } => {
+                Self::OddAnswer { url, status: 401, detail: "the API key was removed".to_owned() }
+            }
+            Self::UnknownDatabase { db, url } => Self::DatabaseAway {
+                url,
+                detail: format!("`{db}` was there and is not served now"),
+            },
+            error => error,
         }
     }
 
@@ -199,6 +284,9 @@ impl Error {
     pub fn needs_change(&self) -> bool {
         match self {
             Self::AccessDenied { .. }
+            | Self::Tls { .. }
+            | Self::KeyStripped { .. }
+            | Self::Blocked { .. }
             | Self::AccessError { .. }
             | Self::UnknownModel { .. }
             | Self::UnknownMethod { .. }
@@ -216,16 +304,17 @@ impl Error {
 
 /// The addon to install for a model that is not there.
 fn addon_of(model: &str) -> &'static str {
-    if model.starts_with(model::RUN) { "sicantik_sidecar" } else { "sicantik_connector" }
+    if is_ours(model) { "sicantik_sidecar" } else { "sicantik_connector" }
 }
 
-/// The addon that a model is from, for a sentence. Only the ledger is certainly ours.
+/// Whether a model is certainly ours.
+fn is_ours(model: &str) -> bool {
+    model.starts_with(model::RUN) || model == model::SIDECAR
+}
+
+/// The addon that a model is from, for a sentence.
 fn the_addon(model: &str) -> &'static str {
-    if model.starts_with(model::RUN) {
-        "the addon `sicantik_sidecar`"
-    } else {
-        "the addon that brings it"
-    }
+    if is_ours(model) { "the addon `sicantik_sidecar`" } else { "the addon that brings it" }
 }
 
 fn listed(fields: &[String]) -> String {
@@ -233,17 +322,37 @@ fn listed(fields: &[String]) -> String {
     format!("the field{} {}", if fields.len() == 1 { "" } else { "s" }, quoted.join(", "))
 }
 
+/// Whether a status says that a server, or a proxy before it, is in trouble or too busy, whatever
+/// it is. Those from 520 on are Cloudflare's.
+pub(super) fn is_trouble(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 500 | 502..=504 | 507..=599)
+}
+
+/// What else could be done where a path is blocked.
+fn other_protocol(path: &str) -> &'static str {
+    if path == Protocol::Json2.path() { ", or set ODOO_PROTOCOL to `auto`" } else { "" }
+}
+
 fn not_odoo(url: &str, status: u16, detail: &str) -> String {
     match status {
-        502..=504 => format!(
+        300..=399 => format!(
+            "{url} answered {status}, a redirect ({detail}): set the address (ODOO_URL) that it \
+             leads to."
+        ),
+        401 | 403 | 407 => format!(
+            "Something at {url} refuses the sidecar ({status}, {detail}), such as a proxy that wants \
+             a login of its own: have it let the sidecar through, or give Odoo's own address \
+             (ODOO_URL), such as http://127.0.0.1:8069."
+        ),
+        429 => format!("The proxy in front of Odoo at {url} asks to slow down. Try again later."),
+        500 => format!(
+            "What answers at {url} has failed ({status}, {detail}): if that is Odoo, its log says \
+             why. Try again later, or correct the address (ODOO_URL)."
+        ),
+        status if is_trouble(status) => format!(
             "The proxy in front of Odoo at {url} answered {status} ({detail}): Odoo behind it is \
              down or overloaded. Start it, or try again later."
         ),
-        300..=399 => format!(
-            "{url} answered {status}, a redirect elsewhere ({detail}): set the address (ODOO_URL) \
-             that it leads to."
-        ),
-        429 => format!("The proxy in front of Odoo at {url} asks to slow down. Try again later."),
         _ => format!(
             "What answers at {url} is not an Odoo (status {status}, {detail}): correct the address \
              (ODOO_URL)."
@@ -252,64 +361,4 @@ fn not_odoo(url: &str, status: u16, detail: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tells_transient_errors_from_lasting_ones() {
-        let text = String::new;
-        let stranger = |status| Error::NotOdoo { url: text(), status, detail: text() };
-        let rows = [
-            (Error::Unreachable { url: text(), detail: text() }, true),
-            (Error::Lost { url: text(), detail: text() }, true),
-            (Error::Conflict, true),
-            (Error::DatabaseAway { url: text(), detail: text() }, true),
-            (stranger(429), true),
-            (stranger(502), true),
-            (stranger(503), true),
-            (stranger(504), true),
-            (stranger(200), false),
-            (stranger(303), false),
-            (stranger(404), false),
-            (stranger(500), false),
-            (Error::AccessDenied { login: text() }, false),
-            (Error::AccessError { login: text(), sentence: text() }, false),
-            (Error::Rejected { sentence: text() }, false),
-            (Error::Missing { sentence: text() }, false),
-            (Error::UnknownModel { model: text() }, false),
-            (Error::UnknownMethod { model: text(), method: text() }, false),
-            (Error::BadField { model: text(), detail: text() }, false),
-            (Error::BadArguments { model: text(), method: text(), detail: text() }, false),
-            (Error::MissingFields { model: text(), fields: vec![] }, false),
-            (Error::UnknownDatabase { db: text(), url: text() }, false),
-            (Error::TooLarge, false),
-            (Error::Unreadable { model: text(), method: text(), detail: text() }, false),
-            (Error::Server { name: text(), sentence: text() }, false),
-            (Error::Settings(text()), false),
-        ];
-        for (error, is_transient) in rows {
-            assert_eq!(error.is_transient(), is_transient, "{error:?}");
-        }
-    }
-
-    #[test]
-    fn names_the_addon_that_brings_the_model() {
-        for (model, addon) in [
-            (model::RUN, "sicantik_sidecar"),
-            (model::RUN_LINE, "sicantik_sidecar"),
-            (model::PERMIT, "sicantik_connector"),
-            (model::CONNECTOR, "sicantik_connector"),
-        ] {
-            let error = Error::UnknownModel { model: model.to_owned() };
-            assert!(error.to_string().contains(&format!("(`{addon}`)")), "{error}");
-        }
-        let unknown = |model: &str| {
-            let (model, method) = (model.to_owned(), "claim".to_owned());
-            Error::UnknownMethod { model, method }.to_string()
-        };
-        let error = unknown(model::RUN);
-        assert!(error.ends_with("update the addon `sicantik_sidecar` in Odoo."), "{error}");
-        let error = unknown(model::PERMIT);
-        assert!(error.ends_with("update the addon that brings it in Odoo."), "{error}");
-    }
-}
+mod tests;

@@ -23,6 +23,12 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
+    /// The fault in the body of an answer, if that is one of Odoo's: another server's JSON may have
+    /// a `name` as well, but no module in it.
+    pub(crate) fn of_odoo(body: &str) -> Option<Self> {
+        serde_json::from_str(body).ok().filter(|fault: &Self| fault.name.contains('.'))
+    }
+
     /// The error it means.
     pub(crate) fn into_error(self, call: Call<'_>) -> Error {
         let Call { settings, model, method } = call;
@@ -36,8 +42,13 @@ impl Fault {
         let sentence = sentence(&self.message);
         let (model, method) = (model.to_owned(), method.to_owned());
         match self.name.as_str() {
-            "odoo.exceptions.AccessDenied" | "odoo.http.SessionExpiredException" => {
+            // Over `/jsonrpc` a bare refusal is about the key; whatever else it says, as "Too many
+            // login failures", is not. `json2` tells apart what it means there.
+            "odoo.exceptions.AccessDenied" if self.message == ACCESS_DENIED => {
                 Error::AccessDenied { login: settings.login.clone() }
+            }
+            "odoo.exceptions.AccessDenied" | "odoo.http.SessionExpiredException" => {
+                Error::KeyUnchecked { url: settings.shown_url(), detail: detail(&sentence) }
             }
             "odoo.exceptions.AccessError" => {
                 Error::AccessError { login: settings.login.clone(), sentence }
@@ -68,20 +79,48 @@ impl Fault {
             "psycopg2.OperationalError" if no_such_database(&self.message, &settings.db) => {
                 Error::UnknownDatabase { db: settings.db.clone(), url: settings.shown_url() }
             }
-            "psycopg2.OperationalError"
-            | "psycopg2.InterfaceError"
-            | "psycopg2.errors.AdminShutdown"
-            | "psycopg2.errors.CrashShutdown"
-            | "psycopg2.errors.CannotConnectNow"
-            | "psycopg2.errors.TooManyConnections"
-            | "psycopg2.pool.PoolError"
-            | "odoo.sql_db.PoolError" => {
+            name if is_database_in_trouble(name) => {
                 Error::DatabaseAway { url: settings.shown_url(), detail: detail(&sentence) }
             }
             name if name.ends_with("RequestEntityTooLarge") => Error::TooLarge,
             name => Error::Server { name: name.to_owned(), sentence },
         }
     }
+}
+
+/// What a bare refusal says, in every language.
+pub(crate) const ACCESS_DENIED: &str = "Access Denied";
+
+/// Whether an exception says that PostgreSQL cannot be used just now: it is away, overloaded, out
+/// of something, or slower than its administrator allows.
+fn is_database_in_trouble(name: &str) -> bool {
+    matches!(
+        name,
+        "psycopg2.OperationalError"
+            | "psycopg2.InterfaceError"
+            | "psycopg2.pool.PoolError"
+            | "odoo.sql_db.PoolError"
+            | "psycopg2.errors.AdminShutdown"
+            | "psycopg2.errors.CrashShutdown"
+            | "psycopg2.errors.CannotConnectNow"
+            | "psycopg2.errors.DatabaseDropped"
+            | "psycopg2.errors.TooManyConnections"
+            | "psycopg2.errors.ConnectionException"
+            | "psycopg2.errors.ConnectionDoesNotExist"
+            | "psycopg2.errors.ConnectionFailure"
+            | "psycopg2.errors.SqlclientUnableToEstablishSqlconnection"
+            // `statement_timeout` and its like.
+            | "psycopg2.errors.QueryCanceled"
+            | "psycopg2.extensions.QueryCanceledError"
+            | "psycopg2.errors.IdleInTransactionSessionTimeout"
+            | "psycopg2.errors.IdleSessionTimeout"
+            | "psycopg2.errors.TransactionTimeout"
+            // After a failover, until the pooler has noticed.
+            | "psycopg2.errors.ReadOnlySqlTransaction"
+            | "psycopg2.errors.InsufficientResources"
+            | "psycopg2.errors.OutOfMemory"
+            | "psycopg2.errors.DiskFull"
+    )
 }
 
 /// Whether a message says that the model is unknown. `/jsonrpc` has a `UserError` for it, `/json/2`
@@ -118,7 +157,7 @@ pub(crate) fn sentence(message: &str) -> String {
 }
 
 /// A sentence for brackets.
-fn detail(sentence: &str) -> String {
+pub(crate) fn detail(sentence: &str) -> String {
     sentence.trim_end_matches('.').to_owned()
 }
 

@@ -5,11 +5,12 @@
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::fault::{Fault, no_such_model, sentence};
-use super::transport::{Answer, Transport};
+use super::fault::{Fault, detail, no_such_model, sentence};
+use super::transport::{TextResponse, Transport};
 use super::{Error, Settings};
 
 const DATABASE: HeaderName = HeaderName::from_static("x-odoo-database");
@@ -17,9 +18,6 @@ const DATABASE: HeaderName = HeaderName::from_static("x-odoo-database");
 pub(super) struct Json2 {
     transport: Transport,
     uid: i64,
-    /// Whether the database has answered before: a later 404 means that it is unavailable, not that
-    /// its name is wrong.
-    is_proved: bool,
 }
 
 impl Json2 {
@@ -31,12 +29,11 @@ impl Json2 {
             uid: i64,
         }
         let transport = Transport::new(settings, headers(settings)?)?;
-        let mut client = Self { transport, uid: 0, is_proved: false };
+        let mut client = Self { transport, uid: 0 };
         let call = Call { settings, model: "res.users", method: "context_get" };
         let result = client.call(call, &json!({})).await?;
         let context: Context = call.read(&result)?;
         client.uid = context.uid;
-        client.is_proved = true;
         Ok(client)
     }
 
@@ -49,10 +46,11 @@ impl Json2 {
         let Call { settings, model, method } = call;
         let path = format!("/json/2/{model}/{method}");
         let answer = self.transport.post(settings, &path, kwargs).await?;
-        if answer.status == 200 && answer.is_json() {
+        let is_value = answer.is_json() && serde_json::from_str::<IgnoredAny>(&answer.body).is_ok();
+        if answer.status == 200 && is_value {
             return Ok(answer.body);
         }
-        Err(refusal(&answer, call, self.is_proved))
+        Err(refusal(&answer, call))
     }
 }
 
@@ -68,24 +66,26 @@ fn headers(settings: &Settings) -> Result<HeaderMap, Error> {
     Ok(HeaderMap::from_iter([(AUTHORIZATION, bearer), (DATABASE, database)]))
 }
 
-fn refusal(answer: &Answer, call: Call<'_>, is_proved: bool) -> Error {
+fn refusal(answer: &TextResponse, call: Call<'_>) -> Error {
     let Call { settings, model, method } = call;
-    let fault = if answer.is_json() { serde_json::from_str(&answer.body).ok() } else { None };
+    let fault = if answer.is_json() { Fault::of_odoo(&answer.body) } else { None };
     let Some(fault) = fault else {
         return match answer.status {
             413 => Error::TooLarge,
             // Odoo's own page for a database that it cannot open; an unknown model is JSON.
-            404 if is_proved => Error::DatabaseAway {
-                url: settings.shown_url(),
-                detail: format!("`{}` was there and is not served now", settings.db),
-            },
             404 => Error::UnknownDatabase { db: settings.db.clone(), url: settings.shown_url() },
             _ => answer.not_odoo(settings),
         };
     };
     let Fault { name, message, .. } = &fault;
     match (answer.status, name.as_str()) {
+        (401, _) if is_without_key(message) => Error::KeyStripped { url: settings.shown_url() },
         (401, _) => Error::AccessDenied { login: settings.login.clone() },
+        // Any exception while the key is checked becomes this, with nothing said: a wrong key is a
+        // 401.
+        (_, "odoo.exceptions.AccessDenied") => {
+            Error::KeyUnchecked { url: settings.shown_url(), detail: detail(&sentence(message)) }
+        }
         (404, "werkzeug.exceptions.NotFound") if no_such_model(message, model) => {
             Error::UnknownModel { model: model.to_owned() }
         }
@@ -99,8 +99,14 @@ fn refusal(answer: &Answer, call: Call<'_>, is_proved: bool) -> Error {
         (422, name) if name.starts_with("werkzeug.") => Error::BadArguments {
             model: model.to_owned(),
             method: method.to_owned(),
-            detail: sentence(message).trim_end_matches('.').to_owned(),
+            detail: detail(&sentence(message)),
         },
+        (429 | 502..=504, name) if name.starts_with("werkzeug.") => answer.not_odoo(settings),
         _ => fault.into_error(call),
     }
+}
+
+/// Whether a 401 says that no key came. All of Odoo's sentences for that name the header.
+fn is_without_key(message: &str) -> bool {
+    message.contains("not authenticated") || message.contains("Authorization")
 }

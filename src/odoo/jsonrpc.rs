@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::fault::{Fault, sentence};
-use super::transport::{Answer, Transport};
+use super::transport::{TextResponse, Transport};
 use super::{Error, Settings};
 
 pub(super) struct JsonRpc {
@@ -38,6 +38,13 @@ impl JsonRpc {
             _ => return Err(call.unreadable("a login that is no number")),
         }
         Ok(client)
+    }
+
+    /// The version, which is told without a login.
+    pub(super) async fn version(settings: &Settings) -> Result<String, Error> {
+        let client = Self { transport: Transport::new(settings, HeaderMap::new())?, uid: 0 };
+        let call = Call { settings, model: "common", method: "version" };
+        client.send(call, "common", "version", json!([])).await
     }
 
     pub(super) fn uid(&self) -> i64 {
@@ -75,7 +82,7 @@ impl JsonRpc {
 }
 
 /// The result in an answer, as JSON text.
-fn result(answer: &Answer, call: Call<'_>) -> Result<String, Error> {
+fn result(answer: &TextResponse, call: Call<'_>) -> Result<String, Error> {
     match answer.status {
         200 => {}
         413 => return Err(Error::TooLarge),

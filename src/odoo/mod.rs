@@ -7,6 +7,7 @@
 mod apikey;
 mod call;
 mod client;
+mod connect;
 pub mod connector;
 mod error;
 mod fault;
@@ -18,16 +19,19 @@ pub mod permit;
 pub mod run;
 pub mod schema;
 mod settings;
+mod setup;
 mod transport;
 mod value;
 mod version;
 
 pub use apikey::{ApiKey, key_owner, own_keys};
 pub use client::Client;
+pub use connect::Remark;
 pub use connector::Connector;
 pub use error::Error;
 pub use permit::Permit;
 pub use schema::{Mode, Schema};
 pub use settings::{Protocol, Settings};
+pub use setup::{ScheduledAction, Setup, Token, setup};
 pub use value::Domain;
-pub use version::{Version, ask_version};
+pub use version::Version;

@@ -24,12 +24,12 @@ pub struct Schema {
     pub mode: Mode,
     permit: BTreeSet<String>,
     connector: BTreeSet<String>,
-    configuration: Option<Configuration>,
+    configuration: Option<ConfigurationModel>,
 }
 
 /// The model in which some modules keep the addresses of connectors, named by `config_id`.
 #[derive(Debug, Clone)]
-pub(crate) struct Configuration {
+pub(crate) struct ConfigurationModel {
     pub(crate) model: String,
     fields: BTreeSet<String>,
 }
@@ -73,7 +73,7 @@ impl Schema {
     }
 
     /// The model that keeps the addresses of connectors, where it is not their own.
-    pub(crate) fn configuration(&self) -> Option<&Configuration> {
+    pub(crate) fn configuration(&self) -> Option<&ConfigurationModel> {
         self.configuration.as_ref()
     }
 
@@ -96,7 +96,7 @@ impl Schema {
     }
 }
 
-impl Configuration {
+impl ConfigurationModel {
     /// Those of `fields` that it has.
     pub(crate) fn of<'a>(&self, fields: &[&'a str]) -> Vec<&'a str> {
         fields.iter().copied().filter(|field| self.fields.contains(*field)).collect()
@@ -124,12 +124,12 @@ fn names(fields: &BTreeMap<String, Field>) -> BTreeSet<String> {
 async fn configuration(
     client: &Client,
     connector: &BTreeMap<String, Field>,
-) -> Result<Option<Configuration>, Error> {
+) -> Result<Option<ConfigurationModel>, Error> {
     let Some(model) = connector.get(CONFIGURATION).and_then(|field| field.relation.clone()) else {
         return Ok(None);
     };
     let fields = names(&fields(client, &model).await?);
-    Ok(fields.contains("api_url").then_some(Configuration { model, fields }))
+    Ok(fields.contains("api_url").then_some(ConfigurationModel { model, fields }))
 }
 
 fn require(model: &str, found: &BTreeSet<String>, needs: &[&str]) -> Result<(), Error> {

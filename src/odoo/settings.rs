@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::outbound;
+use crate::outbound::{self, tls::Authorities};
 
 /// Which of Odoo's external APIs to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
@@ -51,6 +51,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// How long to wait for the TCP connection.
     pub connect_timeout: Duration,
+    /// Who may vouch for its certificate besides the authorities of this machine.
+    pub authorities: Authorities,
     /// How long a call that may safely arrive twice is retried, from its first failure on; zero for
     /// not at all.
     pub retry_budget: Duration,
@@ -72,6 +74,7 @@ impl Settings {
             protocol: Protocol::Auto,
             timeout: Duration::from_secs(120),
             connect_timeout: Duration::from_secs(5),
+            authorities: Authorities::default(),
             retry_budget: Duration::from_secs(60),
         }
     }

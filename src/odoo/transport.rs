@@ -2,9 +2,12 @@
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Serialize;
+use url::Url;
 
 use super::{Error, Settings};
-use crate::outbound::http::{Failure, Options, Response, client, exchange};
+use crate::outbound::headers::redirect_target;
+use crate::outbound::http::{HttpError, Options, Response, client, exchange};
+use crate::outbound::shown_url;
 
 /// Bytes of one request or answer: half of what Odoo takes by default.
 const MAX_BODY: usize = 64 * 1024 * 1024;
@@ -17,18 +20,19 @@ pub(super) struct Transport {
 }
 
 /// A complete answer.
-pub(super) struct Answer {
+pub(super) struct TextResponse {
     pub(super) status: u16,
     /// Without parameters; empty where there is none.
     content_type: String,
+    /// Where a redirect leads, without what may be secret in it.
+    target: Option<String>,
     pub(super) body: String,
 }
 
 impl Transport {
     /// A connection on which every request has `headers`.
     ///
-    /// It uses no proxy: Odoo stands in the same house, and the environment's proxy is for the way
-    /// out.
+    /// No proxy: Odoo is on the local network.
     pub(super) fn new(settings: &Settings, headers: HeaderMap) -> Result<Self, Error> {
         let http = client(Options {
             timeout: settings.timeout,
@@ -36,6 +40,7 @@ impl Transport {
             pool_idle_timeout: None,
             uses_proxy: false,
             headers,
+            authorities: settings.authorities.clone(),
         });
         let http = http.map_err(|failure| {
             Error::Settings(format!("TLS cannot be set up on this machine: {failure}."))
@@ -49,13 +54,13 @@ impl Transport {
         settings: &Settings,
         path: &str,
         body: &impl Serialize,
-    ) -> Result<Answer, Error> {
+    ) -> Result<TextResponse, Error> {
         let body = serde_json::to_vec(body).expect("what is sent is JSON");
         if body.len() > MAX_BODY {
             return Err(Error::TooLarge);
         }
         let url = settings.endpoint(path);
-        let request = self.http.post(url).header(CONTENT_TYPE, JSON).body(body);
+        let request = self.http.post(&url).header(CONTENT_TYPE, JSON).body(body);
         let Response { status, headers, body } =
             exchange(request, MAX_BODY).await.map_err(|error| failed(error, settings))?;
         let content_type = headers
@@ -64,13 +69,19 @@ impl Transport {
             .and_then(|value| value.split(';').next())
             .unwrap_or_default()
             .trim()
-            .to_owned();
+            .to_ascii_lowercase();
+        let target = Url::parse(&url).ok().and_then(|url| redirect_target(&url, &headers));
+        let target = target.map(|mut target| {
+            target.set_query(None);
+            target.set_fragment(None);
+            shown_url(&target)
+        });
         let body = String::from_utf8_lossy(&body).into_owned();
-        Ok(Answer { status: status.as_u16(), content_type, body })
+        Ok(TextResponse { status: status.as_u16(), content_type, target, body })
     }
 }
 
-impl Answer {
+impl TextResponse {
     /// Whether the body is JSON, as its type says.
     pub(super) fn is_json(&self) -> bool {
         self.content_type == JSON
@@ -78,21 +89,28 @@ impl Answer {
 
     /// The error for an answer that no Odoo gives.
     pub(super) fn not_odoo(&self, settings: &Settings) -> Error {
-        let detail =
-            if self.content_type.is_empty() { "no content" } else { self.content_type.as_str() };
-        Error::NotOdoo { url: settings.shown_url(), status: self.status, detail: detail.to_owned() }
+        let detail = match &self.target {
+            Some(target) => format!("to {target}"),
+            None if self.content_type.is_empty() => "no content".to_owned(),
+            None => self.content_type.clone(),
+        };
+        Error::NotOdoo { url: settings.shown_url(), status: self.status, detail }
     }
 }
 
-fn failed(failure: Failure, settings: &Settings) -> Error {
+fn failed(failure: HttpError, settings: &Settings) -> Error {
     let url = settings.shown_url();
     match failure {
-        Failure::Connect { reason } => Error::Unreachable { url, detail: reason },
-        Failure::TimedOut => {
+        HttpError::Connect { reason } => Error::Unreachable { url, detail: reason },
+        HttpError::Tls(problem) => {
+            let remedy = problem.remedy("ODOO_CA_FILE");
+            Error::Tls { url, cause: problem.to_string(), remedy }
+        }
+        HttpError::TimedOut => {
             let seconds = settings.timeout.as_secs_f32();
             Error::Lost { url, detail: format!("no answer within {seconds} s") }
         }
-        Failure::Broken { reason } => Error::Lost { url, detail: reason },
-        Failure::TooLarge { .. } => Error::TooLarge,
+        HttpError::Broken { reason } => Error::Lost { url, detail: reason },
+        HttpError::TooLarge { .. } => Error::TooLarge,
     }
 }

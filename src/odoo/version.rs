@@ -4,6 +4,8 @@ use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::call::Call;
+use super::jsonrpc::JsonRpc;
 use super::transport::Transport;
 use super::{Error, Settings};
 
@@ -16,29 +18,42 @@ pub struct Version {
     pub major: u32,
 }
 
+#[derive(Deserialize)]
+struct Info {
+    server_version: String,
+    server_version_info: Vec<Value>,
+}
+
+impl Info {
+    fn version(self) -> Option<Version> {
+        let major = self.server_version_info.first().and_then(major)?;
+        Some(Version { text: self.server_version, major })
+    }
+}
+
 /// Asks the server its version. It fails as [`super::Client::connect`] does where no Odoo answers.
-pub async fn ask_version(settings: &Settings) -> Result<Version, Error> {
+pub(super) async fn ask_version(settings: &Settings) -> Result<Version, Error> {
     #[derive(Deserialize)]
     struct Envelope {
         result: Info,
-    }
-    #[derive(Deserialize)]
-    struct Info {
-        server_version: String,
-        server_version_info: Vec<Value>,
     }
     // `GET /web/version` is there from 19 only.
     let body = json!({ "jsonrpc": "2.0", "params": {} });
     let transport = Transport::new(settings, HeaderMap::new())?;
     let answer = transport.post(settings, "/web/webclient/version_info", &body).await?;
-    let info = match serde_json::from_str::<Envelope>(&answer.body) {
-        Ok(envelope) if answer.status == 200 => envelope.result,
-        _ => return Err(answer.not_odoo(settings)),
-    };
-    match info.server_version_info.first().and_then(major) {
-        Some(major) => Ok(Version { text: info.server_version, major }),
-        None => Err(answer.not_odoo(settings)),
+    match serde_json::from_str::<Envelope>(&answer.body) {
+        Ok(envelope) if answer.status == 200 => envelope.result.version(),
+        _ => None,
     }
+    .ok_or_else(|| answer.not_odoo(settings))
+}
+
+/// The same over `/jsonrpc`, where the other way is blocked.
+pub(super) async fn ask_version_by_jsonrpc(settings: &Settings) -> Result<Version, Error> {
+    let result = JsonRpc::version(settings).await?;
+    let call = Call { settings, model: "common", method: "version" };
+    let info: Info = call.read(&result)?;
+    info.version().ok_or_else(|| call.unreadable("a version without a number"))
 }
 
 /// A number, or on Odoo Online text such as `saas~18`.

@@ -18,7 +18,7 @@ const LATENCY_WEIGHT: f64 = 0.2;
 pub struct ServerHealth {
     /// Requests with a usable answer.
     pub answered: u64,
-    /// Requests with an answer without use.
+    /// Requests with an unusable answer.
     pub unusable: u64,
     /// Requests that the server was too busy for.
     pub busy: u64,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 
 use super::departure::Watched;
-use super::tls;
+use super::tls::{self, Authorities, Problem};
 
 /// How a client behaves.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct Options {
     pub uses_proxy: bool,
     /// Headers of every request.
     pub headers: HeaderMap,
+    /// Who is trusted besides the authorities of this machine.
+    pub authorities: Authorities,
 }
 
 /// A complete answer.
@@ -36,13 +38,16 @@ pub struct Response {
 
 /// Why there is no complete answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
+pub enum HttpError {
     /// No connection was made, so nothing was sent.
     #[error("no connection: {reason}")]
     Connect {
         /// The innermost cause.
         reason: String,
     },
+    /// No secure connection was made, so nothing was sent.
+    #[error("no secure connection: {0}")]
+    Tls(Problem),
     /// The answer was not complete within the time-out.
     #[error("no answer in time")]
     TimedOut,
@@ -67,13 +72,15 @@ pub enum Failure {
 ///
 /// # Errors
 ///
-/// [`Failure::Connect`], if TLS cannot be set up on this machine.
-pub fn client(options: Options) -> Result<reqwest::Client, Failure> {
-    tls::install();
+/// [`HttpError::Connect`], if TLS cannot be set up on this machine.
+pub fn client(options: Options) -> Result<reqwest::Client, HttpError> {
+    let config = tls::client_config(&options.authorities)
+        .map_err(|error| HttpError::Connect { reason: error.to_string() })?;
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("sicantik-sidecar/", env!("CARGO_PKG_VERSION")))
         .timeout(options.timeout)
         .default_headers(options.headers)
+        .tls_backend_preconfigured(config)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .connector_layer(tower::layer::layer_fn(Watched));
@@ -93,8 +100,11 @@ pub fn client(options: Options) -> Result<reqwest::Client, Failure> {
 ///
 /// # Errors
 ///
-/// [`Failure`].
-pub async fn exchange(request: reqwest::RequestBuilder, limit: usize) -> Result<Response, Failure> {
+/// [`HttpError`].
+pub async fn exchange(
+    request: reqwest::RequestBuilder,
+    limit: usize,
+) -> Result<Response, HttpError> {
     let (response, cut_by) = exchange_partly(request, limit).await?;
     cut_by.map_or(Ok(response), Err)
 }
@@ -104,11 +114,11 @@ pub async fn exchange(request: reqwest::RequestBuilder, limit: usize) -> Result<
 ///
 /// # Errors
 ///
-/// [`Failure`], if there is no answer at all or it is too large.
+/// [`HttpError`], if there is no answer at all or it is too large.
 pub async fn exchange_partly(
     request: reqwest::RequestBuilder,
     limit: usize,
-) -> Result<(Response, Option<Failure>), Failure> {
+) -> Result<(Response, Option<HttpError>), HttpError> {
     let mut response = request.send().await.map_err(failure)?;
     let status = response.status();
     let headers = std::mem::take(response.headers_mut());
@@ -117,7 +127,7 @@ pub async fn exchange_partly(
         match response.chunk().await {
             Ok(None) => break None,
             Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
-                return Err(Failure::TooLarge { limit });
+                return Err(HttpError::TooLarge { limit });
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Err(error) => break Some(failure(error)),
@@ -126,14 +136,16 @@ pub async fn exchange_partly(
     Ok((Response { status, headers, body }, cut_by))
 }
 
-fn failure(error: reqwest::Error) -> Failure {
+fn failure(error: reqwest::Error) -> HttpError {
     // A time-out of the connection is both; what counts is that nothing was sent.
-    if error.is_connect() || error.is_builder() {
-        Failure::Connect { reason: innermost_cause(error) }
+    if let Some(problem) = Problem::find(&error) {
+        HttpError::Tls(problem)
+    } else if error.is_connect() || error.is_builder() {
+        HttpError::Connect { reason: innermost_cause(error) }
     } else if error.is_timeout() {
-        Failure::TimedOut
+        HttpError::TimedOut
     } else {
-        Failure::Broken { reason: innermost_cause(error) }
+        HttpError::Broken { reason: innermost_cause(error) }
     }
 }
 

@@ -9,7 +9,7 @@ pub enum RequestOutcome {
     Answered,
     /// A redirect on the same server: neither a success nor a failure.
     Redirected,
-    /// An answer without use: a maintenance page, nothing at all, a refusal.
+    /// An unusable answer: a maintenance page, nothing at all, a refusal.
     Unusable,
     /// The server is overloaded or failing: 408, 429 or 5xx.
     Busy {

@@ -18,8 +18,7 @@ pub struct Registry {
 impl Registry {
     /// The gate of the server that `url` names.
     ///
-    /// It holds `limits`, or those it has while somebody uses it: other limits take effect once
-    /// nobody does.
+    /// A gate in use keeps its limits; new limits apply once nobody uses it.
     #[must_use]
     pub fn gate(&self, url: &Url, limits: Limits) -> Arc<Gate> {
         let server = server(url);

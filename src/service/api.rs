@@ -6,7 +6,8 @@ use jsonrpsee::core::{RpcResult, SubscriptionResult};
 use jsonrpsee::proc_macros::rpc;
 use serde::{Deserialize, Serialize};
 
-use crate::odoo::run::{Kind, Run};
+use crate::odoo::run::{Kind, Label, RunRecord, State};
+use crate::sicantik::Format;
 use crate::sync::Counts;
 
 /// Odoo cannot be reached now; the same call may work later.
@@ -46,7 +47,7 @@ pub struct HealthInfo {
     pub running: Vec<i64>,
     /// Why Odoo cannot be used, in a sentence; only for callers who present the token.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trouble: Option<String>,
+    pub problem: Option<String>,
 }
 
 /// Whether the service can work.
@@ -84,7 +85,7 @@ pub struct CancelInfo {
     /// The run.
     pub run_id: i64,
     /// `cancelled`, or `running` until its worker learns of it.
-    pub state: String,
+    pub state: Label<State>,
 }
 
 /// Result of `sync.estimate`.
@@ -103,8 +104,8 @@ pub struct TestInfo {
     pub host: String,
     /// From the request to its response.
     pub elapsed_ms: u64,
-    /// `json` or `xml`.
-    pub format: String,
+    /// The format of its response.
+    pub format: Format,
     /// Whether the listing carries expiry dates.
     pub upgraded: bool,
 }
@@ -114,8 +115,8 @@ pub struct TestInfo {
 pub struct ProgressEvent {
     /// The run.
     pub run_id: i64,
-    /// `running`, or the state in which it ended.
-    pub state: String,
+    /// Where the run stands.
+    pub state: EventState,
     /// Permits in all.
     pub total: u64,
     /// Permits answered, by outcome.
@@ -124,6 +125,34 @@ pub struct ProgressEvent {
     pub rate: f64,
     /// Seconds to the end, once there is a rate.
     pub eta_seconds: Option<u64>,
+}
+
+/// Where the run of an event stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventState {
+    /// It is being worked on.
+    Running,
+    /// It has ended here.
+    #[serde(untagged)]
+    Ended(EndedAs),
+}
+
+/// How a run ended here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum EndedAs {
+    /// All of it was done.
+    Done,
+    /// It could not go on.
+    Failed,
+    /// It was stopped.
+    Cancelled,
+    /// It was given back to the queue.
+    Released,
+    /// It is another's now, or left to whoever claims it next.
+    Lost,
 }
 
 /// The methods. Parameters go by name.
@@ -153,7 +182,7 @@ pub trait Sidecar {
 
     /// One run, as the ledger has it.
     #[method(name = "sync.status", param_kind = map)]
-    async fn status(&self, run_id: i64) -> RpcResult<Run>;
+    async fn status(&self, run_id: i64) -> RpcResult<RunRecord>;
 
     /// Stops a run; what it has done is kept.
     #[method(name = "sync.cancel", param_kind = map)]
@@ -161,7 +190,7 @@ pub trait Sidecar {
 
     /// The newest runs: 20 by default, 200 at most.
     #[method(name = "sync.list", param_kind = map)]
-    async fn list(&self, limit: Option<u32>) -> RpcResult<Vec<Run>>;
+    async fn list(&self, limit: Option<u32>) -> RpcResult<Vec<RunRecord>>;
 
     /// How many permits a run would ask for, and how long that takes.
     #[method(name = "sync.estimate", param_kind = map)]

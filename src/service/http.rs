@@ -23,14 +23,14 @@ use tower::{Layer, ServiceExt};
 use super::api::SidecarServer;
 use super::rpc::{self, Rpc};
 use super::state::Shared;
-use crate::http_server::{self, Limits};
+use crate::http_server::{self, ServerLimits};
 
 /// The largest request, bytes; the API's own are a few hundred.
 const MAX_REQUEST: u32 = 64 * 1024;
 
 /// The service has a handful of callers, all on its own machine.
-const LIMITS: Limits =
-    Limits { connections: 128, head_timeout: Duration::from_secs(5), headers: 64 };
+const LIMITS: ServerLimits =
+    ServerLimits { connections: 128, head_timeout: Duration::from_secs(5), headers: 64 };
 
 /// A request has to be complete, and answered, within this time: `sicantik.test` may wait for a
 /// slow SICANTIK.
@@ -57,7 +57,8 @@ pub(super) async fn answer(
         // Their conversations no longer depend on their connections.
         let _ = ServerHandle::stop(&server_handle);
     };
-    tokio::join!(http_server::serve(listener, LIMITS, handler, stop.clone()), websockets);
+    let server = http_server::Server { limits: LIMITS, handler, stop: stop.clone() };
+    tokio::join!(server.serve(listener), websockets);
 }
 
 /// What the service answers.

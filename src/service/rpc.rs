@@ -14,9 +14,9 @@ use super::api::{
     SICANTIK_UNUSABLE, SidecarServer, StartInfo, TestInfo, VersionInfo, Woken,
 };
 use super::state::{Connected, Shared};
-use crate::odoo::run::{self, Kind, Run, Selection, Trigger};
+use crate::odoo::run::{self, Kind, RunRecord, Selection, Trigger};
 use crate::odoo::{self, connector};
-use crate::sicantik::{self, Format};
+use crate::sicantik;
 
 const LISTED: u32 = 20;
 const MOST_LISTED: u32 = 200;
@@ -27,8 +27,8 @@ pub(super) struct Rpc(pub(super) Arc<Shared>);
 impl Rpc {
     fn odoo(&self) -> RpcResult<Arc<Connected>> {
         self.0.connected().ok_or_else(|| {
-            let trouble = self.0.health().trouble.clone();
-            let sentence = trouble.unwrap_or_else(|| "Odoo has not answered yet.".to_owned());
+            let problem = self.0.health().problem.clone();
+            let sentence = problem.unwrap_or_else(|| "Odoo has not answered yet.".to_owned());
             refusal(ODOO_AWAY, &sentence)
         })
     }
@@ -47,7 +47,7 @@ fn of_odoo(error: odoo::Error) -> ErrorObjectOwned {
 }
 
 /// The result of `GET /health` and `sidecar.health`; what is wrong with Odoo only if authorised.
-pub(super) fn health(shared: &Shared, with_trouble: bool) -> HealthInfo {
+pub(super) fn health(shared: &Shared, with_problem: bool) -> HealthInfo {
     let running = shared.running();
     let health = shared.health();
     HealthInfo {
@@ -61,7 +61,7 @@ pub(super) fn health(shared: &Shared, with_trouble: bool) -> HealthInfo {
         last_look_at: health.last_look,
         last_claim_at: health.last_claim,
         running,
-        trouble: health.trouble.clone().filter(|_| with_trouble),
+        problem: health.problem.clone().filter(|_| with_problem),
     }
 }
 
@@ -105,7 +105,7 @@ impl SidecarServer for Rpc {
         Ok(StartInfo { run_id: Some(started.run_id), created: started.created, total: None })
     }
 
-    async fn status(&self, run_id: i64) -> RpcResult<Run> {
+    async fn status(&self, run_id: i64) -> RpcResult<RunRecord> {
         let connected = self.odoo()?;
         run::read(&connected.odoo, run_id)
             .await
@@ -118,10 +118,10 @@ impl SidecarServer for Rpc {
         let connected = self.odoo()?;
         let state = run::cancel(&connected.odoo, run_id).await.map_err(of_odoo)?;
         self.0.look_now();
-        Ok(CancelInfo { run_id, state: state.to_string() })
+        Ok(CancelInfo { run_id, state })
     }
 
-    async fn list(&self, limit: Option<u32>) -> RpcResult<Vec<Run>> {
+    async fn list(&self, limit: Option<u32>) -> RpcResult<Vec<RunRecord>> {
         let connected = self.odoo()?;
         let limit = limit.unwrap_or(LISTED).clamp(1, MOST_LISTED);
         run::list(&connected.odoo, limit as usize).await.map_err(of_odoo)
@@ -160,19 +160,21 @@ impl SidecarServer for Rpc {
             |error: sicantik::Error| unusable(format!("SICANTIK at {host}: {error}."));
         let gate = self.0.gates.gate(&settings.api_url, settings.limits);
         let stop = CancellationToken::new();
-        let client = sicantik::Client::new(&settings.api_url, gate, settings.timeout, stop)
-            .map_err(of_sicantik)?;
+        let client = sicantik::Client::trusting(
+            &settings.api_url,
+            gate,
+            settings.timeout,
+            stop,
+            &settings.authorities,
+        )
+        .map_err(of_sicantik)?;
         // Somebody waits, for five seconds at most: both at once, ahead of a run's requests.
         let client = client.with_priority().with_time_zone(settings.time_zone);
         let (pong, rows) =
             tokio::try_join!(client.ping(), client.listing(1, 0)).map_err(of_sicantik)?;
         Ok(TestInfo {
             elapsed_ms: u64::try_from(pong.elapsed.as_millis()).unwrap_or(u64::MAX),
-            format: match pong.format {
-                Format::Json => "json",
-                Format::Xml => "xml",
-            }
-            .to_owned(),
+            format: pong.format,
             upgraded: rows.iter().any(|row| row.expiry.is_some()),
             host,
         })

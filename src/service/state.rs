@@ -32,7 +32,7 @@ pub(super) struct Connected {
 pub(super) struct Health {
     pub(super) connected: Option<Arc<Connected>>,
     /// Why Odoo cannot be used, if it cannot.
-    pub(super) trouble: Option<String>,
+    pub(super) problem: Option<String>,
     /// When the ledger last answered whether there is a run.
     pub(super) last_look: Option<DateTime<Utc>>,
     /// When a run was last claimed.

@@ -47,7 +47,7 @@ pub(super) async fn work(shared: Arc<Shared>, stop: CancellationToken) {
                     note_key_expiry(&shared).await;
                 }
             }
-            Err(error) => note_trouble(&shared, &error),
+            Err(error) => note_problem(&shared, &error),
         }
         // Otherwise the latencies of all requests are kept until somebody asks for the metrics.
         shared.metrics.run_upkeep();
@@ -101,6 +101,9 @@ async fn connect(shared: &Shared) -> Result<Arc<Connected>, odoo::Error> {
     }
     let settings = (shared.odoo)().map_err(|error| odoo::Error::Settings(error.to_string()))?;
     let odoo = odoo::Client::connect(&settings).await?;
+    for odoo::Remark { finding, advice } in odoo.remarks() {
+        tracing::warn!("{finding}. {advice}");
+    }
     let schema = Schema::read(&odoo).await?;
     if schema.mode == Mode::Plain {
         return Err(odoo::Error::UnknownModel { model: model::RUN.to_owned() });
@@ -113,20 +116,20 @@ async fn connect(shared: &Shared) -> Result<Arc<Connected>, odoo::Error> {
     let connected = Arc::new(Connected { odoo: odoo.with_retry_budget(Duration::ZERO), schema });
     let mut health = shared.health();
     health.connected = Some(Arc::clone(&connected));
-    health.trouble = None;
+    health.problem = None;
     metrics::gauge!("sidecar_odoo_up").set(1.0);
     Ok(connected)
 }
 
 /// Odoo cannot be used: logged once, not every ten seconds.
-fn note_trouble(shared: &Shared, error: &odoo::Error) {
+fn note_problem(shared: &Shared, error: &odoo::Error) {
     let sentence = error.to_string();
     metrics::gauge!("sidecar_odoo_up").set(0.0);
     let mut health = shared.health();
     health.connected = None;
-    if health.trouble.as_ref() != Some(&sentence) {
+    if health.problem.as_ref() != Some(&sentence) {
         tracing::warn!("{sentence} Waiting for it; runs wait in Odoo meanwhile.");
-        health.trouble = Some(sentence);
+        health.problem = Some(sentence);
     }
 }
 

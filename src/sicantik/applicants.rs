@@ -32,7 +32,7 @@ enum Finding {
     Ambiguous,
     /// It stands elsewhere.
     Elsewhere,
-    /// The server has other troubles.
+    /// The server has another problem.
     Nothing,
 }
 

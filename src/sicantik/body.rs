@@ -69,14 +69,14 @@ impl Body {
 
 #[cfg(test)]
 mod tests {
-    use super::super::decode::{Reply, decode};
+    use super::super::decode::{Decoded, decode};
     use super::*;
 
     fn reset() -> Option<Error> {
         Some(Error::Connection { reason: "reset".into() })
     }
 
-    fn read(status: u16, body: &[u8], cut_by: Option<Error>) -> Result<Reply, Error> {
+    fn read(status: u16, body: &[u8], cut_by: Option<Error>) -> Result<Decoded, Error> {
         Body::new(StatusCode::from_u16(status).unwrap(), body.to_vec(), cut_by).read(decode)
     }
 
@@ -89,7 +89,7 @@ mod tests {
         ] {
             let reply = read(200, body.as_bytes(), reset());
             assert!(
-                matches!(&reply, Ok(Reply::Rows(rows)) if rows.len() == 1),
+                matches!(&reply, Ok(Decoded::Rows(rows)) if rows.len() == 1),
                 "{body}: {reply:?}"
             );
             for half in (1..body.len() - 2).filter(|at| body.is_char_boundary(*at)) {
@@ -98,7 +98,7 @@ mod tests {
             }
         }
         let words = read(404, br#"{"error":"Tidak ada data.."}"#, reset());
-        assert_eq!(words, Ok(Reply::Error("Tidak ada data..".into())));
+        assert_eq!(words, Ok(Decoded::Error("Tidak ada data..".into())));
         for body in ["<br />\n<b>Notice</b>: undefined index []", "89", "", "<html>"] {
             assert_eq!(read(200, body.as_bytes(), reset()).err(), reset(), "{body}");
         }

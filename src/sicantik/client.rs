@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::decode::{
-    Format, Reply, data, decode, decode_known, error_of_question, say_nothing_found,
+    Decoded, Format, data, decode, decode_known, error_of_question, say_nothing_found,
     say_unknown_method,
 };
 use super::error::{Error, Unreadable, shortened};
@@ -24,6 +24,7 @@ use super::retry::MAX_TRIES;
 use super::row::Row;
 use super::transport::{Accept, Transport};
 use crate::outbound::Gate;
+use crate::outbound::tls::Authorities;
 
 /// The endpoint of the listing.
 const LISTING: &str = "listpermohonanterbit";
@@ -71,8 +72,23 @@ impl Client {
         timeout: Duration,
         stop: CancellationToken,
     ) -> Result<Self, Error> {
+        Self::trusting(base, gate, timeout, stop, &Authorities::default())
+    }
+
+    /// As [`Client::new`], where `authorities` may vouch for the server's certificate, too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connection`], if TLS cannot be set up on this machine.
+    pub fn trusting(
+        base: &Url,
+        gate: Arc<Gate>,
+        timeout: Duration,
+        stop: CancellationToken,
+        authorities: &Authorities,
+    ) -> Result<Self, Error> {
         Ok(Self {
-            transport: Transport::new(base, gate, timeout, stop)?,
+            transport: Transport::new(base, gate, timeout, stop, authorities)?,
             base: base.clone(),
             zone: Tz::Asia__Jakarta,
             probe: Arc::default(),
@@ -296,10 +312,10 @@ impl Client {
         Ok((self.rows(endpoint, answer.value)?, answer.accepted))
     }
 
-    fn rows(&self, endpoint: &'static str, reply: Reply) -> Result<Vec<Row>, Error> {
+    fn rows(&self, endpoint: &'static str, reply: Decoded) -> Result<Vec<Row>, Error> {
         let mut rows = match reply {
-            Reply::Rows(rows) => rows,
-            Reply::Error(words) => no_rows(endpoint, &words)?,
+            Decoded::Rows(rows) => rows,
+            Decoded::Error(words) => no_rows(endpoint, &words)?,
         };
         rows.iter_mut().for_each(|row| row.localize(self.zone));
         Ok(rows)

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use crate::outbound::tls::Problem;
+
 /// A request to SICANTIK that ended without rows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -19,6 +21,9 @@ pub enum Error {
         /// The innermost cause, without the address.
         reason: String,
     },
+    /// No secure connection could be made.
+    #[error("no secure connection: {0}")]
+    Tls(Problem),
     /// A status that says that the server is overloaded or failing: 408, 429 or 5xx.
     #[error("the server answered {status}")]
     ServerBusy {
@@ -138,7 +143,10 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Timeout { .. } | Self::Connection { .. } | Self::ServerBusy { .. } => true,
+            Self::Timeout { .. }
+            | Self::Connection { .. }
+            | Self::Tls(_)
+            | Self::ServerBusy { .. } => true,
             // A page, an empty or a broken body come and go with the server's load. A wrong field
             // is in its data, and stays.
             Self::Unreadable(unreadable) => matches!(
@@ -182,6 +190,7 @@ impl Error {
         match self {
             Self::Timeout { .. } => "timeout",
             Self::Connection { .. } => "connection",
+            Self::Tls(_) => "tls",
             Self::ServerBusy { .. } => "busy",
             Self::Refused { .. } => "refused",
             Self::Redirected { .. } => "redirected",
@@ -229,6 +238,7 @@ mod tests {
         let cases = [
             (Error::Timeout { after: Duration::from_secs(10) }, true),
             (Error::Connection { reason: "reset".into() }, true),
+            (Error::Tls(Problem::SelfSigned), true),
             (busy(429), true),
             (busy(503), true),
             (Error::Refused { status: StatusCode::FORBIDDEN, said: None }, false),

@@ -17,7 +17,7 @@ mod transport;
 
 pub use client::{Client, Pong};
 pub use date::BadDate;
-pub use decode::{Format, Reply, decode};
+pub use decode::{Decoded, Format, decode};
 pub use error::{Error, Said, Unreadable};
 pub use permit_expiry::PermitExpiry;
 pub use row::{Mismatch, NameStatus, Row, own_expiry};

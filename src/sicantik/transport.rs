@@ -14,7 +14,8 @@ use super::decode::Format;
 use super::error::{Error, Unreadable};
 use super::retry;
 use crate::outbound::headers::{redirect_target, retry_after};
-use crate::outbound::http::{Failure, Options, Response, client, exchange_partly};
+use crate::outbound::http::{HttpError, Options, Response, client, exchange_partly};
+use crate::outbound::tls::Authorities;
 use crate::outbound::{Departure, Gate, RequestOutcome, Slot, is_loopback};
 
 /// How many redirects within the host are followed.
@@ -36,7 +37,7 @@ pub(super) struct Transport {
 }
 
 /// An answer that could be read.
-pub(super) struct Answer<T> {
+pub(super) struct Fetched<T> {
     pub(super) value: T,
     /// From sending the request to having received the answer.
     pub(super) elapsed: Duration,
@@ -68,14 +69,16 @@ impl Transport {
         gate: Arc<Gate>,
         timeout: Duration,
         stop: CancellationToken,
+        authorities: &Authorities,
     ) -> Result<Self, Error> {
         let http = client(Options {
             timeout,
             connect_timeout: None,
             pool_idle_timeout: Some(POOL_IDLE),
-            // To the environment's proxy, this machine's own address is another machine.
+            // A proxy would resolve `localhost` to itself: bypass it for loopback.
             uses_proxy: !is_loopback(base),
             headers: HeaderMap::new(),
+            authorities: authorities.clone(),
         });
         let http = http.map_err(|failure| error(failure, timeout))?;
         let has_unquoted_json = Arc::default();
@@ -90,7 +93,7 @@ impl Transport {
         read: fn(&[u8]) -> Result<T, Unreadable>,
         accept: Accept,
         max_tries: u32,
-    ) -> Result<Answer<T>, Error> {
+    ) -> Result<Fetched<T>, Error> {
         let mut form = match accept {
             Accept::JsonFirst if self.has_unquoted_json.load(Ordering::Relaxed) => Format::Xml,
             Accept::JsonFirst | Accept::JsonOnly => Format::Json,
@@ -115,7 +118,7 @@ impl Transport {
                 }
             }
             let error = match result {
-                Ok((value, elapsed)) => return Ok(Answer { value, elapsed, accepted: form }),
+                Ok((value, elapsed)) => return Ok(Fetched { value, elapsed, accepted: form }),
                 Err(error) => error,
             };
             tries += 1;
@@ -231,11 +234,14 @@ fn receive(
 }
 
 /// The error that a failed exchange is to callers.
-fn error(failure: Failure, timeout: Duration) -> Error {
+fn error(failure: HttpError, timeout: Duration) -> Error {
     match failure {
-        Failure::TimedOut => Error::Timeout { after: timeout },
-        Failure::Connect { reason } | Failure::Broken { reason } => Error::Connection { reason },
-        Failure::TooLarge { limit } => Unreadable::TooLarge { limit }.into(),
+        HttpError::TimedOut => Error::Timeout { after: timeout },
+        HttpError::Connect { reason } | HttpError::Broken { reason } => {
+            Error::Connection { reason }
+        }
+        HttpError::Tls(problem) => Error::Tls(problem),
+        HttpError::TooLarge { limit } => Unreadable::TooLarge { limit }.into(),
     }
 }
 
@@ -245,7 +251,7 @@ fn outcome<T>(received: &Result<Received<T>, Error>) -> RequestOutcome {
         Ok(Received::Value(_)) => RequestOutcome::Answered,
         Ok(Received::Redirect(_)) => RequestOutcome::Redirected,
         Err(Error::Timeout { .. }) => RequestOutcome::TimedOut,
-        Err(Error::Connection { .. }) => RequestOutcome::Disconnected,
+        Err(Error::Connection { .. } | Error::Tls(_)) => RequestOutcome::Disconnected,
         Err(Error::ServerBusy { retry_after, .. }) => {
             RequestOutcome::Busy { retry_after: *retry_after }
         }

@@ -11,8 +11,8 @@ use super::listing::{self, Import, ImportEnded, Imported, Ledger, Paging};
 use super::outcome::Counts;
 use super::progress::{Progress, Reporter};
 use super::server::LicensingServer;
-use crate::odoo::run::{self, Claim, Ending, Kind, Remaining, Reply, State};
-use crate::odoo::{Client, Error, Schema};
+use crate::odoo::run::{self, Claim, EndCode, Ending, Kind, Remaining, Reply, Selection, State};
+use crate::odoo::{Client, Error, Schema, permit};
 use crate::outbound::Traffic;
 
 /// Rows of the listing in one page, where the connector does not say.
@@ -136,7 +136,7 @@ impl ClaimedRun<'_> {
         progress.requests += requests;
         progress.retries += retries;
         progress.upgraded = imported.and_then(|imported| imported.listing.upgraded);
-        Ended { progress, imported, halt: ended.halt }
+        Ended { progress, imported, ..ended }
     }
 
     async fn import(
@@ -175,7 +175,28 @@ impl ClaimedRun<'_> {
             listing,
             wake: Arc::clone(&self.wake),
         };
-        expiry::run(work, server, &mut sink, stop, reporter).await
+        let mut ended = expiry::run(work, server, &mut sink, stop, reporter).await;
+        if ended.halt.is_none() && ended.progress.counts.answered() < due.total {
+            ended.hidden = self.hidden().await;
+        }
+        ended
+    }
+
+    /// How many of the permits that are still due Odoo counts, and does not let its user read.
+    async fn hidden(&self) -> u64 {
+        let include_not_due = self.claim.include_not_due;
+        let selection = Selection { include_not_due, ..Selection::default() };
+        let (odoo, connector_id) = (self.odoo, self.claim.connector.id);
+        let hidden = match run::plan(odoo, connector_id, &selection).await {
+            Ok(plan) => permit::count(odoo, &plan.domains)
+                .await
+                .map(|readable| plan.total.saturating_sub(readable)),
+            Err(error) => Err(error),
+        };
+        hidden.unwrap_or_else(|error| {
+            tracing::debug!(%error, "Whether permits are hidden is not known");
+            0
+        })
     }
 
     fn sink(&self, last_batch: u64, earlier: Traffic) -> LedgerSink {
@@ -191,14 +212,19 @@ impl ClaimedRun<'_> {
     /// or Odoo ends it if it was a command's.
     pub async fn finish(&self, ended: &mut Ended) -> Result<(), Error> {
         let halt = ended.halt.as_ref();
-        let Some(state) = halt.map_or(Some(State::Done), Halt::state) else { return Ok(()) };
+        let hidden = (ended.hidden > 0).then(|| ended.hidden.to_string());
+        let (state, code) = match halt.map(Halt::ending) {
+            None => (State::Done, hidden.as_ref().map(|_| EndCode::Hidden)),
+            Some(Some((state, code))) => (state, Some(code)),
+            Some(None) => return Ok(()),
+        };
         // What is amiss with the listing is said where nothing worse is.
         let remark = ended.imported.as_ref().and_then(|imported| imported.remark);
-        let message = halt.map(Halt::detail).or_else(|| remark.map(|remark| remark.to_string()));
+        let remark = || remark.map(|remark| remark.to_string());
         let ending = Ending {
             state,
-            code: halt.map(Halt::label),
-            message: &message.unwrap_or_default(),
+            code,
+            message: &halt.map(Halt::detail).or(hidden).or_else(remark).unwrap_or_default(),
             progress: (&ended.progress).into(),
         };
         let run_id = self.claim.run_id;

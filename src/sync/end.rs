@@ -3,7 +3,7 @@
 use super::listing::Imported;
 use super::progress::Progress;
 use crate::odoo;
-use crate::odoo::run::State;
+use crate::odoo::run::{EndCode, State};
 use crate::sicantik;
 
 /// Why the work ended early.
@@ -27,32 +27,26 @@ pub enum Halt {
     #[error("The run was interrupted.")]
     Interrupted,
     /// Another worker holds the run now, or it was ended in Odoo.
-    #[error("The run's lease was lost: another worker holds it now.")]
+    #[error("The run's lease was lost: another worker took it over, or it was ended in Odoo.")]
     Lost,
+    /// A run of the ledger began to query the server, and the dry run made way for it.
+    #[error("The dry run made way for a run.")]
+    Yielded,
 }
 
 impl Halt {
-    /// The state in which it leaves the run in the ledger; none if the run is not ours to end.
+    /// The state in which it leaves the run in the ledger, and the ledger's name for it, by which
+    /// Odoo finds a sentence in its reader's language; `None` if the run is not ours to end.
     #[must_use]
-    pub fn state(&self) -> Option<State> {
-        match self {
-            Self::Cancelled | Self::Interrupted => Some(State::Cancelled),
-            Self::Odoo(_) | Self::Away(_) | Self::Sicantik(_) => Some(State::Failed),
-            Self::Lost => None,
-        }
-    }
-
-    /// The ledger's name for it, by which Odoo finds a sentence in its reader's language.
-    #[must_use]
-    pub fn label(&self) -> &'static str {
-        match self {
-            Self::Odoo(_) => "odoo",
-            Self::Away(_) => "away",
-            Self::Sicantik(_) => "sicantik_stopped",
-            Self::Cancelled => "cancelled",
-            Self::Interrupted => "interrupted",
-            Self::Lost => "lost",
-        }
+    pub fn ending(&self) -> Option<(State, EndCode)> {
+        Some(match self {
+            Self::Odoo(_) => (State::Failed, EndCode::Odoo),
+            Self::Away(_) => (State::Failed, EndCode::Away),
+            Self::Sicantik(_) => (State::Failed, EndCode::SicantikStopped),
+            Self::Cancelled => (State::Cancelled, EndCode::Cancelled),
+            Self::Interrupted => (State::Cancelled, EndCode::Interrupted),
+            Self::Lost | Self::Yielded => return None,
+        })
     }
 
     /// What there is to add to that sentence.
@@ -61,7 +55,7 @@ impl Halt {
         match self {
             Self::Odoo(error) => error.to_string(),
             Self::Away(error) | Self::Sicantik(error) => error.to_string(),
-            Self::Cancelled | Self::Interrupted | Self::Lost => String::new(),
+            Self::Cancelled | Self::Interrupted | Self::Lost | Self::Yielded => String::new(),
         }
     }
 }
@@ -73,6 +67,9 @@ pub struct Ended {
     pub progress: Progress,
     /// What came of the listing, where it was imported.
     pub imported: Option<Imported>,
+    /// Permits that were not asked about, because Odoo counts them but does not let its user read
+    /// them: a record rule hides them.
+    pub hidden: u64,
     /// Why not everything was done, if it was not.
     pub halt: Option<Halt>,
 }

@@ -24,7 +24,7 @@ pub trait LicensingServer: Clone + Send + Sync + 'static {
     fn page(&self, limit: u32, offset: u32)
     -> impl Future<Output = Result<Vec<Row>, Error>> + Send;
 
-    /// As [`page`](Self::page), with `tries` at most, for a page that is known to be in trouble.
+    /// As [`page`](Self::page), with `tries` at most, for a page that has failed before.
     fn page_with_tries(
         &self,
         limit: u32,

@@ -204,6 +204,36 @@ fn settings_in_a_log_hold_no_secret() {
 }
 
 #[test]
+fn settings_are_shown_once_and_taken_by_every_command() {
+    assert!(printed(&["--help"], &[], 0).contains("--odoo-url"));
+    for command in [&["sync", "all"][..], &["sync"], &["runs", "show"], &["doctor"], &["serve"]] {
+        let help = [command, &["--help"]].concat();
+        let help = printed(&help, &[], 0);
+        assert!(!help.contains("--odoo-url"), "{help}");
+        assert!(help.contains("Every command takes settings"), "{help}");
+    }
+    for arguments in [&["config", "--odoo-db", "karo"][..], &["--odoo-db", "karo", "config"]] {
+        assert!(printed(arguments, &[], 0).contains("odoo.db = karo"), "{arguments:?}");
+    }
+}
+
+#[test]
+fn there_are_pages_for_man() {
+    let page = printed(&["man"], &[], 0);
+    assert!(page.contains(".TH sicantik-sidecar 1") && page.contains("odoo\\-url"), "{page}");
+    let folder = tempfile::tempdir().expect("a folder");
+    printed(&["man", folder.path().to_str().expect("a path")], &[], 0);
+    for name in
+        ["sicantik-sidecar.1", "sicantik-sidecar-sync-expiry.1", "sicantik-sidecar-doctor.1"]
+    {
+        let page = std::fs::read_to_string(folder.path().join(name)).expect(name);
+        assert!(page.contains("Example"), "{page}");
+    }
+    let said = printed(&["man", "/nowhere/at-all"], &[], 2);
+    assert!(said.contains("cannot be written to /nowhere/at-all"), "{said}");
+}
+
+#[test]
 fn shells_are_helped_to_complete() {
     for shell in ["bash", "zsh", "fish"] {
         let output = run(&["completions", shell], &[]);

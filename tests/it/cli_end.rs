@@ -1,14 +1,17 @@
-//! How `sync` ends where Odoo does not let it do or store all that it should.
+//! How `sync` ends where Odoo does not let it read, do or store all that it should, and when it
+//! says that it was.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 use sicantik_sidecar::odoo::Permit;
+use sicantik_sidecar::sicantik::simulator::Options;
 
 use crate::support::ledger::{Ledger, QueuedRun};
 use crate::support::odoo::{Answer, FakeOdoo, Seen};
 use crate::support::plain::Plain;
 use crate::support::program::{Finished, finished, program};
+use crate::support::sicantik::Simulator;
 use crate::support::web::{Reply, Web};
 
 const DENIED: Answer = Answer::Fault(403, "odoo.exceptions.AccessError", "No right");
@@ -92,7 +95,7 @@ async fn without_the_right_to_them_there_are_no_statistics() {
     assert_eq!((plain.dates().len(), plain.statistics().len()), (3, 0));
     let said = finished(program(&odoo, &["doctor"])).await;
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert!(said.stdout.contains("note  The user may not write sicantik.connector"), "{said:?}");
+    assert!(said.stdout.contains("! The user may not write sicantik.connector"), "{said:?}");
 }
 
 #[tokio::test]
@@ -157,5 +160,57 @@ async fn a_run_whose_end_cannot_be_written_shows_what_it_stored() {
         let error = summary["error"].as_str().expect("a sentence");
         let expected = if from_batch > 1 { "the run could not be ended" } else { "API key" };
         assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn permits_that_a_record_rule_hides_are_told() {
+    for (kind, hidden) in [("expiry", 4), ("all", 4), ("expiry", 1), ("expiry", 0)] {
+        let options = Options { permits: 8, clean: true, ..Options::default() };
+        let simulator = Simulator::start(options).await;
+        let odoo = FakeOdoo::start().await;
+        let ledger = Ledger::behind(&odoo, simulator.permits().await);
+        ledger.hide(hidden);
+        let run_id = ledger.add(QueuedRun::of(kind, simulator.base.as_str()).rate(100.0));
+        let said = finished(program(&odoo, &["doctor", "--no-service"])).await;
+        let shown = format!("✗ Connector `Karo`: {hidden} of {} permits", 8 + hidden);
+        assert_eq!(said.stdout.contains(&shown), hidden > 0, "{said:?}");
+        assert_eq!(said.code, Some(i32::from(hidden > 0)), "{said:?}");
+
+        let said = finished(program(&odoo, &["sync", kind, "--json"])).await;
+        assert_eq!(said.code, Some(if hidden > 0 { 3 } else { 0 }), "{said:?}");
+        assert_eq!(said.json()["found"], 8, "{said:?}");
+        assert_eq!(said.json()["hidden"].as_u64().unwrap_or(0), hidden as u64, "{said:?}");
+        let run = ledger.run(run_id);
+        let expected =
+            if hidden > 0 { ("hidden", hidden.to_string()) } else { ("", String::new()) };
+        assert_eq!(
+            (run.code.as_str(), run.message, run.state.as_str()),
+            (expected.0, expected.1, "done")
+        );
+    }
+}
+
+#[tokio::test]
+async fn times_are_those_of_this_machine() {
+    let odoo = FakeOdoo::start().await;
+    let ledger = Ledger::behind_with(&odoo, Vec::new(), |seen| {
+        (seen.model == "sicantik.sync.run.line").then(|| Answer::Value(json!([])))
+    });
+    ledger.add(QueuedRun::of("expiry", "http://127.0.0.1:9/api"));
+    for (zone, list, show) in [
+        ("WIB-7", "2025-11-23 14:00", "2025-11-23 14:00:00 +07:00"),
+        ("UTC0", "2025-11-23 07:00", "2025-11-23 07:00:00 +00:00"),
+        ("PST8", "2025-11-22 23:00", "2025-11-22 23:00:00 -08:00"),
+    ] {
+        for (arguments, expected) in [(&["runs"][..], list), (&["runs", "show", "1"], show)] {
+            let mut command = program(&odoo, arguments);
+            command.env("TZ", zone);
+            let said = finished(command).await;
+            assert!(said.stdout.contains(expected), "{zone}: {said:?}");
+        }
+        let mut command = program(&odoo, &["runs", "--json"]);
+        command.env("TZ", zone);
+        assert!(finished(command).await.stdout.contains("2025-11-23T07:00:00Z"));
     }
 }

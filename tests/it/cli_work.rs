@@ -224,7 +224,7 @@ async fn a_run_that_is_taken_over_in_the_middle_is_no_success() {
         let summary = said.json();
         assert_eq!(summary["success"], false, "{method}: {said:?}");
         let error = summary["error"].as_str().expect("a sentence");
-        assert!(error.contains("another worker holds it now"), "{method}: {error}");
+        assert!(error.contains("another worker took it over"), "{method}: {error}");
         assert!(said.stderr.contains(error), "{said:?}");
         assert_eq!(ledger.run(run_id).state, "running", "it is the other worker's to end");
     }

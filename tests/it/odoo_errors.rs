@@ -38,7 +38,6 @@ async fn table(rows: &[(u16, &'static str, &'static str, &str)], protocols: &[Pr
 #[tokio::test]
 async fn an_exception_is_the_same_error_over_both_protocols() {
     let rows = [
-        (401, "odoo.exceptions.AccessDenied", "Access Denied", "AccessDenied"),
         (403, "odoo.exceptions.AccessError", "You are not allowed.\n\nAsk.", "AccessError"),
         (422, "odoo.exceptions.UserError", "No permits to sync", "Rejected"),
         (422, "odoo.exceptions.ValidationError", "The number is taken", "Rejected"),
@@ -61,6 +60,14 @@ async fn an_exception_is_the_same_error_over_both_protocols() {
             "FATAL: the database system is shutting down",
             "DatabaseAway",
         ),
+        (
+            500,
+            "psycopg2.errors.QueryCanceled",
+            "canceling statement due to statement timeout",
+            "DatabaseAway",
+        ),
+        (500, "psycopg2.errors.DiskFull", "could not extend file", "DatabaseAway"),
+        (500, "psycopg2.errors.ReadOnlySqlTransaction", "read-only", "DatabaseAway"),
         (500, "psycopg2.OperationalError", "password failed for user \"permits\"", "DatabaseAway"),
         (413, "werkzeug.exceptions.RequestEntityTooLarge", "too large", "TooLarge"),
         (500, "builtins.AttributeError", "'NoneType' object has no attribute 'id'", "Server"),
@@ -72,6 +79,13 @@ async fn an_exception_is_the_same_error_over_both_protocols() {
 #[tokio::test]
 async fn errors_that_jsonrpc_words_differently() {
     let rows = [
+        (200, "odoo.exceptions.AccessDenied", "Access Denied", "AccessDenied"),
+        (
+            200,
+            "odoo.exceptions.AccessDenied",
+            "Too many login failures, please wait a bit before trying again.",
+            "KeyUnchecked",
+        ),
         (200, "odoo.exceptions.UserError", "Object res.partner doesn't exist", "UnknownModel"),
         (
             200,
@@ -89,7 +103,7 @@ async fn errors_that_jsonrpc_words_differently() {
             200,
             "psycopg2.OperationalError",
             "FATAL:  database \"permits\" does not exist\n",
-            "UnknownDatabase",
+            "DatabaseAway",
         ),
     ];
     table(&rows, &[Protocol::Jsonrpc]).await;
@@ -100,6 +114,16 @@ async fn errors_that_json2_words_differently() {
     let not_found = "werkzeug.exceptions.NotFound";
     let rows = [
         (401, "werkzeug.exceptions.Unauthorized", "Invalid apikey", "AccessDenied"),
+        // Any exception while the key is checked, as a statement that timed out.
+        (403, "odoo.exceptions.AccessDenied", "Access Denied", "KeyUnchecked"),
+        (403, "odoo.http.SessionExpiredException", "Session expired", "KeyUnchecked"),
+        (
+            401,
+            "werkzeug.exceptions.Unauthorized",
+            "User not authenticated, use an API Key with a Bearer Authorization header.",
+            "OddAnswer",
+        ),
+        (503, "werkzeug.exceptions.ServiceUnavailable", "in maintenance", "OddAnswer"),
         (404, not_found, "the model 'res.partner' does not exist", "UnknownModel"),
         (404, not_found, "The method 'res.partner.nosuch' does not exist", "UnknownMethod"),
         (422, "werkzeug.exceptions.UnprocessableEntity", "cannot call it with ids", "BadArguments"),
@@ -108,25 +132,37 @@ async fn errors_that_json2_words_differently() {
 }
 
 #[tokio::test]
-async fn a_proxy_or_another_server_is_told_from_odoo() {
+async fn whatever_answers_in_the_middle_of_a_run_passes() {
+    let page = "text/html";
+    let json = "application/json";
     for protocol in BOTH {
-        for (status, is_transient) in
-            [(502, true), (503, true), (504, true), (500, false), (303, false)]
-        {
+        for (status, kind, body) in [
+            (524, page, HTML),
+            (500, page, HTML),
+            (502, page, HTML),
+            (503, json, "{\"message\": \"no upstream\"}"),
+            (429, json, "{\"name\": \"TooManyRequests\", \"message\": \"slow down\"}"),
+            (403, page, HTML),
+            (401, page, HTML),
+            (400, page, HTML),
+            (303, page, HTML),
+            (200, page, HTML),
+            (200, json, "{\"jsonrpc\": \"2.0\", \"id\""),
+            (200, json, ""),
+        ] {
             let odoo = FakeOdoo::start().await;
-            let error = failure(&odoo, protocol, Answer::Raw(status, "text/html", HTML)).await;
+            let error = failure(&odoo, protocol, Answer::Raw(status, kind, body)).await;
+            let shown = format!("{protocol:?} {status} {kind} {body}: {error:?}");
             assert!(
-                matches!(&error, Error::NotOdoo { status: s, .. } if *s == status),
-                "{error:?}"
+                matches!(&error, Error::OddAnswer { status: s, .. } if *s == status),
+                "{shown}"
             );
-            assert_eq!(error.is_transient(), is_transient, "{status}");
-            assert!(!error.to_string().contains("<html>"), "{error}");
+            assert!(error.is_transient() && !error.needs_change(), "{shown}");
+            let said = error.to_string();
+            assert!(!said.contains("<html>") && said.contains("a moment ago"), "{shown}");
         }
         let odoo = FakeOdoo::start().await;
-        let error = failure(&odoo, protocol, Answer::Raw(200, "text/html", HTML)).await;
-        assert!(matches!(error, Error::NotOdoo { status: 200, .. }), "{error:?}");
-        let odoo = FakeOdoo::start().await;
-        let error = failure(&odoo, protocol, Answer::Raw(413, "text/html", HTML)).await;
+        let error = failure(&odoo, protocol, Answer::Raw(413, page, HTML)).await;
         assert!(matches!(error, Error::TooLarge), "{error:?}");
     }
 }
@@ -176,7 +212,9 @@ async fn connecting_tells_a_wrong_key_from_an_unknown_database() {
     odoo.login(Answer::Fault(401, "werkzeug.exceptions.Unauthorized", "Invalid apikey"));
     let error = refused(&odoo, Protocol::Json2).await;
     assert!(matches!(&error, Error::AccessDenied { login } if login == LOGIN), "{error:?}");
-    assert!(error.to_string().contains("expired or revoked"), "{error}");
+    let said = error.to_string();
+    assert!(said.contains("expired or revoked"), "{said}");
+    assert!(said.contains("Run `deploy/technical_user.py` again"), "{said}");
 
     let gone = "connection to server failed: FATAL:  database \"permits\" does not exist\n";
     odoo.login(Answer::Fault(200, "psycopg2.OperationalError", gone));
@@ -213,7 +251,8 @@ async fn connecting_tells_an_odoo_that_is_down_from_a_proxy_and_from_another_ser
         assert!(matches!(error, Error::NotOdoo { status: 502, .. }), "{error:?}");
         assert!(error.to_string().contains("proxy in front of Odoo"), "{error}");
         for (status, body) in [(200, HTML), (404, HTML), (200, "{\"hello\": 1}"), (302, "")] {
-            odoo.version(Answer::Raw(status, "text/html", body));
+            let odoo = FakeOdoo::start().await;
+            odoo.in_front("/", Answer::Raw(status, "text/html", body));
             let error = refused(&odoo, protocol).await;
             assert!(matches!(error, Error::NotOdoo { .. }), "{error:?}");
             assert!(!error.is_transient(), "{error:?}");
@@ -241,5 +280,6 @@ async fn https_where_only_http_is_spoken_was_not_reached() {
     let mut settings = odoo.settings(Protocol::Auto);
     settings.url.set_scheme("https").expect("an address");
     let error = within(Client::connect(&settings)).await.expect_err("no TLS there");
-    assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
+    assert!(matches!(error, Error::Tls { .. }), "{error:?}");
+    assert!(error.to_string().contains("Use http://"), "{error}");
 }

@@ -3,7 +3,8 @@
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 use sicantik_sidecar::odoo::run::{
-    Ending, Kind, Lease, ListingProgress, ProgressReport, Recorded, Reply, State, Trigger, Unlisted,
+    EndCode, Ending, Kind, Lease, ListingProgress, ProgressReport, Recorded, Reply, State, Trigger,
+    Unlisted,
 };
 use sicantik_sidecar::odoo::{Error, Protocol, run};
 use sicantik_sidecar::outbound::Traffic;
@@ -56,7 +57,7 @@ async fn a_run_is_claimed_worked_on_and_finished() {
         assert_eq!(recorded.expect("an answer"), Reply::Stop(Recorded { rejected: 1 }));
         let ending = Ending {
             state: State::Failed,
-            code: Some("sicantik_stopped"),
+            code: Some(EndCode::SicantikStopped),
             message: "time-out",
             progress,
         };

@@ -178,8 +178,8 @@ async fn an_error_that_concerns_all_permits_ends_the_writing() {
         (vec![denied(); 4], 3, "AccessError"),
         (vec![denied()], 1, "1 rejected"),
         (vec![Answer::Value(json!(true)), denied(), denied(), denied()], 3, "2 rejected"),
-        (vec![denied(), denied(), away()], 3, "NotOdoo"),
-        (vec![away()], 3, "NotOdoo"),
+        (vec![denied(), denied(), away()], 3, "OddAnswer"),
+        (vec![away()], 3, "OddAnswer"),
         (vec![Answer::Fault(401, "werkzeug.exceptions.Unauthorized", "")], 3, "AccessDenied"),
     ] {
         let odoo = FakeOdoo::start().await;

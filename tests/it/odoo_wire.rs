@@ -94,24 +94,39 @@ async fn with_retries(odoo: &FakeOdoo, protocol: Protocol) -> Client {
 
 #[tokio::test]
 async fn an_idempotent_call_is_retried_until_it_is_answered() {
-    for protocol in BOTH {
-        let odoo = FakeOdoo::start().await;
-        let client = with_retries(&odoo, protocol).await;
-        odoo.answers([
+    let troubles = [
+        vec![
             Answer::Drop,
             Answer::Raw(502, "text/html", "<html>"),
             Answer::Fault(500, "psycopg2.errors.SerializationFailure", "could not serialize"),
-            Answer::Value(json!([1])),
-        ]);
-        let kwargs = json!({ "domain": [] });
-        let ids: Vec<i64> = within(client.call_idempotent("res.partner", "search", kwargs))
-            .await
-            .expect("in the end");
-        assert_eq!(ids, [1]);
-        let seen = odoo.seen();
-        assert_eq!(seen.len(), 4);
-        assert!(seen.iter().all(|call| call.kwargs == seen[0].kwargs), "the same each time");
-        assert_eq!(client.calls(), 6);
+        ],
+        vec![
+            Answer::Raw(524, "text/html", "<html>"),
+            Answer::Raw(500, "text/html", "<html>"),
+            Answer::Raw(200, "text/html", "<html>"),
+        ],
+        vec![
+            Answer::Raw(200, "application/json", "{\"status\": \"maintenance\"}"),
+            Answer::Fault(403, "odoo.exceptions.AccessDenied", "Too many login failures"),
+            Answer::Fault(500, "psycopg2.errors.QueryCanceled", "statement timeout"),
+        ],
+    ];
+    for protocol in BOTH {
+        for trouble in &troubles {
+            let odoo = FakeOdoo::start().await;
+            let client = with_retries(&odoo, protocol).await;
+            odoo.answers(trouble.clone());
+            odoo.answers([Answer::Value(json!([1]))]);
+            let kwargs = json!({ "domain": [] });
+            let ids: Vec<i64> = within(client.call_idempotent("res.partner", "search", kwargs))
+                .await
+                .expect("in the end");
+            assert_eq!(ids, [1]);
+            let seen = odoo.seen();
+            assert_eq!(seen.len(), 4);
+            assert!(seen.iter().all(|call| call.kwargs == seen[0].kwargs), "the same each time");
+            assert_eq!(client.calls(), 6);
+        }
     }
 }
 

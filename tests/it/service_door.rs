@@ -139,13 +139,13 @@ async fn health_is_told_to_everybody_and_secrets_to_nobody() {
     let odoo = FakeOdoo::start().await;
     odoo.handle(|_| Some(Answer::Fault(401, "odoo.exceptions.AccessDenied", "Access Denied")));
     let service = Service::start(odoo.settings(Protocol::Json2).url.as_str()).await;
-    until("it is in trouble", async || service.health().await["trouble"].is_string()).await;
+    until("it has a problem", async || service.health().await["problem"].is_string()).await;
     let text = within(service.bare(Method::GET, "/health").send()).await.expect("an answer");
     assert_eq!(text.status(), 200);
     let text = within(text.text()).await.expect("a text");
     let health: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(health["status"], "waiting");
-    assert_eq!(health.get("trouble"), None);
+    assert_eq!(health.get("problem"), None);
     let known = within(service.known(Method::GET, "/health").send()).await.expect("an answer");
     let known = within(known.text()).await.expect("a text");
     assert!(known.contains("refused the API key"), "{known}");

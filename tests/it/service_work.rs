@@ -81,7 +81,7 @@ async fn an_odoo_that_is_away_is_waited_for() {
     let address = free.local_addr().expect("its address").to_string();
     drop(free);
     let service = Service::start(&format!("http://{address}")).await;
-    until("it says that Odoo is away", async || service.health().await["trouble"].is_string())
+    until("it says that Odoo is away", async || service.health().await["problem"].is_string())
         .await;
     assert_eq!(service.health().await["status"], "waiting");
     let refused = service.call("sync.list", json!({})).await;
@@ -93,7 +93,7 @@ async fn an_odoo_that_is_away_is_waited_for() {
     let run = ledger.add(QueuedRun::of("expiry", simulator.base.as_str()).rate(1_000.0));
     until_in(&ledger, run, "done").await;
     let health = service.health().await;
-    assert_eq!((health["status"].as_str(), health.get("trouble")), (Some("ok"), None));
+    assert_eq!((health["status"].as_str(), health.get("problem")), (Some("ok"), None));
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,12 +103,12 @@ async fn a_key_that_is_refused_is_said_and_tried_again() {
         odoo.login(Answer::Fault(401, "odoo.exceptions.AccessDenied", "Access Denied"));
     }
     let service = serving(&odoo).await;
-    until("it says so", async || service.health().await["trouble"].is_string()).await;
-    let trouble = service.health().await["trouble"].clone();
-    assert!(trouble.as_str().expect("text").contains("expired or revoked"), "{trouble}");
+    until("it says so", async || service.health().await["problem"].is_string()).await;
+    let problem = service.health().await["problem"].clone();
+    assert!(problem.as_str().expect("text").contains("expired or revoked"), "{problem}");
     let run = ledger.add(QueuedRun::of("expiry", simulator.base.as_str()).rate(1_000.0));
     until_in(&ledger, run, "done").await;
-    assert_eq!(service.health().await.get("trouble"), None);
+    assert_eq!(service.health().await.get("problem"), None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::listing::{page, place, row, rows, serve_listing};
-use crate::support::odoo::{Answer, FakeOdoo};
+use crate::support::odoo::{Answer, FakeOdoo, Seen};
 use crate::support::pipeline::Silent;
 use crate::support::sicantik::{client, unlimited};
 use crate::support::web::{Reply, Web};
@@ -295,30 +295,33 @@ async fn a_permit_that_lost_its_applicant_is_listed_all_the_same() {
     assert!(web.asked().iter().filter_map(place).count() > 1);
 }
 
+/// Two permits without a date are left for the second step.
+fn two_remaining(seen: &Seen) -> Option<Answer> {
+    let domain = seen.kwargs["domain"].to_string();
+    Some(Answer::Value(match seen.method.as_str() {
+        "fields_get" => json!({
+            "permit_number": {}, "registration_id": {}, "expiry_date": {}, "status": {},
+            "name": {}, "api_url": {}, "state": {},
+        }),
+        "search_read" if domain.contains("status") && domain.contains(r#"">",0]"#) => json!([
+            { "id": 1, "permit_number": "503/1", "registration_id": row(1)["pendaftaran_id"] },
+            { "id": 2, "permit_number": "503/2", "registration_id": row(2)["pendaftaran_id"] },
+        ]),
+        "search_read" => json!([]),
+        "remaining" => {
+            json!({
+                "answer": "go", "domains": [[["status", "=", "active"]]], "total": 2, "limit": 0,
+            })
+        }
+        "finish" => json!({ "answer": "go", "counts": {} }),
+        _ => json!({ "answer": "go" }),
+    }))
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_figures_of_a_run_never_fall() {
     let ledger = ListingLedger::start(&[]).await;
-    ledger.odoo.handle(|seen| {
-        let domain = seen.kwargs["domain"].to_string();
-        Some(Answer::Value(match seen.method.as_str() {
-            "fields_get" => json!({
-                "permit_number": {}, "registration_id": {}, "expiry_date": {}, "status": {},
-                "name": {}, "api_url": {}, "state": {},
-            }),
-            "search_read" if domain.contains("status") && domain.contains(r#"">",0]"#) => json!([
-                { "id": 1, "permit_number": "503/1", "registration_id": row(1)["pendaftaran_id"] },
-                { "id": 2, "permit_number": "503/2", "registration_id": row(2)["pendaftaran_id"] },
-            ]),
-            "search_read" => json!([]),
-            "remaining" => {
-                json!({
-                    "answer": "go", "domains": [[["status", "=", "active"]]], "total": 2, "limit": 0,
-                })
-            }
-            "finish" => json!({ "answer": "go", "counts": {} }),
-            _ => json!({ "answer": "go" }),
-        }))
-    });
+    ledger.odoo.handle(two_remaining);
     let all = rows(300);
     let web = serve_listing(move |limit, offset, _| page(&all, limit, offset)).await;
     let claim = json!({

@@ -53,7 +53,7 @@ def unknown_database(_):
 
 def wrong_key(_):
     return Broken({"ODOO_API_KEY": WRONG_KEY}, secrets=(WRONG_KEY,),
-                  says=("API key for `sidecar`", "wrong, expired or revoked", "Make a new key"))
+                  says=("API key for `sidecar`", "wrong, expired or revoked", "Run `deploy/technical_user.py` again"))
 
 
 def odoo_down(_):

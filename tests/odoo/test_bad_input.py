@@ -58,9 +58,9 @@ def test_doctor_finds_it(scene, breakage, protocol):
     assert site.db.dump() == before
     site.db.connection.close()
     assert result.code == 1, result.stdout + result.stderr
-    failures = result.stdout[result.stdout.index("FAIL  "):]
+    failures = result.stdout[result.stdout.index("✗ "):]
     assert broken.shown in failures
-    assert "All is well" not in result.stdout
+    assert "No problems found" not in result.stdout
     assert re.search(r"\d problems? found", result.stderr)
     check_talk(result, site.settings, broken.secrets)
 

@@ -14,21 +14,21 @@ SECRET = "rahasia-sekali-4711"
 def test_a_healthy_installation(site, clean_office, protocol, path):
     clean_office(12, name="Kabanjahe")
     before = site.db.dump()
-    result = site.run("doctor", ODOO_PROTOCOL=protocol)
+    result = site.run("doctor", "--no-service", ODOO_PROTOCOL=protocol)
     assert result.code == 0, result.stdout + result.stderr
     assert site.db.dump() == before
     for pattern in (
-        rf"^ok    Odoo {site.settings['ODOO_SERIES']}\S* answers, over {path}$",
-        rf"^ok    The key of `sidecar` opens the database `{site.settings['ODOO_DB']}`$",
-        r"^ok    The key .*does not expire$",
-        r"^ok    The addon is installed",
-        r"^ok    Connector `Kabanjahe`: 12 permits are due",
-        r"^ok    SICANTIK at 127\.0\.0\.1:\d+ answers in \d+ ms, in JSON$",
-        r"^ok    Its listing carries no expiry dates",
-        r"^All is well\.$",
+        rf"^✓ Odoo {site.settings['ODOO_SERIES']}\S* answers, over {path}$",
+        rf"^✓ The key of `sidecar` opens the database `{site.settings['ODOO_DB']}`$",
+        r"^✓ The key .*does not expire$",
+        r"^✓ The addon `sicantik_sidecar` is installed",
+        r"^✓ Connector `Kabanjahe`: 12 permits are due",
+        r"^✓ SICANTIK at 127\.0\.0\.1:\d+ answers in \d+ ms, in JSON$",
+        r"^✓ Its listing carries no expiry dates",
+        r"^No problems found\.$",
     ):
         assert re.search(pattern, result.stdout, re.MULTILINE), pattern
-    assert "FAIL" not in result.stdout
+    assert "✗" not in result.stdout
     assert site.settings["ODOO_API_KEY"] not in result.stdout + result.stderr
 
 
@@ -39,7 +39,7 @@ def test_a_healthy_installation(site, clean_office, protocol, path):
 ])
 def test_what_kind_of_sicantik_it_is(site, clean_office, flags, says):
     clean_office(5, *flags)
-    result = site.run("doctor")
+    result = site.run("doctor", "--no-service")
     assert result.code == 0, result.stdout + result.stderr
     assert says in result.stdout
 
@@ -60,11 +60,11 @@ def test_a_key_that_ends_soon(site, clean_office):
               " WHERE user_id = (SELECT id FROM res_users WHERE login = 'sidecar')")
     site.db.rows(change, datetime.now(timezone.utc) + timedelta(days=5, hours=1))
     try:
-        result = site.run("doctor")
+        result = site.run("doctor", "--no-service")
     finally:
         site.db.rows(change, None)
     assert result.code == 0
-    assert re.search(r"^note  The key .*expires on \d{4}-\d\d-\d\d, in [45] days$", result.stdout, re.MULTILINE)
+    assert re.search(r"^! The key .*expires on \d{4}-\d\d-\d\d, in [45] days$", result.stdout, re.MULTILINE)
     assert "Make a new key in Odoo in time" in result.stdout
 
 

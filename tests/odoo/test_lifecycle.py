@@ -139,5 +139,5 @@ def technical_user(office):
     """The settings of the sidecar's user, made as the documentation says."""
     script = (ROOT / "deploy/technical_user.py").read_text()
     lines = servers.shell(script, office.settings["name"]).splitlines()
-    key = next(line.partition("=")[2] for line in lines if line.startswith("ODOO_API_KEY="))
+    key = lines[-1]
     return office.settings | {"ODOO_API_KEY": key}

@@ -156,9 +156,9 @@ def test_doctor_reports_plain_mode(plain, simulate):
     office(plain, simulate)
     result = plain.run("doctor")
     assert result.code == 0, result.stdout + result.stderr
-    assert "The addon is not installed" in result.stdout
+    assert "The addon `sicantik_sidecar` is not installed" in result.stdout
     assert "The user may write sicantik.permit" in result.stdout
-    assert result.stdout.rstrip().endswith("All is well.")
+    assert result.stdout.rstrip().endswith("No problems found.")
 
 
 @pytest.mark.parametrize("plain_server", ["predecessor"], indirect=True)

@@ -1,4 +1,4 @@
-"""How far a run is, as a person would say it."""
+"""What people see: how far a run is, in words, and pages of what belongs to a record."""
 
 
 def duration(env, seconds):
@@ -10,6 +10,12 @@ def duration(env, seconds):
     if seconds < 3600:
         return env._("%(minutes)d min %(seconds)d s", minutes=seconds // 60, seconds=seconds % 60)
     return env._("%(hours)d h %(minutes)d min", hours=seconds // 3600, minutes=seconds % 3600 // 60)
+
+
+def action(record, name, field, **values):
+    record.ensure_one()
+    found = record.env["ir.actions.act_window"]._for_xml_id(f"sicantik_sidecar.{name}")
+    return {**found, "domain": [(field, "=", record.id)], **values}
 
 
 def progress(run):
@@ -27,7 +33,6 @@ def progress(run):
 
 
 def status(run):
-    """All of it in one line."""
     env = run.env
     if run.state == "queued":
         parts = [env._("Waits for the sidecar")]

@@ -4,47 +4,42 @@ import logging
 
 from odoo import fields
 
-from .recorder import must_be_repeated
+from .recorder import refusal
 from .words import EXPIRY_KINDS, LISTING_KINDS
 
 _logger = logging.getLogger(__name__)
 
 # Why a worker ends a run before its work is done; `sentence` has the words.
-ENDINGS = ("cancelled", "interrupted", "away", "sicantik_stopped", "odoo")
+ENDINGS = ("cancelled", "interrupted", "away", "sicantik_stopped", "odoo", "hidden")
+ACTIVITY_TYPE = "sicantik_sidecar.mail_activity_type_sync_failed"
 # A handful of permits says more about the start of the engine than about its speed.
 MEASURED_FROM = 50
 
 
 def sentence(env, code, detail=None):
-    """Why a run ended, in the language of `env`."""
-    if detail:
-        return {
-            "cancelled": env._("Stopped in Odoo: %s", detail),
-            "interrupted": env._("The sidecar was interrupted: %s", detail),
-            "away": env._("SICANTIK cannot be used now (%s). Nothing was changed.", detail),
-            "sicantik_stopped": env._(
-                "SICANTIK stopped answering (%s); what it had not answered yet is left for the next run.",
-                detail,
-            ),
-            "odoo": env._("Odoo could not store the answers: %s", detail),
-        }[code]
+    # What follows a sentence, and what stands within one.
+    after, aside = (f": {detail}", f" ({detail})") if detail else (".", "")
     return {
-        "cancelled": env._("Stopped in Odoo."),
-        "interrupted": env._("The sidecar was interrupted."),
-        "away": env._("SICANTIK cannot be used now. Nothing was changed."),
+        "cancelled": env._("Stopped in Odoo%s", after),
+        "interrupted": env._("The sidecar was interrupted%s", after),
+        "away": env._("SICANTIK cannot be used now%s. Nothing was changed.", aside),
         "sicantik_stopped": env._(
-            "SICANTIK stopped answering; what it had not answered yet is left for the next run."
+            "SICANTIK stopped answering%s; what it had not answered yet is left for the next run.", aside
         ),
-        "odoo": env._("Odoo could not store the answers."),
+        "odoo": env._("Odoo could not store the answers%s", after),
+        "hidden": env._(
+            "Permits that Odoo hides from the sidecar's user were not asked about%s. "
+            "An administrator can change the record rule or the user's companies.",
+            aside,
+        ),
     }[code]
 
 
 def statistics(run):
     """What the connector remembers of this run, which has just ended."""
-    connector, is_done, values = run.connector_id, run.state == "done", {}
-    if run.way:
-        # A run of dates alone has looked at the listing too.
-        values["listing_way"] = run.way
+    connector, is_done = run.connector_id, run.state == "done"
+    # A run of dates alone has looked at the listing too.
+    values = {"listing_way": run.way} if run.way else {}
     dates = {
         "last_expiry_sync_date": run.finished_at,
         "total_expiry_synced": connector.total_expiry_synced + run.found_count,
@@ -71,32 +66,23 @@ def statistics(run):
 
 
 def tell_responsible(run):
-    """One activity for who looks after the connector, or an older one that is open brought up to
-    date.
-
-    No e-mail is sent: the sidecar waits for this call.
-    """
-    user, texts = run.connector_id.user_id, run._reader_env()
-    kind = run.env.ref("sicantik_sidecar.mail_activity_type_sync_failed", raise_if_not_found=False)
-    if not user.active or not kind:
+    """One activity, new or brought up to date, for the responsible. No e-mail: the sidecar waits for this."""
+    user, reader = run.connector_id.user_id, run._reader_env()
+    if not user.active:
         return
     values = {
-        "summary": texts._("A synchronisation with SICANTIK failed"),
-        "note": run.with_env(texts)._get_html_link() + ": " + (run.message or ""),
+        "summary": reader._("A synchronisation with SICANTIK failed"),
+        "note": run.with_env(reader)._get_html_link() + ": " + (run.message or ""),
         "date_deadline": fields.Date.context_today(run),
     }
     quiet = run.connector_id.with_context(mail_activity_quick_update=True)
-    try:
-        with run.env.cr.savepoint():
-            open_one = quiet.activity_ids.filtered(
-                lambda activity: activity.activity_type_id == kind and activity.user_id == user
-            )[:1]
-            if open_one:
-                open_one.write(values)
-            else:
-                quiet.activity_schedule(activity_type_id=kind.id, user_id=user.id, **values)
-    except Exception as error:
-        if must_be_repeated(error):
-            raise
-        # The end of the run is what matters.
-        _logger.exception("Nobody could be told that run %d failed", run.id)
+
+    def tell():
+        if open_one := quiet.activity_search([ACTIVITY_TYPE], user_id=user.id)[:1]:
+            open_one.write(values)
+        else:
+            quiet.activity_schedule(ACTIVITY_TYPE, user_id=user.id, **values)
+
+    # The end of the run is what matters.
+    if error := refusal(run.env, tell):
+        _logger.error("Nobody could be told that run %d failed", run.id, exc_info=error)

@@ -4,46 +4,45 @@ One batch is one transaction. What Odoo refuses is refused alone and stops nothi
 """
 
 import logging
+from collections import defaultdict
 from datetime import timedelta
 
 import psycopg2
 
-from odoo import fields
 from odoo.exceptions import ValidationError
 from odoo.tools import SQL
 
 from . import plan, rows
 from .books import Books, Entry
+from .words import REST
 
 _logger = logging.getLogger(__name__)
 
-# Nothing is told to followers, tracked or logged: what matters is noted in `_note_changes`.
-QUIET = dict.fromkeys(
-    ("tracking_disable", "mail_notrack", "mail_create_nolog", "mail_create_nosubscribe"), True
-)
 COLUMNS = (
     *("id", "connector_id", "registration_id", "permit_number", "applicant_name", "permit_type_name"),
     *("received_date", "expiry_date", "status", "listed", "listing_run_id", "expiry_run_id"),
     *("expiry_check_state", "expiry_checked_at", "expiry_next_check_at", "expiry_check_count"),
 )
-CONFLICTS = (
-    psycopg2.errors.SerializationFailure,
-    psycopg2.errors.DeadlockDetected,
-    psycopg2.errors.LockNotAvailable,
-)
+# Of conflicts with other transactions, and of lost connections.
+CODES_TO_REPEAT = ("40001", "40P01", "55P03", "08", "57P")
 
 
 def must_be_repeated(error):
-    """Whether Odoo repeats the whole call: a conflict with another transaction, or a lost
-    connection.
+    """Whether Odoo repeats the whole call: by SQLSTATE, as an `OperationalError` may also be permanent."""
+    code = getattr(error, "pgcode", None)
+    lost = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
+    return code.startswith(CODES_TO_REPEAT) if code else lost
 
-    By the code and not by the class: psycopg2 also calls a row that is too long for an index an
-    `OperationalError`, and that is so however often it is written.
-    """
-    if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError) and not error.pgcode:
-        return True
-    code = getattr(error, "pgcode", None) or ""
-    return isinstance(error, CONFLICTS) or code.startswith(("08", "57P"))
+
+def refusal(env, work, *args):
+    """The error with which Odoo refuses `work`, which leaves nothing behind then."""
+    try:
+        with env.cr.savepoint():
+            work(*args)
+    except Exception as error:
+        if must_be_repeated(error):
+            raise
+        return error
 
 
 class Recorder:
@@ -53,7 +52,8 @@ class Recorder:
         self.run, self.env, self.now = run, run.env, run._now()
         self.connector_id, self.tz = run.connector_id.id, run.connector_id.tz
         self.today = plan.local_day(self.now, self.tz)
-        self.permits = self.env["sicantik.permit"].sudo().with_context(**QUIET)
+        # Nothing is told to followers, tracked or logged: what matters is noted in `_note_changes`.
+        self.permits = self.env["sicantik.permit"].sudo().with_context(tracking_disable=True)
         # Of the predecessor: a type of the same name that is there is filled in.
         link = self.permits._fields.get("permit_type_id")
         self.types = link.comodel_name if link and link.store and link.type == "many2one" else None
@@ -62,40 +62,33 @@ class Recorder:
         """Whether `batch` is to be written; one that was written before is not."""
         expected = self.run.last_batch + 1
         if batch > expected:
-            numbers = {"batch": batch, "next": expected}
-            raise ValidationError(
-                self.env._("Batch %(batch)d came where batch %(next)d was expected.", **numbers)
-            )
+            said = {"batch": batch, "next": expected}
+            text = self.env._("Batch %(batch)d came where batch %(next)d was expected.", **said)
+            raise ValidationError(text)
         return batch == expected
 
-    # The kinds of batches
-
     def record_outcomes(self, outcomes):
-        """Write answers by permit id. Answers about a number or registration that the permit had
-        when it was read, and has no longer, are left aside: it stays due.
+        """Write answers by permit id. Answers about a number or registration that the permit had when it was
+        read, and has no longer, are left aside: it stays due.
         """
         known = {permit["id"]: permit for permit in self._own(SQL("id = ANY(%s)", list(outcomes)))}
-        entries, dated, stale = [], [], 0
+        entries = {}
         for permit_id, said in outcomes.items():
-            entry = Entry(known.get(permit_id), name=None if permit_id in known else f"#{permit_id}")
-            if not entry.id:
-                entry.fail("rejected_by_odoo", self.env._("The permit is not among those of the connector."))
-            elif any(
-                (entry.known[name] or "").strip() != text.strip() for name, text in said["asked"].items()
-            ):
-                stale += 1
+            permit = known.get(permit_id)
+            if permit and any((permit[name] or "").strip() != text for name, text in said["asked"].items()):
                 continue
+            entry = entries[permit_id] = Entry(permit, name=None if permit else f"#{permit_id}")
+            if permit:
+                self._answer(entry, said["outcome"], said.get("expiry_date"), reason=said.get("reason"))
             else:
-                self._answer(entry, said["outcome"], said.get("expiry_date"))
-                if said["outcome"] == "failed":
-                    entry.fail(said["reason"], said["detail"])
-            entries.append(entry)
-            if said["outcome"] == "found":
-                dated.append(entry)
-        books = Books(self.run, entries)
-        self._write(entries)
-        books.close()
-        return {"rejected": sum(entry.is_refused for entry in dated), "stale": stale}
+                entry.fail("rejected_by_odoo", self.env._("The permit is not among those of the connector."))
+            if permit and said["outcome"] == "failed":
+                entry.fail(said["reason"], said["detail"])
+        self._save(entries.values())
+        rejected = [
+            one for one, entry in entries.items() if entry.is_refused and "expiry_date" in outcomes[one]
+        ]
+        return {"rejected": len(rejected), "stale": len(outcomes) - len(entries)}
 
     def record_rows(self, page):
         """Write one page of the listing: what is new is created, what differs is written."""
@@ -105,7 +98,8 @@ class Recorder:
         entries = []
         for registration, row in page.rows.items():
             entry = Entry(known.get(registration), registration, row.get("permit_number"))
-            entry.changes = rows.differences(row, known.get(registration), self.connector_id)
+            entries.append(entry)
+            entry.changes = rows.differences(row, entry.known, self.connector_id)
             type_id = types.get(row.get("permit_type_name"))
             if type_id and type_id != entry.known.get("permit_type_id"):
                 entry.changes["permit_type_id"] = type_id
@@ -123,14 +117,12 @@ class Recorder:
                 entry.changes["listing_run_id"] = self.run.id
             if entry.changes or entry.values:
                 entry.values["last_sync_date"] = self.now
-            entries.append(entry)
         unnamed = [Entry(name=name) for name in page.nameless]
         for entry in unnamed:
             entry.fail("unreadable", self.env._("The listing names no registration for it."))
         books = Books(self.run, entries + unnamed)
-        counted = books.as_unchanged(page.again)
         self._write(entries)
-        counts = books.page_counts(entries, counted)
+        counts = books.page_counts(entries, page.again)
         self.run.listing_answered += books.close()
         self.run.created_count += counts["created"]
         self.run.updated_count += counts["updated"]
@@ -138,29 +130,29 @@ class Recorder:
         return counts
 
     def check(self):
-        """Mark the permits as expired whose last day has passed at the office."""
         ended = SQL("status = 'active' AND expiry_date < %s", self.today)
-        entries = self._write_all(ended, {"status": "expired"})
-        refused = sum(entry.is_refused for entry in entries)
-        self.run.expired_count += len(entries) - refused
-        return {"expired": len(entries) - refused, "refused": refused}
+        expired, refused = self._write_all(ended, {"status": "expired"})
+        self.run.expired_count += expired
+        return {"expired": expired, "refused": refused}
 
     def mark_listed(self, ids, listed):
         """Returns how many permits were not marked so already."""
         condition = SQL("id = ANY(%s) AND listed IS DISTINCT FROM %s", ids, listed)
-        entries = self._write_all(condition, {"listed": listed}) if ids else []
-        return sum(not entry.is_refused for entry in entries)
+        return self._write_all(condition, {"listed": listed})[0]
 
     def _write_all(self, condition, values):
+        """Returns on how many permits the values were written, and how many were refused."""
         entries = [Entry(permit) for permit in self._own(condition)]
         for entry in entries:
             entry.values = values
+        self._save(entries)
+        refused = sum(entry.is_refused for entry in entries)
+        return len(entries) - refused, refused
+
+    def _save(self, entries):
         books = Books(self.run, entries)
         self._write(entries)
         books.close()
-        return entries
-
-    # What is stored
 
     def _stored(self, condition):
         self.permits.flush_model()
@@ -174,122 +166,93 @@ class Recorder:
 
     def _known(self, page):
         """The permits of the rows, by registration."""
-        found = self._stored(
-            SQL(
-                "(connector_id = %s OR connector_id IS NULL) AND registration_id = ANY(%s)"
-                " ORDER BY connector_id IS NOT NULL, id DESC",
-                self.connector_id,
-                list(page),
-            )
-        )
+        condition = SQL("(connector_id = %s OR connector_id IS NULL)", self.connector_id)
+        condition = SQL("%s AND registration_id = ANY(%s)", condition, list(page))
         known = {}
-        for permit in found:
+        for permit in self._stored(SQL("%s ORDER BY connector_id IS NOT NULL, id DESC", condition)):
             registration = permit["registration_id"]
             # Of no connector yet: the same registration with the same number is the same permit.
             if permit["connector_id"] or permit["permit_number"] == page[registration].get("permit_number"):
                 known[registration] = permit
-        # Written by hand, or by another module, a permit knows its number only, perhaps without the
-        # spaces at its ends that SICANTIK has. It is the row's where the number stands for one row
-        # and one permit.
+        # Written by hand, or by another module, a permit knows its number only, perhaps without the spaces at
+        # its ends that SICANTIK has. It is the row's where the number stands for one row and one permit.
         wanted = rows.single_numbers(page, known)
-        by_number = {}
+        by_number = defaultdict(list)
         for permit in self._own(SQL("btrim(permit_number) = ANY(%s)", list(wanted))) if wanted else ():
-            by_number.setdefault(permit["permit_number"].strip(" "), []).append(permit)
+            by_number[permit["permit_number"].strip(" ")].append(permit)
         for number, (permit, *others) in by_number.items():
             if not others and not permit["registration_id"]:
                 known[wanted[number]] = permit
         return known
 
     def _types_of(self, page):
-        """The ids of the permit types of these rows, by name, where the base has types."""
         names = {row["permit_type_name"] for row in page.values() if "permit_type_name" in row}
         if not self.types or not names:
             return {}
         found = self.env[self.types].sudo().search([("name", "in", list(names))], order="id desc")
         return {one.name: one.id for one in found}
 
-    # What it means
-
     def _marks(self, outcome):
         return {"expiry_check_state": outcome, "expiry_checked_at": self.now, "expiry_run_id": self.run.id}
 
-    def _answer(self, entry, outcome, expiry=None, rest=None):
-        """What an answer changes on the permit and marks it with."""
+    def _answer(self, entry, outcome, expiry=None, rest=None, reason=None):
         known = entry.known
         entry.outcome, entry.values = outcome, self._marks(outcome)
         if outcome == "found":
-            entry.values |= {
-                "last_sync_date": self.now,
-                "expiry_check_count": 0,
-                "expiry_next_check_at": False,
-            }
+            entry.values |= {"last_sync_date": self.now, **REST}
             if expiry == known.get("expiry_date"):
                 return
             entry.changes["expiry_date"] = expiry
             entry.redated = known.get("expiry_date") and (known["expiry_date"], expiry)
             if known.get("status") == "expired" and expiry >= self.today:
-                # It was renewed; nobody would be warned of its end otherwise. Only with the date:
-                # the next check of expiring permits would take it back.
+                # Renewed: reactivate it, but only for a future date, or the next check would
+                # expire it again.
                 entry.changes["status"] = "active"
-        elif outcome != "failed":
+        elif outcome != "failed" or reason == "invalid_number":
+            # A number that cannot be asked about, or breaks SICANTIK's query each time, rests as well.
             count = ((known if rest is None else rest).get("expiry_check_count") or 0) + 1
             due = plan.rest_until(self.now, count, self.tz)
             entry.values |= {"expiry_check_count": count, "expiry_next_check_at": due}
 
-    # Writing
-
     def _write(self, entries):
         """Write all at once or, where Odoo refuses something, in halves, down to what it refuses."""
         entries = [entry for entry in entries if entry.values or entry.changes]
-        if not entries:
+        if not entries or not (error := refusal(self.env, self._write_together, entries)):
             return
-        try:
-            with self.env.cr.savepoint():
-                self._write_together(entries)
-        except Exception as error:
-            if must_be_repeated(error):
-                raise
-            if len(entries) == 1:
-                self._refuse(entries[0], error)
-                return
-            _logger.info("Odoo refused %d permits of run %d together: %s", len(entries), self.run.id, error)
-            middle = len(entries) // 2
-            self._write(entries[:middle])
-            self._write(entries[middle:])
+        if len(entries) == 1:
+            self._refuse(entries[0], error)
+            return
+        _logger.info("Odoo refused %d permits of run %d together: %s", len(entries), self.run.id, error)
+        middle = len(entries) // 2
+        self._write(entries[:middle])
+        self._write(entries[middle:])
 
     def _write_together(self, entries):
         """As few writes as there are different values, and one creation."""
-        # What differs from permit to permit is apart from what they share. It comes first: another
-        # number ends a permit's rest, and `values` may begin a new one.
-        changes, shared, new = {}, {}, []
+        # What differs from permit to permit is apart from what they share. It comes first: another number
+        # ends a permit's rest, and `values` may begin a new one.
+        changes, shared = defaultdict(list), defaultdict(list)
         for entry in entries:
-            if not entry.id:
-                new.append(entry.changes | entry.values)
-                continue
-            changes.setdefault(tuple(entry.changes.items()), []).append(entry.id)
-            shared.setdefault(tuple(entry.values.items()), []).append(entry.id)
+            if entry.id:
+                changes[tuple(entry.changes.items())].append(entry.id)
+                shared[tuple(entry.values.items())].append(entry.id)
         for values, ids in [*changes.items(), *shared.items()]:
             if values:
                 self.permits.browse(ids).write(dict(values))
-        if new:
+        if new := [entry.changes | entry.values for entry in entries if not entry.id]:
             self.permits.create(new)
         self._note_changes({entry.id: entry.redated for entry in entries if entry.redated})
 
     def _refuse(self, entry, error):
         name = f"permit {entry.id}" if entry.id else f"registration {entry.registration}"
         _logger.warning("Odoo refused what SICANTIK says of %s: %s", name, error)
-        was_answer = bool(entry.outcome)
+        is_marked = entry.id and entry.outcome
         entry.redated = None
         entry.fail("rejected_by_odoo", self._error_text(error))
-        if not entry.id or not was_answer:
-            return
         # Said on the permit itself, if it can be written at all.
-        try:
-            with self.env.cr.savepoint():
-                self.permits.browse(entry.id).write(self._marks("failed"))
-        except Exception as trouble:
-            if must_be_repeated(trouble):
-                raise
+        if is_marked and (
+            trouble := refusal(self.env, self.permits.browse(entry.id).write, self._marks("failed"))
+        ):
             _logger.info("Permit %d cannot be marked either: %s", entry.id, trouble)
 
     def _error_text(self, error):
@@ -302,13 +265,10 @@ class Recorder:
 
     def _note_changes(self, changes):
         """Keep an old date that has been replaced in the permit's history."""
-        if not changes:
-            return
-        reader = self.run._reader_env()
-        run_name, say, bodies = self.run.with_env(reader).display_name, fields.Date.to_string, {}
-        for permit_id, (old, new) in changes.items():
-            dates = {"old": say(old), "new": say(new), "run": run_name}
-            bodies[permit_id] = reader._(
-                "SICANTIK changed the expiry date: %(old)s → %(new)s (%(run)s).", **dates
-            )
-        self.permits.browse(list(changes))._message_log_batch(bodies=bodies)
+        if changes:
+            reader = self.run._reader_env()
+            text = reader._("SICANTIK changed the expiry date: %(old)s → %(new)s (%(run)s).")
+            name = self.run.with_env(reader).display_name
+            dates = {one: {"old": old, "new": new, "run": name} for one, (old, new) in changes.items()}
+            bodies = {permit_id: text % said for permit_id, said in dates.items()}
+            self.permits.browse(list(bodies))._message_log_batch(bodies=bodies)

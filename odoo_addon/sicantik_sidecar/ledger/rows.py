@@ -4,7 +4,7 @@ from .words import IDENTITY, REST
 
 
 def differences(row, known, connector_id):
-    """What the row says otherwise than Odoo, but for the date. What it does not say is kept."""
+    """Values of the row that differ from Odoo's, except the date. Missing values are kept."""
     said = {name: value for name, value in row.items() if name != "expiry_date"}
     if not known:
         return {**said, "connector_id": connector_id, "status": "active", "listed": True}
@@ -28,10 +28,9 @@ def rest_of(known, changes):
 
 
 def date_outcome(expiry, known, rest, beginning, old_before=None):
-    """What the row's date counts as, by the rules for asking; `None` where it says nothing new.
-
-    A date that is there is new again once it is older than `old_before`. A row without one says
-    nothing while the permit rests when the run begins, as it has said it already.
+    """What the row's date counts as, by the rules for asking; `None` where it says nothing new. A date that
+    is there is new again once it is older than `old_before`. A row without one says nothing while the permit
+    rests when the run begins, as it has said it already.
     """
     state = known.get("expiry_check_state")
     if expiry:

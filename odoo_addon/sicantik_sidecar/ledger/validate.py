@@ -9,42 +9,39 @@ from .words import IDENTITY, OUTCOMES, REASONS
 
 # PostgreSQL's integer; more would come back as an error of the database.
 LARGEST = 2**31 - 1
-MAX_LEASE_SECONDS = 3600
+DEFAULT_LEASE_SECONDS, MAX_LEASE_SECONDS = 30, 3600
 # What a worker says about its way, and the field of the run that holds it.
 PROGRESS = {name: name for name in ("eta_seconds", "requests", "retries", "total", "pages")}
 PROGRESS |= {name: f"{name}_count" for name in ("listed", "junk", "skipped")}
-TEXTS = ("permit_number", "applicant_name", "permit_type_name")
+TEXTS, DATES = ("permit_number", "applicant_name", "permit_type_name"), ("expiry_date", "other_expiry_date")
+MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
 
 
 def whole_number(env, value, name, lowest=0):
-    """`value` as an int; `null` and `false` are 0, as the external API cannot leave out."""
+    """External callers send null or false for an omitted argument; both mean 0."""
     value = 0 if value is None or value is False else value
-    if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-        raise ValidationError(
-            env._(
-                "“%(name)s” must be a whole number from %(lowest)d on, not “%(value)s”.",
-                name=name,
-                lowest=lowest,
-                value=value,
-            )
-        )
-    if value > LARGEST:
-        raise ValidationError(env._("“%(name)s” is too large: %(value)s.", name=name, value=value))
+    if type(value) is not int or not lowest <= value <= LARGEST:
+        said = {"name": name, "value": value, "low": lowest, "high": LARGEST}
+        text = env._("“%(name)s” must be a whole number from %(low)d to %(high)d, not “%(value)s”.", **said)
+        raise ValidationError(text)
     return value
 
 
-def ids(env, values, name):
+def a_list(env, values, name):
     if not isinstance(values or [], list):
-        raise ValidationError(env._("“%s” must be a list of ids.", name))
-    return [whole_number(env, one, name, lowest=1) for one in values or []]
+        raise ValidationError(env._("“%s” must be a list.", name))
+    return values or []
+
+
+def ids(env, values, name):
+    return [whole_number(env, one, name, lowest=1) for one in a_list(env, values, name)]
 
 
 def choice(env, value, choices):
     choices = list(choices)
     if value not in choices:
-        raise ValidationError(
-            env._("“%(value)s” is not one of %(choices)s.", value=value, choices=", ".join(choices))
-        )
+        said = {"value": value, "choices": ", ".join(choices)}
+        raise ValidationError(env._("“%(value)s” is not one of %(choices)s.", **said))
 
 
 def worker(env, name):
@@ -53,7 +50,7 @@ def worker(env, name):
 
 
 def lease(env, seconds):
-    return min(whole_number(env, seconds, "lease_seconds") or 30, MAX_LEASE_SECONDS)
+    return min(whole_number(env, seconds, "lease_seconds") or DEFAULT_LEASE_SECONDS, MAX_LEASE_SECONDS)
 
 
 def batch(env, number, content):
@@ -66,110 +63,91 @@ def batch(env, number, content):
 
 def progress(env, said):
     """What the worker says about its way, as values of the run; what it does not say is left out."""
-    said = said or {}
-    if not isinstance(said, dict):
+    if not isinstance(said or {}, dict):
         raise ValidationError(env._("“progress” must be an object."))
-    upgraded = said.get("upgraded")
-    # By identity: 0 is equal to `False`, and is said.
-    said = {name: value for name, value in said.items() if value is not None and value is not False}
-    values = {field: whole_number(env, said[name], name) for name, field in PROGRESS.items() if name in said}
-    if isinstance(said.get("rate"), int | float):
+    said = said or {}
+    # By type: 0 is equal to `False`, and is said.
+    given = [name for name in PROGRESS if not isinstance(said.get(name), bool | None)]
+    values = {PROGRESS[name]: whole_number(env, said[name], name) for name in given}
+    if type(said.get("rate")) in (int, float):
         values["rate"] = max(0.0, said["rate"])
-    if isinstance(upgraded, bool):
-        values["way"] = "upgraded" if upgraded else "two_step"
+    if isinstance(said.get("upgraded"), bool):
+        values["way"] = "upgraded" if said["upgraded"] else "two_step"
     return values
 
 
 def outcomes(env, said):
-    """The outcomes by permit id."""
-    if not isinstance(said, list):
-        raise ValidationError(env._("“outcomes” must be a list."))
-    return dict(_outcome(env, one) for one in said)
+    return dict(_outcome(env, one) for one in a_list(env, said, "outcomes"))
 
 
 def _outcome(env, said):
     try:
+        outcome = said["outcome"]
         # What SICANTIK was asked about, as far as the outcome says it.
-        asked = {name: said[name] or "" for name in IDENTITY if name in said}
-        checked = {"outcome": said["outcome"], "asked": asked}
-        if said["outcome"] not in OUTCOMES or not all(isinstance(text, str) for text in asked.values()):
-            raise ValueError
-        if said["outcome"] == "found":
+        asked = {name: (said[name] or "").strip() for name in IDENTITY if name in said}
+        checked = {"outcome": outcome, "asked": asked}
+        if outcome == "found":
             checked["expiry_date"] = date.fromisoformat(said["expiry_date"])
-        if said["outcome"] == "failed":
+        if outcome == "failed":
             checked |= {"reason": said["reason"], "detail": str(said.get("detail") or "")}
-            if said["reason"] not in dict(REASONS):
-                raise ValueError
-        permit_id = said["permit_id"]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if outcome not in OUTCOMES or checked.get("reason", "timeout") not in dict(REASONS):
+            raise ValueError
+        return whole_number(env, said["permit_id"], "permit_id", lowest=1), checked
+    except MALFORMED as error:
         raise ValidationError(env._("This is not an outcome: %s", said)) from error
-    return whole_number(env, permit_id, "permit_id", lowest=1), checked
 
 
 class Page(NamedTuple):
-    """The rows by registration, and what is to be known of some of them."""
-
-    rows: dict
-    # Why the date of a row cannot be had.
-    failures: dict
-    # What rows without a registration are called.
-    nameless: set
-    # The registrations that came in an earlier batch of the same attempt.
-    again: set
+    rows: dict  # By registration.
+    failures: dict  # Why the date of a row cannot be had, by registration.
+    nameless: set  # What rows without a registration are called.
+    again: set  # The registrations that came in an earlier batch of the same attempt.
 
 
 def rows(env, said):
-    """One page of the listing.
-
-    A registration that comes more than once counts once; its dates have to agree, also with the
-    `other_expiry_date` that the listing gave it in another row, sent before or not at all. A row
-    without the field, as those read before SICANTIK was upgraded, says nothing about the date.
+    """One page of the listing. A registration that comes more than once counts once; its dates have to agree,
+    also with the `other_expiry_date` of another row, sent before or not at all. A row without the field, as
+    those read before SICANTIK was upgraded, says nothing about the date.
     """
-    if not isinstance(said or [], list):
-        raise ValidationError(env._("“rows” must be a list."))
-    page = Page({}, {}, set(), set())
-    for one in said or []:
+    page, dates = Page({}, {}, set(), set()), {}
+    for one in a_list(env, said, "rows"):
         row = _row(env, one)
         registration = row["registration_id"]
-        if row.pop("again") and registration not in page.rows:
-            page.again.add(registration)
         if not registration:
             page.nameless.add(row.get("permit_number") or row.get("applicant_name") or "?")
             continue
-        first = page.rows.get(registration, row)
-        dates = [each["expiry_date"] for each in (first, row) if "expiry_date" in each]
-        if "other_expiry_date" in row:
-            dates.append(row.pop("other_expiry_date"))
-        dates = list(dict.fromkeys(dates))
+        if one.get("again") and registration not in page.rows:
+            page.again.add(registration)
+        seen = dates.setdefault(registration, [])
+        seen += [row[name] or "–" for name in DATES if name in row]
+        row.pop("other_expiry_date", None)
         # Rows are sent in the order in which they were read: what the later one says is newer.
-        page.rows[registration] = {**first, **row}
-        if len(dates) > 1 and registration not in page.failures:
+        page.rows[registration] = {**page.rows.get(registration, {}), **row}
+        others = [day for day in seen if day != seen[0]]
+        if others and registration not in page.failures:
             page.failures[registration] = env._(
                 "The listing has this registration more than once, with different dates: "
                 "%(one)s and %(two)s.",
-                one=dates[0] or "–",
-                two=dates[1] or "–",
+                one=seen[0],
+                two=others[0],
             )
     return page
 
 
 def _row(env, row):
     try:
-        clean = {"registration_id": row["registration_id"].replace("\0", "").strip()}
-        clean["again"] = row.get("again") or False
-        if not isinstance(clean["again"], bool):
+        # PostgreSQL cannot store a NUL, and what is only spaces says nothing.
+        texts = {name: (row.get(name) or "").replace("\0", "") for name in TEXTS}
+        clean = {name: text.strip() for name, text in texts.items() if text.strip()}
+        if "permit_number" in clean:
+            # By the number SICANTIK is asked, which compares it to the letter.
+            clean["permit_number"] = texts["permit_number"]
+        clean["registration_id"] = row["registration_id"].replace("\0", "").strip()
+        if row.get("received_date"):
+            clean["received_date"] = date.fromisoformat(row["received_date"])
+        clean |= {name: row[name] and date.fromisoformat(row[name]) or False for name in DATES if name in row}
+        if not isinstance(row.get("again") or False, bool):
             raise TypeError
-        for name in TEXTS:
-            # PostgreSQL cannot store a NUL, and what is only spaces says nothing.
-            text = (row.get(name) or "").replace("\0", "")
-            if stripped := text.strip():
-                # By the number SICANTIK is asked, which compares it to the letter.
-                clean[name] = text if name == "permit_number" else stripped
-        if received := row.get("received_date"):
-            clean["received_date"] = date.fromisoformat(received)
-        for name in ("expiry_date", "other_expiry_date"):
-            if name in row:
-                clean[name] = date.fromisoformat(row[name]) if row[name] else False
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise ValidationError(env._("This is not a row of the listing: %s", row)) from error
     return clean

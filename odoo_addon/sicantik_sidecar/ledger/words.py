@@ -7,21 +7,16 @@ KINDS = [
     ("check", "Check of expiring permits"),
 ]
 EXPIRY_KINDS, LISTING_KINDS = ("expiry", "all"), ("permits", "all")
-TRIGGERS = [
-    ("button", "Button"),
-    ("cron", "Schedule"),
-    ("cli", "Command line"),
-    ("rpc", "Other program"),
-]
+TRIGGERS = [("button", "Button"), ("cron", "Schedule"), ("cli", "Command line"), ("rpc", "Other program")]
 # Where the dates of a listing run come from.
 WAYS = [("two_step", "Permit by permit"), ("upgraded", "From the listing")]
-OUTCOMES = ("found", "no_date", "not_registered", "failed")
 CHECK_STATES = [
     ("found", "Date received"),
     ("no_date", "Without a date"),
     ("not_registered", "Not registered"),
     ("failed", "Failed"),
 ]
+OUTCOMES = tuple(dict(CHECK_STATES))
 # Why a permit failed, for people who have never seen a protocol.
 REASONS = [
     ("timeout", "SICANTIK took too long to answer"),

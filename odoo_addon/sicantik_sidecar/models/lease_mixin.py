@@ -1,10 +1,14 @@
-"""Work that programs outside of Odoo take from a table, one at a time, hold by a lease, and give
-back.
+"""Work that programs outside of Odoo take from a table, one at a time, hold by a lease, and give back.
 
-A model with this mixin is a queue: its records wait until a worker claims one, and who falls silent
-for longer than its lease loses it to the next. Odoo works in REPEATABLE READ and repeats a call
-that lost a conflict: so each method may run several times, and what must not happen twice is left
-to a conflict on a row or on a unique index.
+A model with this mixin is a queue: its records wait until a worker claims one, and who falls silent for
+longer than its lease loses it to the next. Odoo works in REPEATABLE READ and repeats a call that lost a
+conflict: so what must not happen twice is left to a conflict on a row or on a unique index.
+
+A queue says `_claim_condition(now)`, when a record called `work` may be taken beside its state (SQL);
+`_before_claim(by_name)`, whether a candidate is to be taken, or else has been ended there; `_payload()`, all
+that a worker has to know, as JSON values; `_end(state, message, by_worker=True)`, the only way out of the
+open states; `_reader_env()`, whose language messages have; `_values_in_queue`, what only work changes, beside
+the lease; and the groups of this addon that may work (`_worker_groups`), and start and stop (`_starter_groups`).
 """
 
 from datetime import timedelta
@@ -15,19 +19,14 @@ from odoo import api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL
 
-from ..ledger import validate
+from ..ledger import ending, validate
 
-STATES = [
-    ("queued", "Waiting"),
-    ("running", "Running"),
-    ("done", "Done"),
-    ("failed", "Failed"),
-    ("cancelled", "Cancelled"),
-]
-OPEN_STATES, ENDED_STATES = ("queued", "running"), ("done", "failed", "cancelled")
+OPEN = [("queued", "Waiting"), ("running", "Running")]
+ENDED = [("done", "Done"), ("failed", "Failed"), ("cancelled", "Cancelled")]
+STATES, OPEN_STATES, ENDED_STATES = OPEN + ENDED, tuple(dict(OPEN)), tuple(dict(ENDED))
 # What a worker that reports is answered; `stop` is the third.
 GO, LOST = {"answer": "go"}, {"answer": "lost"}
-# After so many workers that died over it, the work itself is the suspect.
+# After this many dead workers, the work itself is probably at fault.
 MAX_ATTEMPTS = 5
 
 
@@ -42,125 +41,85 @@ class SicantikLeaseMixin(models.AbstractModel):
     cancel_requested = fields.Boolean("Stop Requested")
     attempt = fields.Integer(help="How often a sidecar began to work on it.")
     worker = fields.Char(help="The program that works on it: host, process and a random part.")
-    lease_seconds = fields.Integer(default=30)
+    lease_seconds = fields.Integer(default=validate.DEFAULT_LEASE_SECONDS)
     lease_until = fields.Datetime("Held Until", help="When another sidecar may take over.")
     # The duration without the time in which nobody worked on it.
     worked_seconds = fields.Float("Time of Work (seconds)", digits=(12, 1))
 
-    # What a queue says of itself
-
-    def _claim_condition(self, now):
-        """When a record called `work` may be taken, beside its state: SQL."""
-        return SQL("TRUE")
-
-    def _before_claim(self, by_name):
-        """Whether a candidate is to be taken; otherwise it may have been ended here."""
-        return True
-
-    def _payload(self):
-        """All that a worker has to know, as plain JSON values."""
-        raise NotImplementedError
-
-    def _end(self, state, message, by_worker=True):
-        """Close it: the only way out of the open states."""
-        raise NotImplementedError
-
-    def _reader_env(self):
-        """For messages to keep: in the language of whoever reads them."""
-        return self.env
-
     def _label(self, name):
-        """What people read for the value of a selection."""
         return dict(self._fields[name]._description_selection(self.env)).get(self[name], self[name])
 
-    # Who may
-
-    @api.model
     def _is_in(self, *groups):
-        return self.env.su or any(
-            self.env.user.has_group(f"sicantik_sidecar.group_{name}") for name in groups
-        )
+        return self.env.su or any(self.env.user.has_group(f"sicantik_sidecar.group_{one}") for one in groups)
 
-    @api.model
     def _check_is_in(self, *groups):
         if not self._is_in(*groups):
-            raise AccessError(self.env._("You are not allowed to work with synchronisations of SICANTIK."))
+            raise AccessError(self.env._("You are not allowed to do this with “%s”.", self._title()))
 
-    @api.model
-    def _check_is_sidecar(self):
-        # Not for managers either: answers that nobody gave must not be stored with the ledger's
-        # name.
-        self._check_is_in("sidecar")
+    def _title(self):
+        return self.env["ir.model"]._get(self._name).name
 
-    @api.model
     def _check_may_start(self):
-        self._check_is_in("sidecar", "officer", "manager")
+        self._check_is_in(*self._starter_groups)
 
-    # Taking
-
-    @api.model
     def _claim(self, worker, lease_seconds, record_id=0, left_alone=()):
         """Take the oldest that waits, or whose worker fell silent; `False` if there is none."""
         tried = [0, *left_alone]
-        # A candidate that somebody else was quicker to take, or that ends here, makes way for the
-        # next.
+        # A candidate that somebody else was quicker to take, or that ends here, makes way for the next.
         while found := self.sudo()._next_claimable(record_id, tried):
             tried.append(found.id)
-            if not found._before_claim(bool(record_id)):
+            if not found._before_claim(by_name=bool(record_id)):
                 continue
-            if found.attempt < MAX_ATTEMPTS:
-                if found._take(worker, lease_seconds):
-                    return found._payload()
-                continue
-            message = found._reader_env()._(
-                "It was given up after %d attempts: each time, the sidecar that worked "
-                "on it ended without finishing.",
-                found.attempt,
-            )
-            found._end("failed", message, by_worker=False)
+            if found.attempt >= MAX_ATTEMPTS:
+                message = found._reader_env()._(
+                    "It was given up after %d attempts: each time, the sidecar that worked "
+                    "on it ended without finishing.",
+                    found.attempt,
+                )
+                found._end("failed", message, by_worker=False)
+            elif found._take(worker, lease_seconds):
+                return found._payload()
         return False
 
-    @api.model
     def _next_claimable(self, record_id, tried):
         self.flush_model()
         now = self._now()
-        self.env.cr.execute(
-            SQL(
-                """
-                SELECT work.id FROM %(table)s work
-                 WHERE (work.state = 'queued' OR (work.state = 'running' AND work.lease_until < %(now)s))
-                   AND (%(id)s = 0 OR work.id = %(id)s)
-                   AND work.id != ALL(%(tried)s)
-                   AND %(condition)s
-                 ORDER BY work.state = 'running' DESC, work.id
-                 LIMIT 1
-                   FOR NO KEY UPDATE OF work SKIP LOCKED
-                """,
-                table=SQL.identifier(self._table),
-                now=now,
-                id=record_id,
-                tried=tried,
-                condition=self._claim_condition(now),
-            ),
-            log_exceptions=False,
+        query = SQL(
+            """
+            SELECT work.id FROM %(table)s work
+             WHERE (work.state = 'queued' OR (work.state = 'running' AND work.lease_until < %(now)s))
+               AND (%(id)s = 0 OR work.id = %(id)s)
+               AND work.id != ALL(%(tried)s)
+               AND %(condition)s
+             ORDER BY work.state = 'running' DESC, work.id
+             LIMIT 1
+               FOR NO KEY UPDATE OF work SKIP LOCKED
+            """,
+            table=SQL.identifier(self._table),
+            now=now,
+            id=record_id,
+            tried=tried,
+            condition=self._claim_condition(now),
         )
-        return self.browse([row[0] for row in self.env.cr.fetchall()])
+        return self._browse_locked(query)
+
+    def _browse_locked(self, query):
+        # To lose a race is no error, and none for the log.
+        self.env.cr.execute(query, log_exceptions=False)
+        return self.sudo().browse([row[0] for row in self.env.cr.fetchall()])
 
     def _take(self, worker, lease_seconds, **values):
         """Make `worker` the holder. False where a unique index says that it may not be."""
-        self.ensure_one()
         validate.worker(self.env, worker)
         self.flush_model()
         now = self._now()
         values |= {"state": "running", "worker": worker, "attempt": self.attempt + 1, "message": None}
         values |= {"lease_seconds": lease_seconds, "lease_until": now + timedelta(seconds=lease_seconds)}
         values["started_at"] = self.started_at or now
-        changes = SQL(", ").join(
-            SQL("%s = %s", SQL.identifier(name), value) for name, value in values.items()
-        )
-        query = SQL("UPDATE %s SET %s WHERE id = %s", SQL.identifier(self._table), changes, self.id)
+        changes = [SQL("%s = %s", SQL.identifier(name), value) for name, value in values.items()]
+        table, changes = SQL.identifier(self._table), SQL(", ").join(changes)
+        query = SQL("UPDATE %s SET %s WHERE id = %s", table, changes, self.id)
         try:
-            # By SQL: to lose a race is no error, and none for the log.
             with self.env.cr.savepoint(flush=False):
                 self.env.cr.execute(query, log_exceptions=False)
         except psycopg2.errors.UniqueViolation:
@@ -169,28 +128,21 @@ class SicantikLeaseMixin(models.AbstractModel):
             self.invalidate_model()
         return True
 
-    # Holding
-
-    @api.model
     def _now(self):
         """The database's clock, which all Odoo servers share, in UTC and whole seconds."""
         self.env.cr.execute("SELECT timezone('UTC', clock_timestamp())")
         return self.env.cr.fetchone()[0].replace(microsecond=0)
 
-    @api.model
     def _lock(self, record_id):
         """The record, locked until the end of the transaction; empty if there is none."""
-        record_id = validate.whole_number(self.env, record_id, "run_id", lowest=1)
+        record_id = validate.whole_number(self.env, record_id, "id", lowest=1)
+        table = SQL.identifier(self._table)
         # Not FOR UPDATE, which would also hold up whoever only refers to it.
-        query = SQL(
-            "SELECT id FROM %s WHERE id = %s FOR NO KEY UPDATE", SQL.identifier(self._table), record_id
-        )
-        self.env.cr.execute(query, log_exceptions=False)
-        return self.sudo().browse([row[0] for row in self.env.cr.fetchall()])
+        return self._browse_locked(SQL("SELECT id FROM %s WHERE id = %s FOR NO KEY UPDATE", table, record_id))
 
-    @api.model
     def _held(self, record_id, worker):
-        """The record, locked, if `worker` holds it; else empty."""
+        # Not even managers: they must not be able to forge answers.
+        self._check_is_in(*self._worker_groups)
         found = self._lock(record_id)
         return found if found and found._is_held_by(worker) else found.browse()
 
@@ -201,57 +153,38 @@ class SicantikLeaseMixin(models.AbstractModel):
         """Whether its worker has lost its right to it, since more than `seconds`."""
         return not self.lease_until or self.lease_until < self._now() - timedelta(seconds=seconds)
 
-    def _renewal(self):
-        """The values that each report of the worker brings: its lease, and its time."""
-        until = self._now() + timedelta(seconds=self.lease_seconds)
-        return {"lease_until": until, "worked_seconds": self._worked()}
-
     def _go_on(self, values, **answer):
         """Store what a report brought, renew the lease, and answer the worker."""
-        self.write({**values, **self._renewal()})
+        until = self._now() + timedelta(seconds=self.lease_seconds)
+        self.write({**values, "lease_until": until, "worked_seconds": self._worked()})
         self.env.flush_all()
         return {"answer": "stop" if self.cancel_requested else "go", **answer}
 
     def _worked(self):
-        """How long it has been worked on (seconds), if its worker says something just now.
-
-        A silence that is longer than the lease was no work: then the worker, its machine or Odoo
-        slept.
-        """
+        """How long it has been worked on (seconds), if its worker says something just now."""
+        # A gap longer than the lease does not count as work: worker, machine or Odoo was suspended.
         if not self.lease_until:
             return self.worked_seconds
         silent = (self._now() - self.lease_until).total_seconds() + self.lease_seconds
         return self.worked_seconds + max(0.0, min(silent, self.lease_seconds))
 
-    # Letting go
-
-    @api.model
-    def release(self, run_id, worker):
-        """Give it back unfinished, as on the shutdown of a sidecar: no attempt is counted."""
-        self._check_is_sidecar()
-        found = self._held(run_id, worker)
-        if not found:
+    def _release(self, record_id, worker):
+        if not (found := self._held(record_id, worker)):
             return LOST
         if found.cancel_requested:
-            found._end("cancelled", found._reader_env()._("Stopped in Odoo."))
+            found._end("cancelled", ending.sentence(found._reader_env(), "cancelled"))
         else:
-            values = {"state": "queued", "attempt": found.attempt - 1, **found._values_in_queue()}
-            values["worked_seconds"] = found._worked()
-            found.write({**values, "worker": False, "lease_until": False})
+            lease = {"worker": False, "lease_until": False, "worked_seconds": found._worked()}
+            values = {"state": "queued", "attempt": found.attempt - 1, **lease}
+            found.write({**values, **self._values_in_queue})
         return GO
 
-    def _values_in_queue(self):
-        """The values that only work has, beside those of the lease."""
-        return {}
-
-    @api.model
-    def cancel(self, run_id):
-        """Stop it: at once if nobody works on it, else at the worker's next report."""
+    def _cancel(self, record_id):
         self._check_may_start()
-        found = self._lock(run_id)
-        if not found:
-            raise UserError(self.env._("There is no synchronisation with the id %s.", run_id))
-        if found.state == "queued" or (found.state == "running" and found._lease_is_over()):
+        if not (found := self._lock(record_id)):
+            missing = {"what": self._title(), "id": record_id}
+            raise UserError(self.env._("There is no “%(what)s” with the id %(id)s.", **missing))
+        if found.state in OPEN_STATES and found._lease_is_over():
             stopped = found._reader_env()._("Stopped by %s.", self.env.user.name)
             found._end("cancelled", stopped, by_worker=False)
         elif found.state == "running":
@@ -263,4 +196,4 @@ class SicantikLeaseMixin(models.AbstractModel):
     @api.ondelete(at_uninstall=False)
     def _unlink_unless_open(self):
         if any(found.state in OPEN_STATES for found in self):
-            raise UserError(self.env._("A synchronisation that waits or runs cannot be deleted: stop it."))
+            raise UserError(self.env._("“%s” that waits or runs cannot be deleted. Stop it first.", self._title()))

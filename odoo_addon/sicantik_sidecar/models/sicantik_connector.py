@@ -1,5 +1,5 @@
-"""A SICANTIK server: how gently it is asked, what a person or the clock can start on it, what came
-of it.
+"""A SICANTIK server: address and limits, the runs that people and schedules start, and the last
+results.
 
 The base's own methods that asked SICANTIK from within Odoo are overridden here: they queue runs.
 """
@@ -16,10 +16,10 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.http import request
 
 from ..address import is_loopback, is_usable, server_of
-from ..ledger import display
+from ..ledger import display, plan
 from ..ledger.words import WAYS
-from .lease_mixin import STATES
-from ..waiting import wait_for_expiry_dates
+from .lease_mixin import OPEN_STATES, STATES
+from ..waiting import NOTHING, wait_for_expiry_dates
 
 _logger = logging.getLogger(__name__)
 
@@ -33,21 +33,20 @@ LIMITS = {
     "page_size": (1, 1000),
     "refresh_older_than": (0, 36500),
 }
+SETTING, RESULT = {"required": True, "tracking": True}, {"readonly": True, "copy": False}
 TEST_PERMITS = 10
-NOTHING = {"success": True, "total": 0, "synced": 0, "failed": 0, "duration": 0}
+ZONES = [(name, name) for name in pytz.common_timezones]
 
-# Odoo's crons know one hour, in UTC. So each has its daily call, and asks for more calls at the
-# hours of the connectors' zones; the call finds out whose time has come.
+# Odoo's crons know one hour, in UTC. So each has its daily call, and asks for more calls at the hours of the
+# connectors' zones; the call finds out whose time has come.
+# name of cron and method, hour at the office, field with the day of the last call, kind of the run
 CRONS = {
-    # kind: (name of the cron and of its method, hour of the office, where the day of the last one
-    # is kept)
-    "expiry": ("cron_sync_expiry_dates", 2, "expiry_cron_date"),
-    "check": ("cron_check_expiring_permits", 9, "check_cron_date"),
+    "expiry": ("cron_sync_expiry_dates", 2, "expiry_cron_date", "all"),
+    "check": ("cron_check_expiring_permits", 9, "check_cron_date", "check"),
 }
 # A connector that is new today begins tomorrow, unless its hour has just come.
 NEW_WITHIN = timedelta(hours=1)
-AGAIN_AFTER_CONFLICT = timedelta(minutes=1)
-AGAIN_AFTER_SMALLER_RUN = timedelta(minutes=15)
+AGAIN_AFTER_CONFLICT, AGAIN_AFTER_SMALLER_RUN = timedelta(minutes=1), timedelta(minutes=15)
 
 
 class SicantikConnector(models.Model):
@@ -64,80 +63,64 @@ class SicantikConnector(models.Model):
     last_sync_duration = fields.Float()
     last_expiry_sync_duration = fields.Float()
 
-    # What they are for stands in the pages.
     user_id = fields.Many2one("res.users", "Responsible", default=lambda self: self.env.user, tracking=True)
     host = fields.Char("Server", compute="_compute_host", store=True, index=True)
-    request_rate = fields.Float(
-        "Requests per Second", required=True, default=10.0, digits=(9, 2), tracking=True
-    )
-    request_timeout = fields.Float(
-        "Time-out (seconds)", required=True, default=10.0, digits=(6, 1), tracking=True
-    )
-    max_in_flight = fields.Integer("Questions at Once", required=True, default=32, tracking=True)
-    page_size = fields.Integer("Permits per Page", required=True, default=100, tracking=True)
-    tz = fields.Selection("_list_timezones", "Time Zone", required=True, default="Asia/Jakarta")
+    request_rate = fields.Float("Requests per Second", default=10.0, digits=(9, 2), **SETTING)
+    request_timeout = fields.Float("Time-out (seconds)", default=10.0, digits=(6, 1), **SETTING)
+    max_in_flight = fields.Integer("Questions at Once", default=32, **SETTING)
+    page_size = fields.Integer("Permits per Page", default=100, **SETTING)
+    tz = fields.Selection(lambda _self: ZONES, "Time Zone", required=True, default="Asia/Jakarta")
     refresh_older_than = fields.Integer("Ask Again After (days)", tracking=True)
-
-    listing_way = fields.Selection(WAYS, "Expiry Dates Come", readonly=True, copy=False)
-    last_expiry_rate = fields.Float(
-        "Measured Speed (permits per second)", readonly=True, copy=False, digits=(12, 2)
-    )
-    expiry_duration_display = fields.Char("Last Duration", compute="_compute_duration_display")
-    expiry_cron_date = fields.Date("Last Night Queued", readonly=True, copy=False)
-    check_cron_date = fields.Date("Last Check Queued", readonly=True, copy=False)
+    listing_way = fields.Selection(WAYS, "Expiry Dates Come", **RESULT)
+    last_expiry_rate = fields.Float("Measured Speed (permits per second)", digits=(12, 2), **RESULT)
+    expiry_duration_display = fields.Char("Last Duration", compute="_compute_run")
+    expiry_cron_date = fields.Date("Last Night Queued", **RESULT)
+    check_cron_date = fields.Date("Last Check Queued", **RESULT)
     permit_ids = fields.One2many("sicantik.permit", "connector_id", "Permits")
-    permit_count = fields.Integer("Number of Permits", compute="_compute_permit_counts")
-    permit_without_expiry_count = fields.Integer("Permits Without Expiry", compute="_compute_permit_counts")
+    permit_count = fields.Integer("Number of Permits", compute="_compute_counts")
+    permit_without_expiry_count = fields.Integer("Permits Without Expiry", compute="_compute_counts")
     run_ids = fields.One2many("sicantik.sync.run", "connector_id", "Synchronisations")
-    run_count = fields.Integer("Number of Synchronisations", compute="_compute_runs")
-    current_run_id = fields.Many2one("sicantik.sync.run", "Current Synchronisation", compute="_compute_runs")
-    current_run_state = fields.Selection(STATES, "Current State", compute="_compute_runs")
-    current_progress = fields.Float("Progress", compute="_compute_runs")
-    current_status = fields.Char("Status", compute="_compute_runs")
-    current_stop_awaited = fields.Boolean(compute="_compute_runs")
+    run_count = fields.Integer("Number of Synchronisations", compute="_compute_counts")
+    current_run_id = fields.Many2one("sicantik.sync.run", "Current Synchronisation", compute="_compute_run")
+    current_run_state = fields.Selection(STATES, "Current State", compute="_compute_run")
+    current_progress = fields.Float("Progress", compute="_compute_run")
+    current_status = fields.Char("Status", compute="_compute_run")
+    current_stop_awaited = fields.Boolean(compute="_compute_run")
     sidecar_silent = fields.Boolean(compute="_compute_sidecar")
     sidecar_seen_at = fields.Datetime("Sidecar Last Heard Of", compute="_compute_sidecar")
 
-    # The server
-
-    @api.model
-    def _list_timezones(self):
-        return [(name, name) for name in pytz.common_timezones]
-
     def _api(self):
-        """The address in effect, with the rate and the time-out that belong to it: those of the
-        connector or, where it has no address, those of the configuration that the base keeps it in.
+        """The address in effect, with the rate and the time-out that belong to it: those of the connector or,
+        where it has no address, those of the configuration that the base keeps it in.
         """
-        self.ensure_one()
         api = {name: self[name] for name in ("api_url", "request_rate", "request_timeout")}
-        if not self.api_url and len(self._host_depends()) > 1:
+        if not self.api_url and self._config_model():
             config = self.sudo().config_id
             api["api_url"] = config.api_url
-            if "api_timeout" in config:
-                lowest, highest = LIMITS["request_timeout"]
-                api["request_timeout"] = min(max(config.api_timeout, lowest), highest)
-            if {
-                "rate_limit_enabled",
-                "rate_limit_requests",
-            } <= config._fields.keys() and config.rate_limit_enabled:
-                highest = self._highest_rate(config.api_url)
-                api["request_rate"] = min(max(config.rate_limit_requests, MIN_RATE), highest)
+            # 0 is not set.
+            if timeout := "api_timeout" in config and config.api_timeout:
+                low, high = LIMITS["request_timeout"]
+                api["request_timeout"] = min(max(timeout, low), high)
+            limited = {"rate_limit_enabled", "rate_limit_requests"} <= config._fields.keys()
+            if rate := limited and config.rate_limit_enabled and config.rate_limit_requests:
+                api["request_rate"] = min(max(rate, MIN_RATE), self._highest_rate(config.api_url))
         return {**api, "api_url": (api["api_url"] or "").strip()}
 
     def _payload(self):
-        """What a worker has to know of the server."""
         names = ("id", "name", "max_in_flight", "page_size", "tz")
         return {**{name: self[name] for name in names}, **self._api()}
 
-    @api.model
     def _highest_rate(self, url):
         return MAX_LOOPBACK_RATE if is_loopback(url or "") else MAX_RATE
 
-    @api.model
+    def _config_model(self):
+        """The model in which the base keeps addresses; `None` if it has none."""
+        field = self._fields.get("config_id")
+        is_config = field and field.type == "many2one" and "api_url" in self.env[field.comodel_name]._fields
+        return field.comodel_name if is_config else None
+
     def _host_depends(self):
-        config = self._fields.get("config_id")
-        is_apart = config and "api_url" in self.env[config.comodel_name]._fields
-        return ["api_url", "config_id.api_url"] if is_apart else ["api_url"]
+        return ["api_url", "config_id.api_url"] if self._config_model() else ["api_url"]
 
     @api.depends(_host_depends)
     def _compute_host(self):
@@ -163,32 +146,23 @@ class SicantikConnector(models.Model):
             for name, (low, high) in {"request_rate": (MIN_RATE, highest), **LIMITS}.items():
                 if not low <= connector[name] <= high:
                     label = self._fields[name]._description_string(self.env)
-                    raise ValidationError(
-                        self.env._(
-                            "“%(label)s” must be from %(low)g to %(high)g.", label=label, low=low, high=high
-                        )
-                    )
+                    limits = {"label": label, "low": low, "high": high}
+                    text = self.env._("“%(label)s” must be from %(low)g to %(high)g.", **limits)
+                    raise ValidationError(text)
 
     @api.constrains("tz")
     def _check_tz(self):
-        for connector in self:
-            if connector.tz not in pytz.all_timezones_set:
-                raise ValidationError(
-                    self.env._("“%s” is not a time zone, as Asia/Jakarta is one.", connector.tz)
-                )
+        for tz in set(self.mapped("tz")) - pytz.all_timezones_set:
+            raise ValidationError(self.env._("“%s” is not a time zone. Use a name such as Asia/Jakarta.", tz))
 
     def _expected_seconds(self, permits):
         """How long so many permits will take, from the speed last measured here."""
-        self.ensure_one()
         return permits / (self.last_expiry_rate or self._api()["request_rate"] or 1.0)
 
     def _expected_listing_seconds(self, permits):
         """The listing's duration: the last one's, or what the rate allows."""
-        self.ensure_one()
         pages = math.ceil(permits / (self.page_size or 1))
         return self.last_sync_duration or pages / (self._api()["request_rate"] or 1.0)
-
-    # What is there
 
     @api.model_create_multi
     def create(self, vals_list):
@@ -204,105 +178,75 @@ class SicantikConnector(models.Model):
             self._plan_crons()
         return result
 
-    def _compute_permit_counts(self):
-        permit, own = self.env["sicantik.permit"], [("connector_id", "in", self.ids)]
-        everything = dict(permit._read_group(own, ["connector_id"], ["__count"]))
-        own += [
-            ("status", "=", "active"),
-            ("permit_number", "not in", [False, ""]),
-            ("expiry_date", "=", False),
-        ]
-        undated = dict(permit._read_group(own, ["connector_id"], ["__count"]))
-        for connector in self:
-            connector.permit_count = everything.get(connector, 0)
-            connector.permit_without_expiry_count = undated.get(connector, 0)
+    def _compute_counts(self):
+        own = [("connector_id", "in", self.ids)]
+        for name, model, domain in (
+            ("permit_count", "sicantik.permit", own),
+            ("permit_without_expiry_count", "sicantik.permit", [*own, *plan.UNDATED]),
+            ("run_count", "sicantik.sync.run", own),
+        ):
+            counts = dict(self.env[model]._read_group(domain, ["connector_id"], ["__count"]))
+            for connector in self:
+                connector[name] = counts.get(connector, 0)
 
-    def _compute_runs(self):
-        run, own = self.env["sicantik.sync.run"], [("connector_id", "in", self.ids)]
-        counts = dict(run._read_group(own, ["connector_id"], ["__count"]))
-        current = {}
-        for found in run.search(own + [("state", "in", ("queued", "running"))], order="state desc, id"):
-            current.setdefault(found.connector_id.id, found)
+    @api.depends("last_expiry_sync_duration", "last_expiry_sync_date")
+    @api.depends_context("lang")
+    def _compute_run(self):
+        run = self.env["sicantik.sync.run"]
+        domain = [("connector_id", "in", self.ids), ("state", "in", OPEN_STATES)]
+        # The last one counts: what runs, then what waits longest.
+        current = {found.connector_id.id: found for found in run.search(domain, order="state, id desc")}
         for connector in self:
-            found = current.get(connector.id, run)
-            connector.run_count = counts.get(connector, 0)
-            connector.current_run_id = found
+            found = connector.current_run_id = current.get(connector.id, run)
             connector.current_run_state = found.state
             connector.current_progress = found.progress
             connector.current_status = found.status_display
             connector.current_stop_awaited = found.stop_awaited
-
-    @api.depends_context("uid")
-    def _compute_sidecar(self):
-        sidecar = self.env["sicantik.sidecar"]
-        self.sidecar_silent = sidecar._is_silent()
-        self.sidecar_seen_at = sidecar._last_seen()
-
-    @api.depends("last_expiry_sync_duration", "last_expiry_sync_date")
-    @api.depends_context("lang")
-    def _compute_duration_display(self):
-        for connector in self:
             took = display.duration(self.env, connector.last_expiry_sync_duration)
             connector.expiry_duration_display = took if connector.last_expiry_sync_date else False
 
-    # Pages
-
-    def _action_view(self, name):
-        self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id(f"sicantik_sidecar.{name}")
-        return {**action, "domain": [("connector_id", "=", self.id)]}
+    def _compute_sidecar(self):
+        sidecar = self.env["sicantik.sidecar"]
+        self.sidecar_silent = sidecar._is_silent()
+        self.sidecar_seen_at = sidecar.sudo().search([], limit=1).last_seen
 
     def action_view_permits(self):
         context = {"default_connector_id": self.id}
         if self.env.context.get("without_expiry"):
             # The same permits as the button counts, and as the wizard does.
             context |= {"search_default_without_expiry": 1, "search_default_with_number": 1}
-        return {**self._action_view("sicantik_permit_action"), "context": context}
+        return display.action(self, "sicantik_permit_action", "connector_id", context=context)
 
     def action_view_runs(self):
-        return self._action_view("sicantik_sync_run_action")
-
-    def action_view_current_run(self):
-        self.ensure_one()
-        return self.current_run_id._action_open() if self.current_run_id else False
+        return display.action(self, "sicantik_sync_run_action", "connector_id")
 
     def action_stop(self):
-        """Stop what waits or runs; what was answered is kept."""
         self.ensure_one()
         return self.current_run_id.action_cancel() if self.current_run_id else True
 
     def action_test_connection(self):
-        """Ask SICANTIK, through the sidecar, whether it is there."""
         self.ensure_one()
         self.env["sicantik.sync.run"]._check_may_start()
         try:
             answer = self.env["sicantik.sidecar"]._call("sicantik.test", {"connector_id": self.id})
         except UserError as error:
             return self._notify(self.env._("Connection Test Failed"), str(error), "danger", sticky=True)
-        answer = answer if isinstance(answer, dict) else {}
         said = {
             "host": answer.get("host") or self.host or "SICANTIK",
             "milliseconds": answer.get("elapsed_ms", "?"),
+            "format": str(answer.get("format") or "?").upper(),
         }
-        said["format"] = str(answer.get("format") or "?").upper()
         message = self.env._("%(host)s answered in %(milliseconds)s ms, in %(format)s.", **said)
         if answer.get("upgraded"):
             message += " " + self.env._("Its listing carries the expiry dates.")
         return self._notify(self.env._("SICANTIK Answers"), message, "success")
 
-    @api.model
     def _notify(self, title, message, kind, sticky=False):
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {"title": title, "message": message, "type": kind, "sticky": sticky},
-        }
-
-    # Starting
+        params = {"title": title, "message": message, "type": kind, "sticky": sticky}
+        return {"type": "ir.actions.client", "tag": "display_notification", "params": params}
 
     def _start(self, trigger="button", **wishes):
         """The run that this makes, or the one that is there already."""
-        self.ensure_one()
         run = self.env["sicantik.sync.run"]
         return run.browse(run.start(self.id, trigger=trigger, **wishes)["run_id"])
 
@@ -312,7 +256,6 @@ class SicantikConnector(models.Model):
         return {"max_permits": max_permits, "include_not_due": not due}
 
     def action_sync_permits(self):
-        """Read the listing, or show the run that is open already."""
         return self._start(kind="permits")._action_open()
 
     def action_full_sync_permits(self):
@@ -323,9 +266,7 @@ class SicantikConnector(models.Model):
         return {**NOTHING, "run_id": self._start(trigger="rpc", kind="permits").id}
 
     def sync_permit_types(self):
-        """Make the types that permits name and the base does not have; the next run of the listing
-        links permits with them. SICANTIK is not asked.
-        """
+        """Make the types that permits name and the base lacks; the next listing links permits to them."""
         self.env["sicantik.sync.run"]._check_may_start()
         return {**NOTHING, "synced": self.env["sicantik.permit"].sudo()._make_types()}
 
@@ -336,15 +277,12 @@ class SicantikConnector(models.Model):
         run._check_may_start()
         if open_run := run._open_run(self, "expiry"):
             return open_run._action_open()
-        action = self.env["ir.actions.act_window"]._for_xml_id(
-            "sicantik_sidecar.sicantik_expiry_sync_wizard_action"
-        )
+        name = "sicantik_sidecar.sicantik_expiry_sync_wizard_action"
+        action = self.env["ir.actions.act_window"]._for_xml_id(name)
         return {**action, "context": {"default_connector_id": self.id}}
 
     def action_test_expiry_sync(self):
-        """Try it with ten permits: a page gets the run at once, so that no Odoo worker waits;
-        code waits for the result and gets a notification.
-        """
+        """Try it with ten permits. A page gets the run at once, so that no Odoo worker waits; code waits."""
         self.ensure_one()
         self.env["sicantik.sync.run"]._check_may_start()
         if request and request.httprequest.path.startswith("/web/dataset/"):
@@ -363,12 +301,11 @@ class SicantikConnector(models.Model):
         return self._start(**wishes)
 
     def sync_expiry_dates_workaround(self, max_permits=None):
-        """For code: ask for the missing expiry dates, at most `max_permits`, and wait for them."""
+        """For code: ask for missing dates, and wait 40 s or the context's `sicantik_wait_seconds`."""
         self.ensure_one()
         self.env["sicantik.sync.run"]._check_may_start()
-        # The morning's check waits for nobody, whichever module's part of it asks.
-        is_check = self._is_scheduled() and self.env.context["cron_id"] == self._cron("check").id
-        if is_check or self.env.context.get("sicantik_queue_only"):
+        # In the morning's scheduled action, only queue; it must not block.
+        if self._is_scheduled("check") or self.env.context.get("sicantik_queue_only"):
             # Only those whose turn it is: this comes every day.
             if self.env["sicantik.sync.run"].plan(connector_id=self.id)["total"]:
                 self._start(trigger="cron", max_permits=max_permits)
@@ -376,14 +313,11 @@ class SicantikConnector(models.Model):
         return wait_for_expiry_dates(self, max_permits or None)
 
     def _get_permit_expiry_workaround(self, permit_number):
-        """The row that the base's method got from SICANTIK, from what is known in Odoo; `None` for
-        a permit without a date, which is queued.
-        """
+        """The row that the base got from SICANTIK, from what Odoo knows. What has no date is queued."""
         self.ensure_one()
         self.env["sicantik.sync.run"]._check_may_start()
-        permits = self.env["sicantik.permit"].search(
-            [("connector_id", "=", self.id), ("permit_number", "=", permit_number)]
-        )
+        own = [("connector_id", "=", self.id), ("permit_number", "=", permit_number)]
+        permits = self.env["sicantik.permit"].search(own)
         dates = set(permits.mapped("expiry_date"))
         if len(dates) == 1 and all(dates):
             return {"no_surat": permit_number, "d_berlaku_izin": fields.Date.to_string(dates.pop())}
@@ -391,14 +325,24 @@ class SicantikConnector(models.Model):
             self._start(trigger="rpc", permit_ids=permits.ids)
         return None
 
-    # What happens by itself: every active connector at its own office's hour, once a day
-
-    @api.model
     def _cron(self, kind):
         """The base's own scheduled action or, where it has none, ours."""
-        find, name = self.sudo().env.ref, CRONS[kind][0]
-        theirs = find(f"sicantik_connector.{name}", raise_if_not_found=False)
-        return theirs or find(f"sicantik_sidecar.{name}", raise_if_not_found=False)
+        name = CRONS[kind][0]
+        return self._first_cron(f"sicantik_connector.{name}", f"sicantik_sidecar.{name}")
+
+    def _own_cron(self, kind):
+        """The action to trigger at any hour; not the base's, which also does what other modules add to it."""
+        return self._first_cron(f"sicantik_sidecar.{CRONS[kind][0]}", "sicantik_sidecar.cron_queue_due")
+
+    def _first_cron(self, *names):
+        found = (self.sudo().env.ref(name, raise_if_not_found=False) for name in names)
+        return next(filter(None, found), self.sudo().env["ir.cron"])
+
+    def _cron_queue_due(self):
+        """Where the base has scheduled actions, queue what these stand for, unless they are off."""
+        for kind in CRONS:
+            if self._cron(kind).active:
+                self._queue_daily(kind, scheduled=True)
 
     @api.model
     def cron_sync_expiry_dates(self):
@@ -406,19 +350,18 @@ class SicantikConnector(models.Model):
         self._queue_daily("expiry")
         return True
 
-    @api.model
-    def _is_scheduled(self):
-        """Whether the scheduler calls: anybody can send a context, but within a request."""
-        return "cron_id" in self.env.context and not request
-
-    @api.model
-    def _queue_daily(self, kind):
-        """Queue a run on each connector whose hour has come.
-
-        Waits for nobody, and never raises but for who may not start runs: both ways here are
-        public.
+    def _is_scheduled(self, *kinds):
+        """Whether the scheduler calls one of these actions, or any. Anybody can send a context, and
+        /jsonrpc has no `request`: so the caller must also be the action's own user.
         """
-        scheduled = self._is_scheduled()
+        called, crons = self.env.context.get("cron_id"), map(self._cron, kinds or CRONS)
+        return not request and any(cron.id == called and cron.user_id == self.env.user for cron in crons)
+
+    def _queue_daily(self, kind, scheduled=False):
+        """Queue a run on each connector whose hour has come. Never blocks. Raises only if the caller
+        may not start runs, as callers are public.
+        """
+        scheduled = scheduled or self._is_scheduled()
         if not scheduled:
             self.env["sicantik.sync.run"]._check_may_start()
         again = set()
@@ -438,14 +381,9 @@ class SicantikConnector(models.Model):
                 again.add(self._utc_now() + delay)
         connectors._plan_crons(kind, again)
 
-    @api.model
-    def _nightly_kind(self):
-        """The nightly run: the listing, then the dates that are still missing."""
-        return "all"
-
     def _queue_daily_run(self, kind, scheduled):
         """Queue the run if it is due; returns after how long to try again, if at all."""
-        _name, hour, marker = CRONS[kind]
+        _name, hour, marker, wanted = CRONS[kind]
         now = self._local_now()
         if scheduled:
             past = now.replace(tzinfo=None) - datetime.combine(now.date(), time(hour))
@@ -455,10 +393,9 @@ class SicantikConnector(models.Model):
                 self[marker] = now.date()
                 return None
         run = self.env["sicantik.sync.run"].sudo()
-        wanted = self._nightly_kind() if kind == "expiry" else kind
         answer = run.start(connector_id=self.id, kind=wanted, trigger="cron")
         found = run.browse(answer["run_id"])
-        if not answer["created"] and (found._is_partial() or found.kind != wanted):
+        if found.max_permits or found.permit_selection or found.kind != wanted:
             # What is under way now is less than the night's work.
             return AGAIN_AFTER_SMALLER_RUN
         if scheduled:
@@ -466,35 +403,24 @@ class SicantikConnector(models.Model):
         return None
 
     def _plan_crons(self, kind=None, more=()):
-        """Trigger the crons at the connectors' next hours and at the times `more` (UTC)."""
+        """Trigger our crons at the connectors' next hours and at the times `more` (UTC)."""
         trigger = self.env["ir.cron.trigger"].sudo()
         for one in [kind] if kind else CRONS:
-            cron = self._cron(one)
-            if not cron:
-                continue
-            times = {connector._next_hour(CRONS[one][1]) for connector in self if connector.active}
-            times.update(more)
+            cron, hour = self._own_cron(one), CRONS[one][1]
+            times = {connector._next_hour(hour) for connector in self if connector.active}.union(more)
             known = trigger.search([("cron_id", "=", cron.id), ("call_at", "in", list(times))])
-            times -= set(known.mapped("call_at"))
-            if times:
+            if cron and (times := times - set(known.mapped("call_at"))):
                 cron._trigger(at=sorted(times))
 
-    @api.model
     def _utc_now(self):
         return datetime.now(pytz.utc).replace(microsecond=0, tzinfo=None)
 
     def _local_now(self):
-        self.ensure_one()
         return pytz.utc.localize(self._utc_now()).astimezone(pytz.timezone(self.tz or "UTC"))
 
     def _next_hour(self, hour):
-        """When it is next `hour` o'clock at this connector's office (UTC)."""
-        self.ensure_one()
         now = self._local_now()
-        day = now.date()
-        while True:
-            # An hour that is left out in spring comes out as the one after it.
-            moment = now.tzinfo.localize(datetime.combine(day, time(hour)))
-            if moment > now:
-                return moment.astimezone(pytz.utc).replace(tzinfo=None)
-            day += timedelta(days=1)
+        # An hour that is left out in spring comes out as the one after it.
+        days = [datetime.combine(now.date() + timedelta(days=ahead), time(hour)) for ahead in (0, 1)]
+        moment = next(moment for day in days if (moment := now.tzinfo.localize(day)) > now)
+        return moment.astimezone(pytz.utc).replace(tzinfo=None)

@@ -1,6 +1,7 @@
 """The sidecar as Odoo sees it: where it answers, and when it was last heard of."""
 
 import logging
+from contextlib import suppress
 from datetime import timedelta
 
 import psycopg2
@@ -8,14 +9,15 @@ import psycopg2
 from odoo import api, fields, models
 from odoo.exceptions import UserError
 
+from ..ledger import setup
 from ..sidecar_client import SidecarError, call, waker
 
 _logger = logging.getLogger(__name__)
 
 URL_PARAMETER = "sicantik_sidecar.url"
 TOKEN_PARAMETER = "sicantik_sidecar.token"
-RETENTION_PARAMETER = "sicantik_sidecar.run_retention_days"
-RETENTION_DAYS = 90
+DAYS_PARAMETER = "sicantik_sidecar.run_retention_days"
+DEFAULT_DAYS = 90
 DEFAULT_URL = "http://127.0.0.1:8787"
 # It looks for work every ten seconds.
 SILENT_AFTER_SECONDS = 60
@@ -32,18 +34,13 @@ class SicantikSidecar(models.Model):
     worker = fields.Char(readonly=True)
 
     def init(self):
-        self.env.cr.execute(
-            """
+        self.env.cr.execute("""
             CREATE UNIQUE INDEX IF NOT EXISTS sicantik_sidecar_single ON sicantik_sidecar ((true));
             INSERT INTO sicantik_sidecar (last_seen) VALUES (NULL) ON CONFLICT DO NOTHING;
-            """
-        )
+        """)
 
-    # Signs of life
-
-    @api.model
     def _heard_from(self, worker):
-        """Note that a sidecar is there. Never in the way of its work, nor of another sidecar's."""
+        """Note that a sidecar is there. Never blocks or fails a claim."""
         cr = self.env.cr
         cr.execute("SELECT max(last_seen), timezone('UTC', clock_timestamp()) FROM sicantik_sidecar")
         last_seen, now = cr.fetchone()
@@ -54,80 +51,69 @@ class SicantikSidecar(models.Model):
              WHERE id IN (SELECT id FROM sicantik_sidecar FOR NO KEY UPDATE SKIP LOCKED)
         """
         insert = "INSERT INTO sicantik_sidecar (last_seen, worker) VALUES (%s, %s) ON CONFLICT DO NOTHING"
-        try:
-            with cr.savepoint(flush=False):
-                cr.execute(update, [now, worker], log_exceptions=False)
-                if not last_seen and not cr.rowcount:
-                    cr.execute(insert, [now, worker], log_exceptions=False)
-        except psycopg2.errors.SerializationFailure:
-            # Somebody has noted one since this transaction began: as good as this one.
-            return
+        # A conflict: somebody has noted one since this transaction began, which is as good as this one.
+        with suppress(psycopg2.errors.SerializationFailure), cr.savepoint(flush=False):
+            cr.execute(update, [now, worker], log_exceptions=False)
+            if not last_seen and not cr.rowcount:
+                cr.execute(insert, [now, worker], log_exceptions=False)
         self.invalidate_model()
 
-    @api.model
-    def _last_seen(self):
-        return self.sudo().search([], limit=1).last_seen
-
-    @api.model
     def _is_silent(self):
-        """Whether no sidecar has been heard of for a minute."""
-        self.env.cr.execute(
-            """
+        query = """
             SELECT FROM sicantik_sidecar
              WHERE last_seen > timezone('UTC', clock_timestamp()) - %s * interval '1 second'
-            """,
-            [SILENT_AFTER_SECONDS],
-        )
+        """
+        self.env.cr.execute(query, [SILENT_AFTER_SECONDS])
         return not self.env.cr.rowcount
 
-    # Calls
-
     @api.model
+    def describe_setup(self, token_digest=None):
+        """How this database is set up for a sidecar (`setup.state`), for who looks for what is wrong.
+
+        `token_digest` is the SHA-256, in hexadecimal, of the token that the stored one should be.
+        """
+        self.env["sicantik.sync.run"]._check_may_start()
+        return setup.state(self.env, token_digest)
+
     def _access(self):
-        """Its address and its token."""
         parameter = self.env["ir.config_parameter"].sudo()
         url = (parameter.get_param(URL_PARAMETER) or DEFAULT_URL).strip()
         return url, parameter.get_param(TOKEN_PARAMETER) or ""
 
-    @api.model
     def _retention_days(self):
-        """For how long the history is kept."""
-        value = self.env["ir.config_parameter"].sudo().get_param(RETENTION_PARAMETER) or ""
-        return int(value) if value.isdecimal() and int(value) else RETENTION_DAYS
+        value = self.env["ir.config_parameter"].sudo().get_param(DAYS_PARAMETER) or ""
+        return int(value) if value.isdecimal() and int(value) else DEFAULT_DAYS
 
-    @api.model
     def _wake_after_commit(self):
-        """Say that there is work, as soon as it can be seen.
-
-        Nobody waits for it. In a threaded Odoo the thread that sends it runs beside the others; in
-        a prefork worker it runs while the worker is idle, and a worker that is replaced meanwhile
-        takes it along: then the sidecar finds the work at its next look.
+        """Say that there is work, as soon as it can be seen. Nobody waits for it. In a threaded Odoo the
+        thread that sends it runs beside the others; in a prefork worker it runs while the worker
+        is idle. If the worker is recycled first, the call is lost and the sidecar finds the run at
+        its next poll.
         """
         url, token = self._access()
         self.env.cr.postcommit.add(lambda: waker.wake(url, token))
 
-    @api.model
     def _call(self, method, params=None):
         """The sidecar's answer within five seconds, or a `UserError` that says what to do."""
         url, token = self._access()
         try:
-            return call(url, token, method, params)
+            answer = call(url, token, method, params)
+            return answer if isinstance(answer, dict) else {}
         except SidecarError as error:
             _logger.info("The sidecar's %s brought nothing: %s", method, error.kind)
-            raise UserError(self._explain(error, url)) from error
-
-    @api.model
-    def _explain(self, error, url):
-        if error.kind == "refused" and error.detail:
-            return error.detail
-        return {
-            "address": self.env._("“%s” is not an address of a sidecar: see the settings of SICANTIK.", url),
-            "unreachable": self.env._(
-                "The sidecar cannot be reached at %s. Start it on the server: sicantik-sidecar serve", url
-            ),
-            "slow": self.env._("There was no answer within 5 seconds. Try again in a moment."),
-            "token": self.env._(
-                "The sidecar does not accept Odoo's token: an administrator has to enter the same token "
-                "in the settings of SICANTIK as the sidecar has."
-            ),
-        }.get(error.kind) or self.env._("What answers at %s is not a sidecar.", url)
+            texts = {
+                "address": self.env._(
+                    "“%s” is not an address of a sidecar: see the settings of SICANTIK.", url
+                ),
+                "unreachable": self.env._(
+                    "The sidecar cannot be reached at %s. Start it on the server: sicantik-sidecar serve", url
+                ),
+                "slow": self.env._("There was no answer within 5 seconds. Try again in a moment."),
+                "token": self.env._(
+                    "The sidecar does not accept Odoo's token: an administrator has to enter the same token "
+                    "in the settings of SICANTIK as the sidecar has."
+                ),
+                "refused": error.detail,
+            }
+            text = texts.get(error.kind) or self.env._("What answers at %s is not a sidecar.", url)
+            raise UserError(text) from error

@@ -1,9 +1,7 @@
 """One synchronisation: what was asked for, how far it is, and what came of it.
 
-The records are the queue of the work: whoever wants some writes one, and a sidecar claims it. The
-public methods are the protocol, called from outside by name, one transaction a call, with plain
-JSON values. To a worker that reports on a run, the `answer` is `go`, `stop`, or `lost` where
-another one has it now.
+The table is the queue: a record is a request for work, and a sidecar claims it. The public methods are
+the protocol, called from outside by name, one transaction a call, with plain JSON values. To a worker that reports on a run, the `answer` is `go`, `stop`, or `lost` where another one has it now.
 """
 
 from datetime import timedelta
@@ -24,6 +22,12 @@ MOST_DELETED = 200
 COMMAND_PATIENCE_SECONDS = 60
 # What each attempt counts from zero, as it reads the listing from the front.
 LISTING_COUNTERS = ("pages", "listed_count", "junk_count", "skipped_count", "unchanged_count")
+# What people see of a run is computed from these.
+SHOWN = (
+    *("state", "kind", "total", "expired_count", "rate", "started_at", "duration", "estimated_duration"),
+    *("eta_seconds", "listed_count", "listing_expected", "listing_seconds", "listing_read"),
+    *(f"{outcome}_count" for outcome in OUTCOMES),
+)
 
 
 class SicantikSyncRun(models.Model):
@@ -31,18 +35,18 @@ class SicantikSyncRun(models.Model):
     _description = "SICANTIK Synchronisation"
     _inherit = ["sicantik.lease.mixin"]
     _order = "id desc"
+    _worker_groups, _starter_groups = ("sidecar",), ("sidecar", "officer", "manager")
+    _values_in_queue = {"host": False, "rate": 0.0, "eta_seconds": 0}
 
     connector_id = fields.Many2one("sicantik.connector", required=True, index=True, ondelete="cascade")
     kind = fields.Selection(KINDS, required=True, default="expiry")
     trigger = fields.Selection(TRIGGERS, "Started By", required=True, default="button")
     user_id = fields.Many2one("res.users", "Asked For By", default=lambda self: self.env.user)
-
     # What was asked for.
     max_permits = fields.Integer("At Most", help="The most permits to ask about; 0: all of them.")
     include_not_due = fields.Boolean("Also Asked Lately", help="Also permits that rest for some days yet.")
     refresh_older_than = fields.Integer("Ask Again After (days)", help="0: dates are not asked for again.")
     permit_selection = fields.Json(help="The ids of the permits to ask about; empty: by the rules.")
-
     # How far it is.
     total = fields.Integer("Permits")
     found_count = fields.Integer("Dates Received")
@@ -51,22 +55,21 @@ class SicantikSyncRun(models.Model):
     failed_count = fields.Integer("Failed")
     changed_count = fields.Integer("Dates Changed", help="Those that differ from the one that was there.")
     expired_count = fields.Integer("Marked as Expired")
-    answered_count = fields.Integer("Answered", compute="_compute_progress")
-    progress = fields.Float(compute="_compute_progress", help="Percent of the permits answered.")
+    answered_count = fields.Integer("Answered", compute="_compute_display")
+    progress = fields.Float(compute="_compute_display", help="Percent of the permits answered.")
     rate = fields.Float("Permits per Second", digits=(12, 2))
     eta_seconds = fields.Integer("Remaining (seconds)")
-    eta_display = fields.Char("Remaining Time", compute="_compute_durations")
+    eta_display = fields.Char("Remaining Time", compute="_compute_display")
     estimated_duration = fields.Float("Estimated Duration (seconds)", digits=(12, 1))
-    estimated_display = fields.Char("Estimated Duration", compute="_compute_durations")
+    estimated_display = fields.Char("Estimated Duration", compute="_compute_display")
     duration = fields.Float("Duration (seconds)", digits=(12, 1))
-    duration_display = fields.Char("Real Duration", compute="_compute_durations")
-    status_display = fields.Char("Status", compute="_compute_status_display")
+    duration_display = fields.Char("Real Duration", compute="_compute_display")
+    status_display = fields.Char("Status", compute="_compute_display")
     requests = fields.Integer(help="Requests that SICANTIK received for this, repeated ones too.")
     retries = fields.Integer("Repeated Requests")
     # A worker counts its requests from zero; what earlier attempts sent is kept here.
     requests_before = fields.Integer()
     retries_before = fields.Integer()
-
     # The listing.
     way = fields.Selection(WAYS, "Expiry Dates Came", help="From the listing, where it carries the dates.")
     pages = fields.Integer("Pages Read")
@@ -77,42 +80,35 @@ class SicantikSyncRun(models.Model):
     unchanged_count = fields.Integer("Unchanged Permits")
     unlisted_count = fields.Integer("No Longer Listed", help="Permits that were in the listing before.")
     junk_count = fields.Integer("Left Out", help="Entries without an applicant: they are no permits.")
-    skipped_count = fields.Integer(
-        "Not Readable", help="Entries that SICANTIK did not give, even one by one."
-    )
+    skipped_count = fields.Integer("Not Readable", help="Entries SICANTIK did not give, even one by one.")
     listing_read = fields.Boolean("Listing Read to Its End")
-    listing_incomplete = fields.Boolean("Listing Not Read Whole", compute="_compute_progress")
+    listing_incomplete = fields.Boolean("Listing Not Read Whole", compute="_compute_display")
     listing_seconds = fields.Float("Duration of the Listing (seconds)", digits=(12, 1))
     # Of those answered, how many the listing answered: they say nothing about the speed of asking.
     listing_answered = fields.Integer("Answered by the Listing")
-
     # Who works on it, and on what.
     host = fields.Char("Server", help="The SICANTIK server that is kept for this synchronisation alone.")
     last_batch = fields.Integer()
     sidecar_silent = fields.Boolean(compute="_compute_silence")
-    # Whether who works on it has yet to hear that it is to stop.
+    # The worker has not seen the stop request yet.
     stop_awaited = fields.Boolean(compute="_compute_silence")
     line_ids = fields.One2many("sicantik.sync.run.line", "run_id", "Failures")
     permit_count = fields.Integer("Number of Permits Asked", compute="_compute_permit_count")
 
     def init(self):
         # A search before a write cannot keep two workers apart; these can.
-        self.env.cr.execute(
-            """
+        self.env.cr.execute("""
             CREATE UNIQUE INDEX IF NOT EXISTS sicantik_sync_run_running_uniq
                 ON sicantik_sync_run (connector_id) WHERE state = 'running';
             CREATE UNIQUE INDEX IF NOT EXISTS sicantik_sync_run_running_host_uniq
                 ON sicantik_sync_run (host) WHERE state = 'running' AND host IS NOT NULL;
             CREATE UNIQUE INDEX IF NOT EXISTS sicantik_sync_run_queued_uniq
                 ON sicantik_sync_run (connector_id, kind) WHERE state = 'queued';
-            """
-        )
+        """)
 
-    # For people
-
-    @api.depends("state", "kind", "total", "expired_count", *(f"{outcome}_count" for outcome in OUTCOMES))
-    @api.depends("listed_count", "listing_expected", "listing_seconds", "listing_read")
-    def _compute_progress(self):
+    @api.depends(*SHOWN)
+    @api.depends_context("lang")
+    def _compute_display(self):
         for run in self:
             # A check answers what it marks; of the other kinds none marks anything.
             run.answered_count = sum(run._counts().values()) + run.expired_count
@@ -120,23 +116,11 @@ class SicantikSyncRun(models.Model):
             # One that did not come to its end says so itself.
             is_whole = run.kind not in LISTING_KINDS or run.listing_read
             run.listing_incomplete = run.state == "done" and not is_whole
-
-    @api.depends("duration", "estimated_duration", "eta_seconds", "started_at", "state")
-    @api.depends_context("lang")
-    def _compute_durations(self):
-        for run in self:
-            ended, left = (
-                run.started_at and run.state in ENDED_STATES,
-                run.state == "running" and run.eta_seconds,
-            )
-            run.duration_display = display.duration(self.env, run.duration) if ended else False
+            has_ended = run.started_at and run.state in ENDED_STATES
+            left = run.state == "running" and run.eta_seconds
+            run.duration_display = display.duration(self.env, run.duration) if has_ended else False
             run.estimated_display = display.duration(self.env, run.estimated_duration) if run.total else False
             run.eta_display = display.duration(self.env, left) if left else False
-
-    @api.depends("progress", "state", "total", "listed_count", "listing_seconds", "listing_incomplete")
-    @api.depends_context("lang")
-    def _compute_status_display(self):
-        for run in self:
             run.status_display = display.status(run)
 
     # Time passes without a write: nothing to depend on.
@@ -144,11 +128,10 @@ class SicantikSyncRun(models.Model):
         silent = self.env["sicantik.sidecar"]._is_silent()
         for run in self:
             run.sidecar_silent = silent and run.state in OPEN_STATES
-            # A worker that is silent for longer hears nothing any more: then a second press ends
-            # the run.
+            # A worker that is silent for longer hears nothing any more: then a second press ends the run.
             run.stop_awaited = run.state == "running" and run.cancel_requested and not run._lease_is_over()
 
-    @api.depends("connector_id", "kind")
+    @api.depends("kind")
     @api.depends_context("lang")
     def _compute_display_name(self):
         for run in self:
@@ -161,25 +144,19 @@ class SicantikSyncRun(models.Model):
             run.permit_count = counts.get(run, 0)
 
     def action_cancel(self):
-        """Stop the work; what was answered is kept."""
         self.ensure_one()
         self.cancel(self.id)
         return True
 
     def action_view_permits(self):
         context = {"search_default_group_by_check_state": 1, "create": False}
-        return self._action_view("sicantik_permit_action", "expiry_run_id", context)
+        return display.action(self, "sicantik_permit_action", "expiry_run_id", context=context)
 
     def action_view_listing_permits(self):
-        return self._action_view("sicantik_permit_action", "listing_run_id", {"create": False})
+        return display.action(self, "sicantik_permit_action", "listing_run_id", context={"create": False})
 
     def action_view_failures(self):
-        return self._action_view("sicantik_sync_run_line_action", "run_id", {})
-
-    def _action_view(self, name, field, context):
-        self.ensure_one()
-        action = self.env["ir.actions.act_window"]._for_xml_id(f"sicantik_sidecar.{name}")
-        return {**action, "domain": [(field, "=", self.id)], **(context and {"context": context})}
+        return display.action(self, "sicantik_sync_run_line_action", "run_id")
 
     def _action_open(self):
         self.ensure_one()
@@ -189,24 +166,16 @@ class SicantikSyncRun(models.Model):
         """A new run for just those permits that this one got no answer for."""
         self.ensure_one()
         self._check_may_start()
-        ids = self.sudo().line_ids.permit_id.ids
-        if not ids:
+        if not (ids := self.sudo().line_ids.permit_id.ids):
             raise UserError(self.env._("No permits to sync: those that failed have been deleted."))
         run = self.connector_id._start(permit_ids=ids)
         if not set(ids) <= set(run.permit_selection or []):
-            name = run.display_name
-            raise UserError(self.env._("%s is under way now. Ask again when it has ended.", name))
+            raise UserError(self.env._("%s is under way now. Ask again when it has ended.", run.display_name))
         return run._action_open()
-
-    # Asking for work
 
     @api.model
     def plan(self, connector_id, **wishes):
-        """Say which permits a run with these `wishes` (see `plan.wishes`) would ask about.
-
-        `domains` are to be read one after the other, each in the order of `id`. `may_work` tells
-        whether the caller may also claim runs and record answers.
-        """
+        """What a run with these `wishes` would ask about: domains, to be read one after the other by `id`."""
         self._check_may_start()
         connector = plan.connector(self.env, connector_id)
         wishes = plan.wishes(connector, **wishes)
@@ -217,14 +186,14 @@ class SicantikSyncRun(models.Model):
             "domains": domains,
             "total": total,
             "estimated_seconds": connector._expected_seconds(total),
-            "may_work": self._is_in("sidecar"),
+            "may_work": self._is_in(*self._worker_groups),
         }
 
     @api.model
-    def start(self, connector_id, kind="expiry", trigger="cli", worker=None, lease_seconds=30, **wishes):
+    def start(self, connector_id, kind="expiry", trigger="cli", worker=None, lease_seconds=None, **wishes):
         """Make a run, and take it at once where a `worker` is named; or describe the open one."""
         if worker:
-            self._check_is_sidecar()
+            self._check_is_in(*self._worker_groups)
         self._check_may_start()
         connector = plan.connector(self.env, connector_id)
         wishes = plan.wishes(connector, **wishes)
@@ -234,20 +203,19 @@ class SicantikSyncRun(models.Model):
         if wishes["permit_ids"] == []:
             raise UserError(self.env._("No permits to sync: the selection is empty."))
         if not connector.active:
-            raise UserError(
-                self.env._("The connector “%s” is archived: nothing can be started on it.", connector.name)
-            )
+            text = self.env._("The connector “%s” is archived: nothing can be started on it.", connector.name)
+            raise UserError(text)
         run = self.sudo()._open_run(connector, kind, any_running=bool(worker))
         if run and run._is_abandoned_command():
-            # Its row is locked and changed by this: whoever does the same has to try again.
+            # This locks and changes the row; a concurrent caller conflicts and is retried.
             run._end_abandoned_command()
             run = run.browse()
         if trigger in ("button", "cron"):
             self.env["sicantik.sidecar"]._wake_after_commit()
         if run:
             return run._describe(created=False, is_held=run._is_held_by(worker))
-        # The row of the connector is what concurrent starters collide on. Whoever comes second
-        # waits here, is repeated by Odoo with a new snapshot, and then finds the run above.
+        # The row of the connector is what concurrent starters collide on. Whoever comes second waits here, is
+        # repeated by Odoo with a new snapshot, and then finds the run above.
         collide = "UPDATE sicantik_connector SET write_date = write_date WHERE id = %s"
         self.env.cr.execute(collide, [connector.id], log_exceptions=False)
         wishes["permit_selection"] = wishes.pop("permit_ids") or False
@@ -256,16 +224,13 @@ class SicantikSyncRun(models.Model):
         run._set_total()
         return run._describe(created=True, is_held=bool(worker) and run._take(worker, lease_seconds))
 
-    # Working
-
     @api.model
-    def claim(self, worker, lease_seconds=30, run_id=None, held=None):
-        """Take the oldest run that waits, or whose worker fell silent; `False` if there is none.
-
-        A run is left alone while another one works on the same SICANTIK server, and so are those
-        in `held`: the caller works on them, and could not say so in time.
+    def claim(self, worker, lease_seconds=None, run_id=None, held=None):
+        """Take the oldest run that waits, or whose worker fell silent; `False` if there is none. A run is
+        left alone while another one works on the same SICANTIK server, and so are those in `held`: the caller
+        works on them, and could not say so in time.
         """
-        self._check_is_sidecar()
+        self._check_is_in(*self._worker_groups)
         validate.worker(self.env, worker)
         run_id = validate.whole_number(self.env, run_id, "run_id")
         if not run_id:
@@ -276,63 +241,48 @@ class SicantikSyncRun(models.Model):
 
     @api.model
     def record(self, run_id, worker, batch, outcomes, progress=None):
-        """Write one batch of answers, once, with the counters and the lease."""
-        self._check_is_sidecar()
         batch = validate.batch(self.env, batch, outcomes)
         outcomes = validate.outcomes(self.env, outcomes or [])
-        run = self._held(run_id, worker)
-        if not run:
+        if not (run := self._held(run_id, worker)):
             return LOST
-        values, recorder = run._progress_values(progress), Recorder(run)
-        counts = {"rejected": 0, "stale": 0}
-        if recorder.is_next(batch):
-            counts = recorder.record_outcomes(outcomes)
-            values["last_batch"] = batch
+        recorder, values = Recorder(run), run._progress_values(progress)
+        is_next, values["last_batch"] = recorder.is_next(batch), max(batch, run.last_batch)
+        counts = recorder.record_outcomes(outcomes) if is_next else {"rejected": 0, "stale": 0}
         return run._go_on(values, **counts)
 
     @api.model
     def record_listing(self, run_id, worker, batch, rows, progress=None):
-        """Write one page of the listing, once, with the counters and the lease.
-
-        `batch` goes on from where `record` was, and the other way round. What is answered beside is
-        what this page adds to the counters; `recounted` is how many permits an earlier page has
-        counted as unchanged, and this one counts otherwise.
+        """Write one page of the listing, once, with the counters and the lease. `batch` goes on from where
+        `record` was, and the other way round. What is answered beside is what this page adds to the counters;
+        `recounted` is how many permits an earlier page has counted as unchanged, and this one counts
+        otherwise.
         """
-        self._check_is_sidecar()
         batch = validate.batch(self.env, batch, rows)
         page = validate.rows(self.env, rows)
-        run = self._held(run_id, worker)
-        if not run:
+        if not (run := self._held(run_id, worker)):
             return LOST
         run._check_is_listing()
-        values, recorder = run._progress_values(progress), Recorder(run)
-        counts = dict.fromkeys(COUNTS, 0)
-        if recorder.is_next(batch):
-            if page.rows:
-                # Only the rows tell whether SICANTIK's listing has learnt to carry the dates.
-                dated = any("expiry_date" in row for row in page.rows.values())
-                values.setdefault("way", "upgraded" if dated else "two_step")
-            counts = recorder.record_rows(page)
-            values["last_batch"] = batch
-            if run.kind == "permits":
-                values["total"] = run.answered_count
+        recorder, values = Recorder(run), run._progress_values(progress)
+        is_next, values["last_batch"] = recorder.is_next(batch), max(batch, run.last_batch)
+        counts = recorder.record_rows(page) if is_next else dict.fromkeys(COUNTS, 0)
+        if is_next and page.rows:
+            # Only the rows tell whether SICANTIK's listing has learnt to carry the dates.
+            is_dated = any("expiry_date" in row for row in page.rows.values())
+            values.setdefault("way", "upgraded" if is_dated else "two_step")
+        if is_next and run.kind == "permits":
+            values["total"] = run.answered_count
         return run._go_on(values, **counts)
 
     @api.model
     def listing_done(self, run_id, worker, complete, listed_ids_missing=None, listed_again=None):
-        """Note the end of the listing, and which permits of the connector it no longer or again
-        holds.
-
-        Where it could not be read as a whole, a permit that was not in it may still be listed.
-        """
-        self._check_is_sidecar()
+        """Note the end of the listing, and which permits it no longer or again holds."""
         missing = validate.ids(self.env, listed_ids_missing, "listed_ids_missing")
         again = validate.ids(self.env, listed_again, "listed_again")
-        run = self._held(run_id, worker)
-        if not run:
+        if not (run := self._held(run_id, worker)):
             return LOST
         run._check_is_listing()
         recorder = Recorder(run)
+        # What is not in a part of the listing may be in the rest of it.
         gone = recorder.mark_listed(missing, False) if complete else 0
         recorder.mark_listed(again, True)
         values = {"unlisted_count": run.unlisted_count + gone}
@@ -342,13 +292,8 @@ class SicantikSyncRun(models.Model):
 
     @api.model
     def remaining(self, run_id, worker):
-        """Say which permits are still to be asked one by one, now that the listing has answered.
-
-        `limit` is how many of them may be asked; 0: all.
-        """
-        self._check_is_sidecar()
-        run = self._held(run_id, worker)
-        if not run:
+        """Say which permits are still to be asked one by one, and how many of them (`limit`; 0: all)."""
+        if not (run := self._held(run_id, worker)):
             return LOST
         limit = max(0, run.max_permits - (run.answered_count - run.listing_answered))
         domains = [] if run.max_permits and not limit else run._domains()
@@ -360,9 +305,7 @@ class SicantikSyncRun(models.Model):
     @api.model
     def check(self, run_id, worker):
         """Mark the permits of this run's connector as expired whose last day has passed there."""
-        self._check_is_sidecar()
-        run = self._held(run_id, worker)
-        if not run:
+        if not (run := self._held(run_id, worker)):
             return LOST
         counts = Recorder(run).check()
         # Never `stop`: it is done.
@@ -370,14 +313,11 @@ class SicantikSyncRun(models.Model):
 
     @api.model
     def finish(self, run_id, worker, state, message=None, progress=None, code=None):
-        """End a run, and add what it brought to the connector's statistics, once.
-
-        With a `code` of `ENDINGS` its sentence is stored, in the language of who reads it, and
-        `message` is the detail in it. Without one, `message` is stored as it is.
+        """End a run, once, and add it to the connector's statistics. With a `code` of `ENDINGS` its sentence
+        is stored, in the reader's language, with `message` as the detail; without one, `message` as it is.
         """
-        self._check_is_sidecar()
-        if state not in ENDED_STATES:
-            raise ValidationError(self.env._("A synchronisation cannot end as “%s”.", state))
+        self._check_is_in(*self._worker_groups)
+        validate.choice(self.env, state, ENDED_STATES)
         if code:
             validate.choice(self.env, code, ending.ENDINGS)
         run = self._lock(run_id)
@@ -396,9 +336,8 @@ class SicantikSyncRun(models.Model):
     @api.model
     def abandon(self, run_id, worker):
         """Take back a command's run without answers: only now it learnt that SICANTIK is away."""
-        self._check_is_sidecar()
-        run = self._lock(run_id)
-        if not run:
+        self._check_is_in(*self._worker_groups)
+        if not (run := self._lock(run_id)):
             return GO
         if not run._is_held_by(worker):
             return LOST
@@ -409,22 +348,24 @@ class SicantikSyncRun(models.Model):
         run.unlink()
         return GO
 
-    # Steps below the protocol
+    @api.model
+    def release(self, run_id, worker):
+        """Give it back unfinished, as on the shutdown of a sidecar: no attempt is counted."""
+        return self._release(run_id, worker)
 
     @api.model
+    def cancel(self, run_id):
+        """Stop it: at once if nobody works on it, else at the worker's next report."""
+        return self._cancel(run_id)
+
     def _open_run(self, connector, kind, any_running=False):
-        """The run that one of `kind` would only repeat. A check asks SICANTIK nothing: it keeps no
-        questions waiting, nor they it. With `any_running`, whatever is being worked on counts.
-        """
+        """The run that one of `kind` would only repeat; with `any_running`, also any that is running."""
+        # A check asks SICANTIK nothing: it keeps no questions waiting, nor they it.
         which = [("kind", "=" if kind == "check" else "!=", "check")]
         if any_running:
             which = ["|", ("state", "=", "running"), *which]
         domain = [("connector_id", "=", connector.id), ("state", "in", OPEN_STATES), *which]
         return self.search(domain, order="state desc, id", limit=1)
-
-    def _is_partial(self):
-        """Whether it asks about less than a night's run would."""
-        return bool(self.max_permits or self.permit_selection or self.kind == "permits")
 
     def _covers(self, max_permits, include_not_due):
         """Whether it brings what a run of dates with these wishes would bring, no less and no more."""
@@ -433,20 +374,16 @@ class SicantikSyncRun(models.Model):
         return bool(is_whole and is_wide and self.max_permits == (max_permits or 0))
 
     def _beginning(self):
-        """The moment from which this run counts days: what is not due when the listing gives its
-        answer must not have become due when the run goes on to ask what is left.
-        """
+        """Due dates are computed from this moment, so no permit becomes due between its two steps."""
         return self.started_at or self._now()
 
     def _domains(self):
-        """What this run still has to ask."""
         if self.kind not in EXPIRY_KINDS:
             return []
         wishes = self.include_not_due, self.refresh_older_than, self.permit_selection or None
         return plan.domains(self.connector_id.id, self._beginning(), *wishes, run_id=self.id)
 
     def _set_total(self):
-        """Count what is to be asked, and estimate how long it will take."""
         connector = self.connector_id
         if self.kind in EXPIRY_KINDS:
             self.total = plan.total(self.env, self._domains(), self.max_permits)
@@ -458,8 +395,7 @@ class SicantikSyncRun(models.Model):
                 self.estimated_duration += connector._expected_listing_seconds(self.listing_expected)
 
     def _claim_condition(self, now):
-        return SQL(
-            """
+        query = """
             NOT EXISTS (
                 SELECT FROM sicantik_sync_run busy
                   JOIN sicantik_connector connector ON connector.id = work.connector_id
@@ -467,13 +403,12 @@ class SicantikSyncRun(models.Model):
                    AND busy.id != work.id
                    AND (busy.connector_id = work.connector_id
                         OR (busy.host = connector.host AND busy.lease_until >= %s)))
-            """,
-            now,
-        )
+        """
+        return SQL(query, now)
 
     def _before_claim(self, by_name):
-        """A command that fell silent may have asked elsewhere than at the connector's address, on
-        trial, and only the command knew: its run is ended. What it left is due in the next run.
+        """A command that fell silent may have asked elsewhere than at the connector's address, on trial, and
+        only the command knew: its run is ended. What it left is due in the next run.
         """
         if by_name or not self._is_abandoned_command():
             return True
@@ -482,8 +417,7 @@ class SicantikSyncRun(models.Model):
         return False
 
     def _take(self, worker, lease_seconds):
-        # Without an address nothing is kept for the run; who works on it says what is wrong with
-        # it.
+        # Without an address nothing is kept for the run; who works on it says what is wrong with it.
         host, now = self.connector_id.host or None, self._now()
         on_host = [("state", "=", "running"), ("host", "=", host), ("id", "!=", self.id)]
         others = self.search(on_host) if host else self.browse()
@@ -515,26 +449,19 @@ class SicantikSyncRun(models.Model):
     def _progress_values(self, progress):
         """What the worker says about its way, as values; what it does not say stays."""
         values = validate.progress(self.env, progress)
-        # The worker counts one attempt, or one part of it; the run counts all of them. What was
-        # sent was sent: a part that sent nothing takes nothing back.
+        # The worker counts one attempt, or one part of it; the run counts all of them. These
+        # counters never decrease.
         for name in {"requests", "retries"} & values.keys():
             values[name] = max(self[name], values[name] + self[f"{name}_before"])
         return values
 
-    def _renewal(self):
+    def _go_on(self, values, **answer):
         if self.trigger != "cli":
             self.env["sicantik.sidecar"]._heard_from(self.worker)
-        return super()._renewal()
-
-    def _values_in_queue(self):
-        return {"host": False, "rate": 0.0, "eta_seconds": 0}
+        return super()._go_on(values, **answer)
 
     def _end(self, state, message, by_worker=True):
-        """Close the run and credit the connector: the only way out of the open states.
-
-        A run that is ended over the head of its worker forgets it: the worker has to notice.
-        """
-        self.ensure_one()
+        """Close the run and credit the connector. Ended over its worker's head, it forgets the worker."""
         now, worked = self._now(), self._worked() if by_worker else self.worked_seconds
         values = {"state": state, "message": message, "finished_at": now, "worked_seconds": worked}
         values |= {"host": False, "lease_until": False, "eta_seconds": 0}
@@ -552,25 +479,16 @@ class SicantikSyncRun(models.Model):
             ending.tell_responsible(self)
 
     def _reader_env(self):
-        """In the language of whoever looks after the connector."""
         return self.with_context(lang=self.connector_id.user_id.lang or self.env.lang).env
 
     def _counts(self):
         return {outcome: self[f"{outcome}_count"] for outcome in OUTCOMES}
 
     def _payload(self):
-        names = (
-            "kind",
-            "trigger",
-            "attempt",
-            "max_permits",
-            "include_not_due",
-            "refresh_older_than",
-            "total",
-        )
+        names = ("kind", "trigger", "attempt", "max_permits", "include_not_due", "refresh_older_than")
         return {
             "run_id": self.id,
-            **{name: self[name] for name in (*names, "last_batch")},
+            **{name: self[name] for name in (*names, "total", "last_batch")},
             "answered": self.answered_count,
             "counts": self._counts(),
             "started_at": fields.Datetime.to_string(self.started_at),
@@ -587,8 +505,6 @@ class SicantikSyncRun(models.Model):
             "requested_by": self.user_id.name or "",
             "run": self._payload() if is_held else False,
         }
-
-    # Going away
 
     @api.autovacuum
     def _gc_runs(self):

@@ -16,6 +16,7 @@ from . import test_plan
 from . import test_record
 from . import test_rights
 from . import test_settings
+from . import test_setup
 from . import test_sidecar
 from . import test_speed
 from . import test_translations

@@ -1,5 +1,6 @@
 """A connector, some permits, and one user of each group with no right beyond it."""
 
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -74,6 +75,30 @@ class SicantikCase(TransactionCase):
 
         self.startPatcher(patch.object(self.registry["sicantik.sync.run"], "_now", lambda _self: now[0]))
         return pass_by
+
+    @contextmanager
+    def scheduler(self, now):
+        """Odoo's own way to a cron, with a cursor of its own; nothing of it is really committed."""
+        Cron = type(self.env["ir.cron"])
+
+        def run(cron, expected="fully done"):
+            self.env.flush_all()
+            job = {**cron.sudo().read(load=None)[0], "timed_out_counter": 0}
+            status = Cron._run_job(job)
+            self.env.invalidate_all()
+            # A string on Odoo 18.
+            self.assertEqual(getattr(status, "value", status), expected)
+
+        with ExitStack() as stack:
+            if hasattr(self, "enter_registry_test_mode"):
+                stack.enter_context(self.enter_registry_test_mode())
+            else:
+                self.registry.enter_test_mode(self.cr)
+                stack.callback(self.registry.leave_test_mode)
+            stack.enter_context(
+                patch.object(type(self.env["sicantik.connector"]), "_utc_now", lambda _self: now)
+            )
+            yield run
 
     def expire(self, run):
         """As if the worker had not been heard of for a while."""

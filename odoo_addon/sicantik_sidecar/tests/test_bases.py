@@ -5,6 +5,7 @@ not ask anything of a base that one of these lacks.
 """
 
 from datetime import date
+from types import SimpleNamespace
 from unittest.mock import patch
 
 from odoo import fields
@@ -282,16 +283,23 @@ class TestBases(BasesCase):
         config.write({"rate_limit_requests": 500, "api_timeout": 4000})
         api = self.connector._api()
         self.assertEqual((api["request_rate"], api["request_timeout"]), (10, 300))
+        # What is not set, or switched off, is the connector's.
+        self.connector.write({"request_rate": 3, "request_timeout": 7})
         config.write({"rate_limit_requests": 0, "api_timeout": 0})
         api = self.connector._api()
-        self.assertEqual((api["request_rate"], api["request_timeout"]), (0.1, 0.1))
-        config.rate_limit_enabled = False
-        self.connector.request_rate = 3
+        self.assertEqual((api["request_rate"], api["request_timeout"]), (3, 7))
+        config.write({"rate_limit_enabled": False, "rate_limit_requests": 5})
         self.assertEqual(self.connector._api()["request_rate"], 3)
         # One of its own comes before.
         self.connector.api_url = OTHER_ADDRESS
         self.assertEqual(self.connector.host, "127.0.0.1:10")
-        self.assertEqual(self.connector._api()["request_timeout"], 10)
+        self.assertEqual(self.connector._api()["request_timeout"], 7)
+
+    def test_what_is_not_a_configuration_is_left_alone(self):
+        for field in (None, {"type": "char"}, {"type": "many2one", "comodel_name": "res.partner"}):
+            found = {"config_id": SimpleNamespace(**field)} if field else {}
+            connectors = SimpleNamespace(env=self.env, _fields=found)
+            self.assertIsNone(type(self.connector)._config_model(connectors))
 
     def test_connectors_to_one_server_are_worked_on_one_after_the_other(self):
         twin = self.make_connector("Twin", ADDRESS)

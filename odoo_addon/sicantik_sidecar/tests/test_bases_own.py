@@ -1,6 +1,6 @@
 """The base's own methods, scheduled actions and pages once the bridge is there, and its going."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from unittest.mock import patch
 
 from odoo import fields
@@ -9,7 +9,8 @@ from odoo.tests import Form, tagged
 from odoo.tools import mute_logger
 
 from ..base_module import base_classes, base_has
-from ..hooks import uninstall_hook
+from ..ledger import setup
+from ..hooks import _set_responsibles, uninstall_hook
 from .test_bases import BasesCase
 
 WIZARD = "sicantik.expiry.sync.wizard"
@@ -46,6 +47,7 @@ class TestBasesOwn(BasesCase):
             self.assertEqual(self.queued(), ["expiry"])
             # A module that stands on the base may ask so in its own part of the morning's check.
             check = self.env["sicantik.connector"]._cron("check")
+            check.user_id = self.users["officer"]
             self.assertEqual(
                 connector.with_context(cron_id=check.id).sync_expiry_dates_workaround(100), result
             )
@@ -98,13 +100,80 @@ class TestBasesOwn(BasesCase):
                 permits.cron_check_expiring_permits()
             self.assertEqual((len(told), permit.permit_number), (2, number))
             self.assertIn("check", self.queued())
-            # Woken for a connector's hour: the base's own has yet to come.
-            cron = self.env["sicantik.connector"]._cron("check")
-            trouble = None
-            for nextcall, calls in ((timedelta(hours=1), 2), (timedelta(hours=-1), 3)):
-                cron.nextcall = fields.Datetime.now() + nextcall
-                permits.with_context(cron_id=cron.id).cron_check_expiring_permits()
-                self.assertEqual(len(told), calls)
+            # At its own hour, whichever that is, it goes on.
+            cron, trouble = self.env["sicantik.connector"]._cron("check"), None
+            permits.with_context(cron_id=cron.id).cron_check_expiring_permits()
+            self.assertEqual(len(told), 3)
+
+    @mute_logger("odoo.addons.base.models.ir_cron", "odoo.addons.sicantik_sidecar.models.sicantik_permit")
+    def test_modules_above_the_bridge(self):
+        """What they add to the morning happens at the base's own hour alone, and its trouble undoes
+        no queueing.
+        """
+        connectors, Permit = self.env["sicantik.connector"], self.registry["sicantik.permit"]
+        ours, theirs = connectors._own_cron("check"), connectors._cron("check")
+        if ours == theirs:
+            # No module can be between this base and the bridge.
+            return
+        connectors.search([("id", "!=", self.connector.id)]).active = False
+        calls, below = [], Permit.cron_check_expiring_permits
+
+        def above(permits):
+            result = below(permits)
+            calls.append(permits.env.context["cron_id"])
+            if len(calls) == 1:
+                raise UserError("The gateway is away.")  # pylint: disable=translation-required
+            return result
+
+        day, morning = date(2026, 3, 10), datetime(2026, 3, 10, 2, 0, 5)  # 09:00:05 in Jakarta
+        messages, before = self.env.get("sicantik.whatsapp.message"), 0
+        if messages is not None:
+            holder = self.env["res.partner"].create({"name": "Sari", "whatsapp_opt_in": True})
+            ends = fields.Date.today() + timedelta(days=7)
+            self.make_permits(1, expiry_date=ends, partner_id=holder.id)
+            before = messages.search_count([])
+        with patch.object(Permit, "cron_check_expiring_permits", above):
+            self.connector.check_cron_date = day - timedelta(days=1)
+            with self.scheduler(morning + timedelta(minutes=1)) as run:
+                run(theirs, "failed")
+                self.assertEqual((calls, self.queued()), ([theirs.id], []))
+                for _ in range(3):
+                    run(ours)
+            self.assertEqual((len(calls), self.queued()), (1, ["check"]))
+            self.assertEqual(self.connector.check_cron_date, day)
+            with self.scheduler(morning + timedelta(hours=7)) as run:
+                run(theirs)
+            self.assertEqual((len(calls), self.queued()), (2, []))
+            # Switched off by the office.
+            theirs.active = False
+            with self.scheduler(morning + timedelta(days=1)) as run:
+                run(ours)
+            self.assertNotIn("check", self.queued())
+        if messages is not None:
+            self.assertEqual(messages.search_count([]), before + 1)
+
+    # Existing connectors
+
+    def test_somebody_is_told_of_failures(self):
+        odoobot, admin = self.env.ref("base.user_root"), self.env.ref("base.user_admin")
+        officer, sidecar = self.users["officer"], self.users["sidecar"]
+        # Who made the connector, who is responsible for it, and who is after the installation.
+        cases = [
+            (odoobot, odoobot, admin),
+            (officer, odoobot, officer),
+            (sidecar, odoobot, admin),
+            (odoobot, officer, officer),
+        ]
+        made = []
+        for number, (maker, responsible, _after) in enumerate(cases):
+            made.append(self.make_connector(str(number), user_id=responsible.id, active=number % 2))
+            self.env.flush_all()
+            self.env.cr.execute(
+                "UPDATE sicantik_connector SET create_uid = %s WHERE id = %s", [maker.id, made[-1].id]
+            )
+        self.env.invalidate_all()
+        _set_responsibles(self.env)
+        self.assertEqual([one.user_id for one in made], [after for _maker, _responsible, after in cases])
 
     # What is planned
 
@@ -115,10 +184,16 @@ class TestBasesOwn(BasesCase):
             ours = self.env.ref(f"sicantik_sidecar.{name}", raise_if_not_found=False)
             self.assertTrue(bool(theirs) != bool(ours), "two for one hour are one too many")
             self.assertEqual(connectors._cron(kind), theirs or ours)
-            self.assertTrue(
-                self.env["ir.cron.trigger"].search_count([("cron_id", "=", connectors._cron(kind).id)])
-            )
+            triggers = self.env["ir.cron.trigger"]
+            own = connectors._own_cron(kind)
+            self.assertEqual(own, ours or self.env.ref("sicantik_sidecar.cron_queue_due"))
+            self.assertTrue(triggers.search_count([("cron_id", "=", own.id)]))
+            own.active = False
+            told = {action["name"]: action["active"] for action in setup.state(self.env, None)["actions"]}
+            self.assertFalse(told[own.with_context(lang="en_US").name], "it queues nothing now")
+            own.active = True
             if theirs:
+                self.assertFalse(triggers.search_count([("cron_id", "=", theirs.id)]))
                 before = theirs.nextcall, theirs.write_date, theirs.active
                 connectors.search([])._plan_crons()
                 self.env.flush_all()
@@ -166,7 +241,7 @@ class TestBasesOwn(BasesCase):
         parameters = self.env["ir.config_parameter"]
         for name in ("url", "token", "run_retention_days"):
             parameters.set_param(f"sicantik_sidecar.{name}", "1")
-        crons = [self.env["sicantik.connector"]._cron(kind).id for kind in ("expiry", "check")]
+        crons = [self.env["sicantik.connector"]._own_cron(kind).id for kind in ("expiry", "check")]
         kind = self.env.ref("sicantik_sidecar.mail_activity_type_sync_failed")
         self.connector.activity_schedule(activity_type_id=kind.id, user_id=self.env.uid)
         permit = self.make_permits(1, expiry_date="2030-01-01")

@@ -1,6 +1,5 @@
 """What happens by itself: nights, mornings, failures told, old runs gone."""
 
-from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, timedelta
 from unittest.mock import patch
 
@@ -118,30 +117,6 @@ class TestCrons(SicantikCase):
         self.cron.ir_actions_server_id.run()
         self.assertEqual(self.ended_runs(), 1)
         self.assertFalse(self.connector.expiry_cron_date)
-
-    @contextmanager
-    def scheduler(self, now):
-        """Odoo's own way to a cron, with a cursor of its own; nothing of it is really committed."""
-        Cron = type(self.env["ir.cron"])
-
-        def run(cron):
-            self.env.flush_all()
-            job = {**cron.sudo().read(load=None)[0], "timed_out_counter": 0}
-            status = Cron._run_job(job)
-            self.env.invalidate_all()
-            # A string on Odoo 18.
-            self.assertEqual(getattr(status, "value", status), "fully done")
-
-        with ExitStack() as stack:
-            if hasattr(self, "enter_registry_test_mode"):
-                stack.enter_context(self.enter_registry_test_mode())
-            else:
-                self.registry.enter_test_mode(self.cr)
-                stack.callback(self.registry.leave_test_mode)
-            stack.enter_context(
-                patch.object(type(self.env["sicantik.connector"]), "_utc_now", lambda _self: now)
-            )
-            yield run
 
     def test_the_scheduler_itself(self):
         check = self.env.ref("sicantik_sidecar.cron_check_expiring_permits")

@@ -10,6 +10,7 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import tagged
 from odoo.tools import mute_logger
 
+from ..models.sicantik_connector import CRONS
 from .common import OTHER_ADDRESS, failed, found
 from .test_listing import ROWS_LOGGER, ListingCase, row
 
@@ -211,7 +212,7 @@ class TestListingRun(ListingCase):
         self.assertEqual(button.action_sync_permits()["res_id"], run.id)
         self.assertEqual(len(self.connector.run_ids), 1)
         self.assertEqual(self.ledger.claim(worker="one")["domains"], [])
-        self.assertEqual(self.connector._nightly_kind(), "all")
+        self.assertEqual(CRONS["expiry"][-1], "all")
 
     def test_what_is_no_longer_listed(self):
         one, two, three = permits = self.make_permits(3)

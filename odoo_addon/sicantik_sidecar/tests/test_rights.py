@@ -1,6 +1,7 @@
 """What each group may do, and above all what it may not."""
 
 from datetime import timedelta
+from itertools import product
 from unittest.mock import patch
 
 from odoo import fields
@@ -213,7 +214,7 @@ class TestRights(SicantikCase):
                 "sync_permit_types": (here, {}),
                 "sync_permits": (here, {}),
             },
-            "sicantik.lease.mixin": {"cancel": ([], {"run_id": run.id}), "release": ([], held)},
+            "sicantik.sidecar": {"describe_setup": ([], {})},
             "sicantik.permit": {"cron_check_expiring_permits": ([], {})},
             "sicantik.sync.run": {
                 "abandon": ([], held),
@@ -245,14 +246,16 @@ class TestRights(SicantikCase):
         self.assertEqual(self.public_methods() - shown, tried)
         self.env.flush_all()
         runs = self.env["sicantik.sync.run"].search([])
-        for user in (self.stranger, portal):
+        # A context is the caller's to choose. There is no `request` under /jsonrpc.
+        callers = [(user, request) for user in (self.stranger, portal) for request in (self, None)]
+        crons = [self.env["sicantik.connector"]._cron(kind).id for kind in ("expiry", "check")]
+        for (user, request), cron_id in product(callers, [False, 1, *crons]):
             for model, methods in calls.items():
                 for method, (ids, arguments) in methods.items():
-                    # A context is the caller's to choose.
-                    records = self.env[model].with_user(user).with_context(cron_id=1).browse(ids)
+                    records = self.env[model].with_user(user).with_context(cron_id=cron_id).browse(ids)
                     with (
-                        self.subTest(user=user.login, model=model, method=method),
-                        patch.object(sicantik_connector, "request", self),
+                        self.subTest(user=user.login, model=model, method=method, cron=cron_id),
+                        patch.object(sicantik_connector, "request", request),
                         self.assertRaises(AccessError),
                     ):
                         getattr(records, method)(**arguments)

@@ -85,7 +85,7 @@ class TestSettings(SicantikCase):
 
     def test_try(self):
         health = {"status": "ok", "version": "1.2.3", "odoo_reachable": True}
-        away = {"status": "waiting", "version": "1.2.3", "odoo_reachable": False, "trouble": "Odoo is away."}
+        away = {"status": "waiting", "version": "1.2.3", "odoo_reachable": False, "problem": "Odoo is away."}
         for answer, kind, word in ((health, "success", "1.2.3"), (away, "warning", "Odoo is away.")):
             with StandIn(answer) as server:
                 settings = self.save(sicantik_sidecar_url=server.url, sicantik_sidecar_token=TOKEN)

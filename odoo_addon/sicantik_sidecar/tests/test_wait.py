@@ -37,11 +37,12 @@ class TestWait(CommittedCase):
         with self.transaction() as env:
             return getattr(env["sicantik.connector"].browse(self.connectors[0]), method)(*args)
 
-    def work(self, state="done"):
+    def work(self, state="done", after=0):
         """A sidecar that answers all there is: one date, one permit without, the others unknown."""
 
         def run():
             threading.current_thread().dbname = self.database.dbname
+            time.sleep(after)
             payload = self.claim()
             with self.transaction() as env:
                 ids = env["sicantik.permit"].search(payload["domains"][0], order="id").ids
@@ -176,7 +177,7 @@ class TestWait(CommittedCase):
         with patch.object(waiting, "PATIENCE_IN_WORKER", 0.2), self.transaction() as env:
             connector = env["sicantik.connector"].browse(self.connectors[0])
             with self.assertRaisesRegex(UserError, f"#{first} was under way .* Yours has not begun"):
-                connector.with_context(cron_id=1).sync_expiry_dates_workaround()
+                connector.sync_expiry_dates_workaround()
         self.assertEqual([run["id"] for run in self.runs()], [first])
 
     def test_nothing_to_ask(self):
@@ -196,11 +197,19 @@ class TestWait(CommittedCase):
     def test_a_run_that_takes_too_long_goes_on(self):
         with StandIn({}) as server, patch.object(waiting, "PATIENCE_IN_WORKER", 0.2):
             self.point_to(server.url)
+            with self.assertRaisesRegex(UserError, "has not ended in time"):
+                self.wait()
+        self.assertEqual([run["state"] for run in self.runs()], ["queued"])
+
+    @mute_logger("odoo.sql_db")
+    def test_it_waits_for_longer_where_told_so(self):
+        with StandIn({}) as server, patch.object(waiting, "PATIENCE_IN_WORKER", 0.2):
+            self.point_to(server.url)
             with self.transaction() as env:
                 connector = env["sicantik.connector"].browse(self.connectors[0])
-                with self.assertRaisesRegex(UserError, "has not ended in time"):
-                    connector.with_context(cron_id=1).sync_expiry_dates_workaround()
-        self.assertEqual([run["state"] for run in self.runs()], ["queued"])
+                self.work(after=1)
+                result = connector.with_context(sicantik_wait_seconds=30).sync_expiry_dates_workaround()
+        self.assertEqual((result["success"], result["total"]), (True, 3))
 
     @mute_logger("odoo.sql_db")
     def test_what_is_not_committed_is_said(self):

@@ -57,19 +57,16 @@ class SicantikExpirySyncWizard(models.TransientModel):
             raise ValidationError(self.env._("The most permits to ask about cannot be less than none."))
 
     def action_sync(self):
-        """Start, and show the run; or show the one that somebody else started meanwhile."""
         self.ensure_one()
+        # Somebody else may have started one meanwhile.
         if open_run := self.env["sicantik.sync.run"]._open_run(self.connector_id, "expiry"):
             return open_run._action_open()
-        if not self.permits_to_ask and self.permits_asked_lately:
-            raise UserError(
-                self.env._(
-                    "No permits to sync: the %d without an expiry date were asked about lately. "
-                    "Tick “Include Those Asked Lately” to ask again.",
-                    self.permits_asked_lately,
-                )
-            )
         if not self.permits_to_ask:
-            raise UserError(self.env._("No permits to sync"))
+            lately = self.env._(
+                "No permits to sync: the %d without an expiry date were asked about lately. "
+                "Tick “Include Those Asked Lately” to ask again.",
+                self.permits_asked_lately,
+            )
+            raise UserError(lately if self.permits_asked_lately else self.env._("No permits to sync"))
         wishes = {"include_not_due": self.include_not_due, "max_permits": self.max_permits or None}
         return self.connector_id._start(**wishes)._action_open()

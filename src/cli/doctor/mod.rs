@@ -2,6 +2,7 @@
 
 mod odoo;
 mod report;
+mod service;
 mod sicantik;
 
 use std::process::ExitCode;
@@ -20,12 +21,17 @@ pub(super) struct Args {
     /// Check the SICANTIK at this address instead of the connectors'
     #[arg(long, value_name = "URL")]
     api_url: Option<String>,
+    /// Do not look for the service, where cron runs the commands instead
+    #[arg(long)]
+    no_service: bool,
 }
 
-/// Checks everything that a run needs. Nothing is written, to Odoo or to SICANTIK.
+/// Checks everything that a run needs, and the service that nights and buttons need. Nothing is
+/// written, to Odoo or to SICANTIK.
 pub(super) async fn run(config: &Config, args: &Args) -> Result<ExitCode, Failure> {
     let mut report = Report::default();
     let settings = config.odoo()?;
+    service::secret_files(config, &mut report);
     let Found { connectors, ledger } =
         odoo::check(&settings, args.connector.as_deref(), &mut report).await.unwrap_or_default();
     if let Some(url) = &args.api_url {
@@ -36,6 +42,9 @@ pub(super) async fn run(config: &Config, args: &Args) -> Result<ExitCode, Failur
             let url = &connector.api_url;
             sicantik::check(config, url, connector, ledger.as_ref(), &mut report).await;
         }
+    }
+    if let Some(odoo) = ledger.as_ref().filter(|_| !args.no_service) {
+        service::check(config, odoo, &mut report).await;
     }
     report.end()?;
     Ok(ExitCode::SUCCESS)

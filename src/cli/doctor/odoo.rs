@@ -5,8 +5,8 @@ use std::fmt::Display;
 use chrono::Utc;
 
 use super::report::Report;
-use crate::odoo::run::Selection;
-use crate::odoo::{self, Connector, Mode, Schema, Settings, connector, model, run, schema};
+use crate::odoo::run::{Plan, Selection};
+use crate::odoo::{self, Connector, Mode, Schema, Settings, connector, model, permit, run, schema};
 
 /// What Odoo has.
 #[derive(Default)]
@@ -30,14 +30,19 @@ pub(super) async fn check(
         odoo.version().text,
         odoo.protocol().path()
     ));
+    for odoo::Remark { finding, advice } in odoo.remarks() {
+        report.note(finding, advice);
+    }
     key_owner(&odoo, settings, report).await;
     key_expiry(&odoo, &settings.login, report).await;
     let schema = or_problem(Schema::read(&odoo).await, report)?;
     match schema.mode {
-        Mode::Ledger => report.ok("The addon is installed: runs are kept in its ledger"),
+        Mode::Ledger => {
+            report.ok("The addon `sicantik_sidecar` is installed: runs are kept in its ledger")
+        }
         Mode::Plain => report.note(
-            "The addon is not installed: dates are written to the models of another module",
-            "Install `sicantik_sidecar` for buttons, a history of runs, and each failure.",
+            "The addon `sicantik_sidecar` is not installed: dates go to another module's models",
+            "Install it for buttons, a history of runs, and each failure.",
         ),
     }
     let connectors = match connector::find(&odoo, &schema, wanted, false).await {
@@ -116,12 +121,29 @@ async fn ledger_rights(odoo: &odoo::Client, connectors: &[Connector], report: &m
                 "The user may see runs, but not work on them",
                 "Give it the group \"SICANTIK: sidecar (technical user)\"; `deploy/technical_user.py` makes such a user.",
             ),
-            Ok(plan) => report.ok(format_args!(
-                "Connector `{}`: {} permits are due to be asked for",
-                connector.name, plan.total
-            )),
+            Ok(plan) => due(odoo, connector, &plan, report).await,
             Err(error) => report.problem(error, ""),
         }
+    }
+}
+
+/// How many permits are due, and whether the user may read them all: the ledger counts all.
+async fn due(odoo: &odoo::Client, connector: &Connector, plan: &Plan, report: &mut Report) {
+    let (name, total) = (&connector.name, plan.total);
+    match permit::count(odoo, &plan.domains).await {
+        Ok(readable) if readable < total => report.problem(
+            format_args!(
+                "Connector `{name}`: {} of {total} permits that are due are hidden from `{}`",
+                total - readable,
+                odoo.settings().login
+            ),
+            "A record rule or the user's companies hide them: in Odoo's developer mode look under \
+             Settings > Technical > Record Rules, and give the user the companies of the permits.",
+        ),
+        Ok(_) => {
+            report.ok(format_args!("Connector `{name}`: {total} permits are due to be asked for"))
+        }
+        Err(error) => report.problem(error, ""),
     }
 }
 

@@ -14,20 +14,20 @@ pub(super) struct Report {
 impl Report {
     /// Something works.
     pub(super) fn ok(&self, finding: impl Display) {
-        outln!("ok    {finding}");
+        outln!("✓ {finding}");
     }
 
     /// Something works, but deserves attention.
     pub(super) fn note(&self, finding: impl Display, advice: &str) {
-        outln!("note  {finding}");
-        outln!("      -> {advice}");
+        outln!("! {finding}");
+        outln!("  → {advice}");
     }
 
     /// Something does not work. Without advice, the finding says what to do.
     pub(super) fn problem(&mut self, finding: impl Display, advice: &str) {
-        outln!("FAIL  {finding}");
+        outln!("✗ {finding}");
         if !advice.is_empty() {
-            outln!("      -> {advice}");
+            outln!("  → {advice}");
         }
         self.problems += 1;
     }
@@ -40,7 +40,7 @@ impl Report {
     pub(super) fn end(&self) -> Result<(), Failure> {
         match self.problems {
             0 => {
-                outln!("All is well.");
+                outln!("No problems found.");
                 Ok(())
             }
             1 => Err(Failure::temporary("1 problem found.")),

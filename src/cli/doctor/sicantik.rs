@@ -1,11 +1,12 @@
 //! What `doctor` says of SICANTIK.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::report::Report;
-use crate::cli::context::{client, host};
+use crate::cli::context::client;
 use crate::cli::host_lock::HostLock;
 use crate::config::Config;
 use crate::odoo::{self, Connector, run};
@@ -30,7 +31,6 @@ pub(super) async fn check(
         }
         Err(error) => return report.problem(error, ""),
     };
-    let host = host(&settings);
     let server = outbound::server(&settings.api_url);
     let busy = match ledger {
         Some(odoo) => run::working_on(odoo, &server).await.ok().flatten(),
@@ -38,7 +38,7 @@ pub(super) async fn check(
     };
     if let Some(run) = busy {
         return report.ok(format_args!(
-            "SICANTIK at {host} is being asked by run {} now, and not by this command as well",
+            "Run {} is using SICANTIK at {server}; not tested, to stay within the rate",
             run.id
         ));
     }
@@ -48,7 +48,7 @@ pub(super) async fn check(
     };
     match client(&settings, &CancellationToken::new()) {
         Ok(client) => {
-            if answers(&client, &host, report).await {
+            if answers(&client, &server, report).await {
                 listing(&client, report).await;
             }
         }
@@ -57,7 +57,7 @@ pub(super) async fn check(
 }
 
 /// Whether it answers, how fast and in which format.
-async fn answers(client: &Client, host: &str, report: &mut Report) -> bool {
+async fn answers(client: &Client, server: &str, report: &mut Report) -> bool {
     let mut times = Vec::new();
     let mut format = Format::Json;
     for _ in 0..3 {
@@ -67,8 +67,8 @@ async fn answers(client: &Client, host: &str, report: &mut Report) -> bool {
                 format = pong.format;
             }
             Err(error) => {
-                let finding = format_args!("SICANTIK at {host} gives no data: {error}");
-                report.problem(finding, advice(&error));
+                let finding = format_args!("SICANTIK at {server} gives no data: {error}");
+                report.problem(finding, &advice(&error));
                 return false;
             }
         }
@@ -79,7 +79,7 @@ async fn answers(client: &Client, host: &str, report: &mut Report) -> bool {
         Format::Json => "JSON",
         Format::Xml => "XML, although JSON was asked for; both are read",
     };
-    let finding = format!("SICANTIK at {host} answers in {} ms, in {format}", median.as_millis());
+    let finding = format!("SICANTIK at {server} answers in {} ms, in {format}", median.as_millis());
     if median > SLOW {
         report.note(finding, "It is slow now: a run takes longer, and is better made at night.");
     } else {
@@ -97,7 +97,7 @@ async fn listing(client: &Client, report: &mut Report) {
         Ok(rows) => rows,
         Err(error) => {
             let finding = format_args!("Its listing cannot be read: {error}");
-            return report.problem(finding, advice(&error));
+            return report.problem(finding, &advice(&error));
         }
     };
     let Some(row) = rows.first() else {
@@ -135,9 +135,10 @@ async fn ignores_offset(client: &Client, first: &[Row]) -> bool {
     }
 }
 
-fn advice(error: &sicantik::Error) -> &'static str {
+fn advice(error: &sicantik::Error) -> Cow<'static, str> {
     use sicantik::{Error, Unreadable};
-    match error {
+    let advice = match error {
+        Error::Tls(problem) => return problem.remedy("SICANTIK_CA_FILE").into(),
         Error::Timeout { .. } => {
             "It is overloaded or unreachable: try again at night, or raise the connector's time-out."
         }
@@ -152,5 +153,6 @@ fn advice(error: &sicantik::Error) -> &'static str {
             "The server shows its maintenance page, or the connector's address is not that of its API."
         }
         _ => "Check that the connector's address is that of SICANTIK's API.",
-    }
+    };
+    advice.into()
 }

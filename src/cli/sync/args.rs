@@ -8,10 +8,23 @@ pub(in crate::cli) enum Command {
     /// Fetch the expiry dates of permits that have none, one request per permit
     ///
     /// Where SICANTIK's listing carries the dates, they are taken from there, one request per page.
+    #[command(after_help = "\
+Examples:
+  sicantik-sidecar sync expiry --max-permits 10
+  sicantik-sidecar sync expiry --connector \"Kabupaten Karo\" --dry-run
+  sicantik-sidecar sync expiry --refresh-older-than 90 --json")]
     Expiry(ExpiryArgs),
     /// Read SICANTIK's listing and bring Odoo's permits up to date with it
+    #[command(after_help = "\
+Examples:
+  sicantik-sidecar sync permits
+  sicantik-sidecar sync permits --dry-run")]
     Permits(CommonArgs),
     /// Read the listing first, then fetch the expiry dates that are still missing
+    #[command(after_help = "\
+Examples:
+  sicantik-sidecar sync all
+  0 2 * * *  sicantik-sidecar --config /etc/sicantik-sidecar.toml sync all    (every night, by cron)")]
     All(ExpiryArgs),
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn work(
         Mode::Plain => interrupt.before_work(plain::due(context, job)).await?,
     };
     let ended = job.fetch(due, context, &mut sink, interrupt).await;
-    if matches!(ended.halt, Some(Halt::Lost)) {
+    if matches!(ended.halt, Some(Halt::Yielded)) {
         return Err(Failure::conflict(format!(
             "A run began to ask SICANTIK at {server}, and the dry run made way for it: repeat it when \
              that has ended."

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::job::Job;
 use super::worked::{LAST_CALL, Worked, unnoted};
-use crate::cli::context::{Context, host};
+use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::host_lock::HostLock;
 use crate::cli::progress::ProgressReporter;
@@ -60,7 +60,7 @@ pub(super) async fn work(
     let is_halted = ended.halt.is_some();
     let unnoted = match finish(&claimed, &mut ended).await {
         Ok(()) => None,
-        // What is stored is stored: the lease runs out, and the next run ends this one.
+        // Answers are stored. The lease expires, and the next run closes this one.
         Err(error) if is_halted => {
             tracing::warn!(%error, "The run could not be ended in Odoo");
             None
@@ -98,7 +98,7 @@ async fn start(
 /// Ends the run in Odoo.
 async fn finish(claimed: &ClaimedRun<'_>, ended: &mut Ended) -> Result<(), Error> {
     match &ended.halt {
-        // Nothing was asked: the run never was.
+        // Nothing was asked: delete the run.
         Some(Halt::Away(_)) => {
             run::abandon(claimed.odoo, claimed.claim.run_id, claimed.worker).await.map(drop)
         }
@@ -149,7 +149,7 @@ async fn held_by_another(context: &Context, started: &Started) -> Failure {
         return Failure::conflict(format!(
             "SICANTIK at {} is being worked on for another connector: `runs list` shows by which run. \
              Wait for its end.",
-            host(&context.settings),
+            outbound::server(&context.settings.api_url),
         ));
     }
     let who = started.worker.as_ref().map_or_else(

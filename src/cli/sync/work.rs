@@ -3,7 +3,7 @@
 use super::job::Job;
 use super::worked::Worked;
 use super::{dry, ledger, plain};
-use crate::cli::context::{Context, host};
+use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::printer::errln;
 use crate::cli::signals::Interrupt;
@@ -11,6 +11,7 @@ use crate::cli::summary::Summary;
 use crate::config::Config;
 use crate::odoo::Mode;
 use crate::odoo::run::Kind;
+use crate::outbound;
 use crate::sync::{Halt, Progress};
 
 /// The run's result and, if not everything was done, why.
@@ -23,10 +24,11 @@ pub(super) async fn work(config: &Config, job: &Job) -> Result<Finished, Failure
     let (wanted, api_url) = (common.connector.as_deref(), common.api_url.as_deref());
     let making = Context::connect(config, wanted, api_url, interrupt.stop());
     let context = interrupt.before_work(making).await?;
+    let server = outbound::server(&context.settings.api_url);
     errln!(
         "Connector `{}`: SICANTIK at {}, Odoo {} over {}",
         context.connector.name,
-        host(&context.settings),
+        server,
         context.odoo.version().text,
         context.odoo.protocol().path(),
     );
@@ -49,23 +51,25 @@ pub(super) async fn work(config: &Config, job: &Job) -> Result<Finished, Failure
     summary.odoo_calls = context.odoo.calls();
     summary.run_id = run_id.filter(|_| !matches!(ended.halt, Some(Halt::Away(_))));
     summary.dry_run = common.dry_run;
-    let failure = ended.halt.map(|halt| failure(halt, &host(&context.settings), &ended.progress));
+    summary.hidden = ended.hidden;
+    let failure = ended.halt.map(|halt| failure(halt, &server, &ended.progress));
     let failure = failure.or(unnoted);
     summary.success = failure.is_none();
     summary.error = failure.as_ref().map(ToString::to_string);
     Ok((summary, failure))
 }
 
-fn failure(halt: Halt, host: &str, progress: &Progress) -> Failure {
+fn failure(halt: Halt, server: &str, progress: &Progress) -> Failure {
     let answered = progress.counts.answered();
     let kept = format!("{answered} permits were answered; a second run continues with the rest.");
     match halt {
         Halt::Odoo(error) => error.into(),
         Halt::Away(error) => Failure::temporary(format!(
-            "SICANTIK at {host} cannot be used now: {error}. Nothing was written; try again later, or \
+            "SICANTIK at {server} cannot be used now: {error}. Nothing was written; try again later, or \
              run `doctor`."
         )),
         Halt::Sicantik(_) | Halt::Lost => Failure::temporary(format!("{halt} {kept}")),
+        Halt::Yielded => Failure::conflict(halt.to_string()),
         Halt::Cancelled | Halt::Interrupted => Failure::interrupted(format!("{halt} {kept}")),
     }
 }

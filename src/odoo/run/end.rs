@@ -13,11 +13,29 @@ pub struct Ending<'a> {
     /// Done, failed or cancelled.
     pub state: State,
     /// Why, where Odoo has a sentence for it in its reader's language.
-    pub code: Option<&'static str>,
+    pub code: Option<EndCode>,
     /// With a code, what there is to add to its sentence; without one, the whole message.
     pub message: &'a str,
     /// The last progress.
     pub progress: ProgressReport,
+}
+
+/// Why a run ended early, or short of some permits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndCode {
+    /// Odoo could not be read or written.
+    Odoo,
+    /// SICANTIK did not answer at all.
+    Away,
+    /// SICANTIK stopped answering.
+    SicantikStopped,
+    /// Somebody stopped the run in Odoo.
+    Cancelled,
+    /// The worker was told to stop.
+    Interrupted,
+    /// The run did all it could, but Odoo hides permits from the sidecar's user.
+    Hidden,
 }
 
 /// Ends a run. Answers the ledger's own counts: Odoo may have refused an outcome, of whichever
@@ -32,10 +50,10 @@ pub async fn finish(
     ending: Ending<'_>,
 ) -> Result<Reply<OutcomeCounts>, Error> {
     #[derive(Deserialize)]
-    struct Finished {
+    struct FinalCounts {
         counts: OutcomeCounts,
     }
-    let reply = call::<Finished>(client, "finish", run_id, worker, json!(ending)).await?;
+    let reply = call::<FinalCounts>(client, "finish", run_id, worker, json!(ending)).await?;
     Ok(match reply {
         Reply::Go(finished) => Reply::Go(finished.counts),
         Reply::Stop(finished) => Reply::Stop(finished.counts),

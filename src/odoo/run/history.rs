@@ -9,7 +9,7 @@ use crate::odoo::{Client, Domain, Error, model, value};
 
 /// A run as the ledger has it.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-pub struct Run {
+pub struct RunRecord {
     /// Its id.
     pub id: i64,
     /// The connector's name.
@@ -102,7 +102,7 @@ const FIELDS: &[&str] = &[
 
 /// A permit that a run could not settle.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Failure {
+pub struct FailedPermit {
     /// The line's id, by which the next are asked for.
     pub id: i64,
     /// The permit's number as it was then.
@@ -118,12 +118,12 @@ pub struct Failure {
 }
 
 /// The latest runs, newest first.
-pub async fn list(client: &Client, limit: usize) -> Result<Vec<Run>, Error> {
+pub async fn list(client: &Client, limit: usize) -> Result<Vec<RunRecord>, Error> {
     search(client, Vec::new(), limit).await
 }
 
 /// One run, or `None` if there is none of this id.
-pub async fn read(client: &Client, run_id: i64) -> Result<Option<Run>, Error> {
+pub async fn read(client: &Client, run_id: i64) -> Result<Option<RunRecord>, Error> {
     Ok(search(client, vec![json!(["id", "=", run_id])], 1).await?.pop())
 }
 
@@ -133,7 +133,7 @@ pub async fn read(client: &Client, run_id: i64) -> Result<Option<Run>, Error> {
 /// # Errors
 ///
 /// What Odoo answers.
-pub async fn working_on(client: &Client, host: &str) -> Result<Option<Run>, Error> {
+pub async fn working_on(client: &Client, host: &str) -> Result<Option<RunRecord>, Error> {
     let now = value::datetime(Utc::now());
     let domain = vec![
         json!(["state", "=", "running"]),
@@ -143,7 +143,7 @@ pub async fn working_on(client: &Client, host: &str) -> Result<Option<Run>, Erro
     Ok(search(client, domain, 1).await?.pop())
 }
 
-async fn search(client: &Client, domain: Domain, limit: usize) -> Result<Vec<Run>, Error> {
+async fn search(client: &Client, domain: Domain, limit: usize) -> Result<Vec<RunRecord>, Error> {
     let kwargs = json!({
         "domain": domain, "fields": FIELDS, "limit": limit, "order": "id desc",
     });
@@ -157,7 +157,7 @@ pub async fn failures(
     run_id: i64,
     after: i64,
     limit: usize,
-) -> Result<Vec<Failure>, Error> {
+) -> Result<Vec<FailedPermit>, Error> {
     let kwargs = json!({
         "domain": [["run_id", "=", run_id], ["id", ">", after]],
         "fields": ["id", "permit_name", "reason", "detail"], "limit": limit, "order": "id",

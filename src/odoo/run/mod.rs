@@ -24,8 +24,8 @@ mod state;
 mod trigger;
 
 pub use claim::{Claim, OutcomeCounts, claim};
-pub use end::{Checked, Ending, abandon, cancel, check, finish, release};
-pub use history::{Failure, Run, failures, list, read, working_on};
+pub use end::{Checked, EndCode, Ending, abandon, cancel, check, finish, release};
+pub use history::{FailedPermit, RunRecord, failures, list, read, working_on};
 pub use kind::{Kind, UnknownKind};
 pub use label::Label;
 pub use listing::{

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::service::api::ProgressEvent;
+use crate::service::api::{EventState, ProgressEvent};
 use crate::service::state::Shared;
 use crate::sync::{Progress, Reporter};
 
@@ -21,11 +21,11 @@ impl<'a> Events<'a> {
         Self { shared, run_id, last: None }
     }
 
-    pub(super) fn send(&self, progress: &Progress, state: &str) {
+    pub(super) fn send(&self, progress: &Progress, state: EventState) {
         // Nobody listens most of the time.
         let _ = self.shared.events.send(ProgressEvent {
             run_id: self.run_id,
-            state: state.to_owned(),
+            state,
             total: progress.total,
             counts: progress.counts,
             rate: progress.rate(),
@@ -38,7 +38,7 @@ impl Reporter for Events<'_> {
     fn report(&mut self, progress: &Progress) {
         if self.last.is_none_or(|last| last.elapsed() >= INTERVAL) {
             self.last = Some(Instant::now());
-            self.send(progress, "running");
+            self.send(progress, EventState::Running);
         }
     }
 }

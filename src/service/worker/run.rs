@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::events::Events;
 use crate::odoo::run::{self, Claim, Ending, Kind, ProgressReport, State};
+use crate::service::api::{EndedAs, EventState};
 use crate::service::metrics as figures;
 use crate::service::state::{Connected, Shared};
 use crate::sicantik;
@@ -19,19 +20,6 @@ const RETRY_BUDGET: Duration = Duration::from_secs(600);
 /// The same where the service is to stop: a run that cannot be given back now is found by its
 /// lease.
 pub(super) const RELEASE_BUDGET: Duration = Duration::from_secs(3);
-
-/// How a run ended here, as metrics and subscribers name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
-#[strum(serialize_all = "lowercase")]
-enum EndedAs {
-    Done,
-    Failed,
-    Cancelled,
-    /// It was given back to the queue.
-    Released,
-    /// It is another's now, or left to whoever claims it next.
-    Lost,
-}
 
 /// A run that is worked on.
 pub(super) struct Run {
@@ -98,7 +86,7 @@ impl Run {
             let before = Counts::from_labels(&claimed.claim.counts);
             figures::count_permits(before, ended.progress.counts);
         }
-        events.send(&ended.progress, ended_as.into());
+        events.send(&ended.progress, EventState::Ended(ended_as));
         ended_as
     }
 
@@ -112,9 +100,15 @@ impl Run {
             .map_err(|error| error.to_string())?;
         let gate = self.shared.gates.gate(&settings.api_url, settings.limits);
         let stop = self.stop.clone();
-        let client = sicantik::Client::new(&settings.api_url, gate, settings.timeout, stop)
-            .map_err(|error| format!("TLS cannot be set up: {error}."))?
-            .with_time_zone(settings.time_zone);
+        let client = sicantik::Client::trusting(
+            &settings.api_url,
+            gate,
+            settings.timeout,
+            stop,
+            &settings.authorities,
+        )
+        .map_err(|error| format!("TLS cannot be set up: {error}."))?
+        .with_time_zone(settings.time_zone);
         // Another service may have released the host this very moment. A command takes longer than
         // the interval to start.
         client.gate().skip_interval();
@@ -138,7 +132,7 @@ impl Run {
         }
         match &ended.halt {
             None => EndedAs::Done,
-            Some(Halt::Lost) => EndedAs::Lost,
+            Some(Halt::Lost | Halt::Yielded) => EndedAs::Lost,
             Some(Halt::Cancelled | Halt::Interrupted) => EndedAs::Cancelled,
             Some(Halt::Odoo(_) | Halt::Away(_) | Halt::Sicantik(_)) => EndedAs::Failed,
         }

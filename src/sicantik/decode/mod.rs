@@ -13,6 +13,7 @@ mod tests;
 mod words;
 mod xml;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::{Said, Unreadable};
@@ -28,7 +29,8 @@ pub(super) use words::{say_nothing_found, say_unknown_method};
 const IDENTITIES: [&str; 2] = ["pendaftaran_id", "no_surat"];
 
 /// The form of an answer, asked for or received.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     /// JSON, which is asked for first.
     Json,
@@ -38,7 +40,7 @@ pub enum Format {
 
 /// What the server said, in whichever form.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
+pub enum Decoded {
     /// Rows; none where the server answered with an empty list.
     Rows(Vec<Row>),
     /// An `error` object, with the server's words.
@@ -59,23 +61,23 @@ enum Unquoted {
 /// # Errors
 ///
 /// [`Unreadable`], with the path of the field where one is wrong.
-pub fn decode(body: &[u8]) -> Result<Reply, Unreadable> {
+pub fn decode(body: &[u8]) -> Result<Decoded, Unreadable> {
     reply(body, Unquoted::Refused)
 }
 
 /// As [`decode`], but for a row that is known already: an identity may have lost its zeros.
-pub(super) fn decode_known(body: &[u8]) -> Result<Reply, Unreadable> {
+pub(super) fn decode_known(body: &[u8]) -> Result<Decoded, Unreadable> {
     reply(body, Unquoted::Kept)
 }
 
-fn reply(body: &[u8], unquoted: Unquoted) -> Result<Reply, Unreadable> {
+fn reply(body: &[u8], unquoted: Unquoted) -> Result<Decoded, Unreadable> {
     let (value, format) = data(body)?;
     match value {
         // An empty list is an empty element in XML.
-        Value::Null => Ok(Reply::Rows(Vec::new())),
+        Value::Null => Ok(Decoded::Rows(Vec::new())),
         Value::Object(object) if !object.contains_key("pendaftaran_id") => {
             if let Some(words) = words::of(&object) {
-                return Ok(Reply::Error(words));
+                return Ok(Decoded::Error(words));
             }
             if object.contains_key("error") {
                 let problem = "it is not a text".into();
@@ -88,7 +90,7 @@ fn reply(body: &[u8], unquoted: Unquoted) -> Result<Reply, Unreadable> {
     }
 }
 
-fn rows(mut values: Vec<Value>, format: Format, unquoted: Unquoted) -> Result<Reply, Unreadable> {
+fn rows(mut values: Vec<Value>, format: Format, unquoted: Unquoted) -> Result<Decoded, Unreadable> {
     let mut name_statuses = Vec::with_capacity(values.len());
     for (index, value) in values.iter_mut().enumerate() {
         // PHP's `JSON_NUMERIC_CHECK` has taken the zeros in front, and digits of a long one.
@@ -117,7 +119,7 @@ fn rows(mut values: Vec<Value>, format: Format, unquoted: Unquoted) -> Result<Re
     for (row, name_status) in rows.iter_mut().zip(name_statuses) {
         row.name_status = name_status;
     }
-    Ok(Reply::Rows(rows))
+    Ok(Decoded::Rows(rows))
 }
 
 /// The data of a body, whatever is printed around it.

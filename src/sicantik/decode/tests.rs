@@ -6,9 +6,9 @@ const WARNING: &str = "<br />\n<b>Warning</b>:  Undefined index: d[0] {x} in <b>
 
 const JSON_WARNING: &str = "<br />\n<b>Warning</b>:  json_encode(): Invalid UTF-8 sequence in argument in <b>/srv/a.php</b> on line <b>9</b><br />\nnull";
 
-fn ids(reply: Result<Reply, Unreadable>) -> Vec<String> {
+fn ids(reply: Result<Decoded, Unreadable>) -> Vec<String> {
     match reply {
-        Ok(Reply::Rows(rows)) => rows.into_iter().map(|row| row.registration_id).collect(),
+        Ok(Decoded::Rows(rows)) => rows.into_iter().map(|row| row.registration_id).collect(),
         other => panic!("rows were expected, not {other:?}"),
     }
 }
@@ -34,7 +34,7 @@ fn reads_a_list_or_one_object_in_both_forms() {
 #[test]
 fn reads_every_field_and_tells_absent_from_empty() {
     let body = r#"[{"pendaftaran_id":"0001","no_surat":"503\/1 \u00ea","n_pemohon":0,"n_perizinan":null,"d_berlaku_izin":null},{"pendaftaran_id":"2"}]"#;
-    let Ok(Reply::Rows(rows)) = decode(body.as_bytes()) else { panic!("no rows") };
+    let Ok(Decoded::Rows(rows)) = decode(body.as_bytes()) else { panic!("no rows") };
     assert_eq!(rows[0].permit_number, "503/1 ê");
     assert_eq!(rows[0].applicant_name, "0");
     assert_eq!(rows[0].permit_type_name, "");
@@ -54,7 +54,7 @@ fn reads_the_servers_errors() {
         format!("<xml><status/><message>{words}</message></xml>"),
         format!("{WARNING}{{\"status\":false,\"message\":\"{words}\"}}"),
     ] {
-        assert_eq!(decode(body.as_bytes()), Ok(Reply::Error(words.into())));
+        assert_eq!(decode(body.as_bytes()), Ok(Decoded::Error(words.into())));
     }
 }
 
@@ -81,7 +81,7 @@ fn each_value_has_a_charset_of_its_own() {
     for body in
         [&json[..], xml, &[b"\xef\xbb\xbf", warning, json].concat(), &[warning, xml].concat()]
     {
-        let Ok(Reply::Rows(rows)) = decode(body) else { panic!("no rows in {body:?}") };
+        let Ok(Decoded::Rows(rows)) = decode(body) else { panic!("no rows in {body:?}") };
         let read: Vec<_> = rows
             .iter()
             .map(|row| (row.applicant_name.as_str(), row.permit_number.as_str()))
@@ -106,7 +106,7 @@ fn an_identity_that_is_a_number_is_not_guessed() {
     }
     // Other fields may be numbers.
     let body = br#"[{"pendaftaran_id":"01","n_pemohon":1.5,"n_perizinan":7,"no_surat":null}]"#;
-    let Ok(Reply::Rows(rows)) = decode(body) else { panic!("no rows") };
+    let Ok(Decoded::Rows(rows)) = decode(body) else { panic!("no rows") };
     assert_eq!((rows[0].applicant_name.as_str(), rows[0].permit_type_name.as_str()), ("1.5", "7"));
 }
 
@@ -128,7 +128,7 @@ fn an_applicant_who_is_not_known_is_not_junk() {
         // No deployment that leaves the field out has junk alone.
         (r#"[{"pendaftaran_id":"1"}]"#.into(), false),
     ] {
-        let Ok(Reply::Rows(rows)) = decode(body.as_bytes()) else { panic!("no rows in {body}") };
+        let Ok(Decoded::Rows(rows)) = decode(body.as_bytes()) else { panic!("no rows in {body}") };
         assert_eq!(rows[0].is_junk(), is_junk, "{body}");
     }
 }
@@ -199,7 +199,7 @@ fn says_what_came_whatever_it_is() {
 #[test]
 fn an_empty_list_is_no_rows() {
     for body in ["[]", "<xml></xml>", "<xml/>"] {
-        assert_eq!(decode(body.as_bytes()), Ok(Reply::Rows(vec![])), "{body}");
+        assert_eq!(decode(body.as_bytes()), Ok(Decoded::Rows(vec![])), "{body}");
     }
 }
 
@@ -288,7 +288,7 @@ fn brackets_in_a_warning_hide_nothing() {
         }
         let count = format!(r#"{warning}[{{"jumlah":"89"}}]"#);
         assert!(data(count.as_bytes()).is_ok(), "{count}");
-        assert_eq!(decode(format!("{warning}[]").as_bytes()), Ok(Reply::Rows(vec![])));
+        assert_eq!(decode(format!("{warning}[]").as_bytes()), Ok(Decoded::Rows(vec![])));
     }
 }
 
@@ -359,7 +359,7 @@ proptest! {
         json.push(b']');
         xml.extend(b"</xml>");
         for body in [json, xml] {
-            let Ok(Reply::Rows(rows)) = decode(&body) else { panic!("no rows in {body:?}") };
+            let Ok(Decoded::Rows(rows)) = decode(&body) else { panic!("no rows in {body:?}") };
             let read: Vec<&str> = rows.iter().map(|row| row.permit_number.as_str()).collect();
             let typed: Vec<&str> = fields.iter().map(|(text, _)| text.as_str()).collect();
             prop_assert_eq!(read, typed);

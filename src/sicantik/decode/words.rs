@@ -18,20 +18,39 @@ const FIELDS: [&str; 10] = [
 ];
 
 /// What can be missing.
-const SUBJECTS: [&str; 8] =
-    ["izin", "perizinan", "permohonan", "pendaftaran", "nomor", "data", "permit", "record"];
+const SUBJECTS: [&str; 14] = [
+    "izin",
+    "perizinan",
+    "permohonan",
+    "pendaftaran",
+    "registrasi",
+    "nomor",
+    "surat",
+    "berkas",
+    "data",
+    "permit",
+    "permits",
+    "record",
+    "records",
+    "license",
+];
 
 /// That it is.
-const MISSING: [&str; 9] = [
+const MISSING: [&str; 14] = [
     "tidak terdaftar",
     "belum terdaftar",
     "tidak ditemukan",
+    "tidak dapat ditemukan",
     "tidak ada",
+    "belum ada",
     "tidak tersedia",
     "kosong",
     "not found",
+    "not be found",
     "not registered",
+    "not exist",
     "no data",
+    "no record",
 ];
 
 /// What the answer speaks of where not a permit is missing, but a part of the server, or a right.
@@ -118,6 +137,9 @@ mod tests {
             "No data",
             "Data kosong",
             "Nomor izin belum terdaftar",
+            "Surat izin tidak dapat ditemukan",
+            "The permit could not be found",
+            "No records",
         ] {
             assert!(say_nothing_found(words), "{words}");
         }
@@ -130,6 +152,8 @@ mod tests {
             "Tidak ada koneksi ke database",
             "Anda tidak ada akses ke data ini",
             "Invalid API Key.",
+            "The route api/data could not be found.",
+            "Table 'izin.data' doesn't exist",
             "",
         ] {
             assert!(!say_nothing_found(words), "{words}");

@@ -40,7 +40,7 @@ use std::io;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::http_server::{self, Limits};
+use crate::http_server::{self, ServerLimits};
 pub use change::{Change, Scheduled};
 pub use fault::{Fault, Share};
 pub use options::{Form, Format, Options};
@@ -69,6 +69,8 @@ pub async fn serve(
         shutdown.await;
         stop.cancel();
     };
-    tokio::join!(http_server::serve(listener, Limits::default(), handler, stop.clone()), stopping);
+    let limits = ServerLimits::default();
+    let server = http_server::Server { limits, handler, stop: stop.clone() };
+    tokio::join!(server.serve(listener), stopping);
     Ok(())
 }

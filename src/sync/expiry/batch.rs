@@ -75,7 +75,7 @@ pub(super) async fn store<S: Sink>(
                 recorded
             }
             Ok(Reply::Lost) => return gone(stored, Halt::Lost, stop),
-            Err(error) => return gone(stored, Halt::Odoo(error), stop),
+            Err(halt) => return gone(stored, halt, stop),
         };
         lease.renew(asked);
         for outcome in batch.drain(..) {

@@ -16,7 +16,7 @@ use crate::sync::outcome::{Outcome, PermitOutcome};
 use crate::sync::progress::{Progress, Reporter};
 use crate::sync::server::LicensingServer;
 
-/// So many permits are remembered to be asked about once more at the end; the trouble of further
+/// So many permits are remembered to be asked about once more at the end; the failure of further
 /// ones is final until the next run. It bounds what is held in memory.
 const MOST_DEFERRED: usize = 10_000;
 
@@ -65,11 +65,11 @@ impl<'a, 'r, L: LicensingServer, F: Fn() -> Progress> Fetcher<'a, 'r, L, F> {
             return Some(halt);
         }
         if !deferred.is_empty() {
-            // Asking again is for permits in trouble, not for a server that is gone.
+            // Asking again helps permits that failed, not a server that is gone.
             if let Err(halt) = probe(self.server, self.state).await {
                 return Some(halt);
             }
-            tracing::info!(permits = deferred.len(), "Asking once more where SICANTIK had trouble");
+            tracing::info!(permits = deferred.len(), "Asking once more about permits that failed");
         }
         let again = stream::iter(deferred.into_iter().map(Ok)).take_until(stop.cancelled());
         self.pass(again, None).await.err()

@@ -104,7 +104,7 @@ where
         // Permits may have come or gone since they were counted.
         progress.total = progress.counts.answered();
     }
-    Ended { progress, imported: None, halt }
+    Ended { progress, halt, ..Ended::default() }
 }
 
 /// What a look at the listing shows.
@@ -159,7 +159,7 @@ async fn look(server: &impl LicensingServer, state: &Mutex<Progress>) -> Look {
         Ok(_) | Err(Error::Stopped) => {}
         Err(error) => {
             tracing::debug!(%error, "The first row of the listing cannot be read");
-            // The listing alone may be in trouble.
+            // The listing alone may fail.
             if let Err(error) = server.probe().await
                 && is_unanswered(state)
             {

@@ -3,8 +3,9 @@
 use chrono::Utc;
 
 use crate::odoo::run::{self, OutcomeRow, Recorded, Reply};
-use crate::odoo::{Client, Error, Schema, permit};
+use crate::odoo::{Client, Schema, permit};
 use crate::outbound::Traffic;
+use crate::sync::end::Halt;
 use crate::sync::outcome::{Outcome, PermitOutcome};
 use crate::sync::progress::Progress;
 
@@ -15,12 +16,12 @@ pub trait Sink {
     ///
     /// # Errors
     ///
-    /// What Odoo answers once its client's retry budget is used up; the batch may be sent again.
+    /// Why the work has to end. [`Halt::Odoo`] comes once the client's retry budget is used up.
     fn record(
         &mut self,
         outcomes: &[PermitOutcome],
         progress: &Progress,
-    ) -> impl Future<Output = Result<Reply<Recorded>, Error>> + Send;
+    ) -> impl Future<Output = Result<Reply<Recorded>, Halt>> + Send;
 }
 
 /// The ledger: one call and one transaction a batch, applied once however often it is sent.
@@ -54,7 +55,7 @@ impl Sink for LedgerSink {
         &mut self,
         outcomes: &[PermitOutcome],
         progress: &Progress,
-    ) -> Result<Reply<Recorded>, Error> {
+    ) -> Result<Reply<Recorded>, Halt> {
         let mut progress = *progress;
         progress.requests += self.earlier.requests;
         progress.retries += self.earlier.retries;
@@ -109,7 +110,7 @@ impl Sink for PlainSink {
         &mut self,
         outcomes: &[PermitOutcome],
         _: &Progress,
-    ) -> Result<Reply<Recorded>, Error> {
+    ) -> Result<Reply<Recorded>, Halt> {
         let dates: Vec<_> = outcomes
             .iter()
             .filter_map(|outcome| match outcome.outcome {
@@ -141,15 +142,11 @@ impl DrySink {
 }
 
 impl Sink for DrySink {
-    async fn record(
-        &mut self,
-        _: &[PermitOutcome],
-        _: &Progress,
-    ) -> Result<Reply<Recorded>, Error> {
+    async fn record(&mut self, _: &[PermitOutcome], _: &Progress) -> Result<Reply<Recorded>, Halt> {
         let run = match &self.yields_to {
             Some((client, host)) => run::working_on(client, host).await?,
             None => None,
         };
-        Ok(if run.is_some() { Reply::Lost } else { Reply::Go(Recorded::default()) })
+        if run.is_some() { Err(Halt::Yielded) } else { Ok(Reply::Go(Recorded::default())) }
     }
 }

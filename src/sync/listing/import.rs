@@ -175,7 +175,7 @@ impl<L: LicensingServer> Importer<'_, '_, L> {
             let is_settled = is_settled && (self.seen.is_decided() || !may_decide);
             tracing::debug!(sweep, permits = self.seen.len(), is_settled, "The listing was swept");
             if is_settled && self.look_back().await? && (self.seen.is_decided() || !may_decide) {
-                // A server that lists nothing at all has lost its data, not its permits.
+                // An empty listing means a broken server; mark no permit as unlisted.
                 return Ok(self.seen.counts().1 == 0 && self.seen.len() > 0);
             }
         }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::sicantik::{Error, Row};
 use crate::sync::server::LicensingServer;
 
-/// A part of a page that was in trouble is asked for once; the smallest, a single row, once more.
+/// A part of a page that failed is asked for once; the smallest, a single row, once more.
 const TRIES_OF_A_PART: u32 = 1;
 const TRIES_OF_A_ROW: u32 = 2;
 
@@ -104,7 +104,7 @@ fn may_be_one_row(error: &Error) -> bool {
     error.is_transient() || error.is_about_size_or_row()
 }
 
-/// Is it the page, or the server? A server that has sent a bad row is there.
+/// Bad page or dead server? One that sent a bad row is up.
 async fn check_presence(server: &impl LicensingServer, error: &Error) -> Result<(), Error> {
     if error.is_transient() { server.probe().await } else { Ok(()) }
 }

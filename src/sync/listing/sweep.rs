@@ -1,6 +1,6 @@
 //! All pages of the listing, once, several at a time.
 //!
-//! Only the end itself tells where the listing ends. An empty answer alone may be a stray one, and
+//! The server does not say how long the listing is. An empty answer alone may be a stray one, and
 //! a page that is not full may come from a server that gives fewer rows than it is asked for. So
 //! the place where rows stopped is the end only if the server says twice that there are no rows
 //! (a page that stops there counts as once), and no rows have been seen behind it. A server that

@@ -61,6 +61,8 @@ struct Tables {
     runs: Vec<Run>,
     permits: Vec<Permit>,
     takeover: Option<&'static str>,
+    /// Permits that are counted, and that the user may not read.
+    hidden: usize,
 }
 
 /// Cheap to clone; clones are the same ledger.
@@ -124,6 +126,11 @@ impl Ledger {
         self.tables().takeover = Some(method);
     }
 
+    /// A record rule hides so many more permits, which the ledger counts.
+    pub(crate) fn hide(&self, hidden: usize) {
+        self.tables().hidden = hidden;
+    }
+
     /// The lease of a run runs out, as while Odoo is away.
     pub(crate) fn lapse(&self, id: i64) {
         self.tables().runs[id as usize - 1].lapsed = true;
@@ -148,6 +155,7 @@ impl Ledger {
             {
                 json!([])
             }
+            ("sicantik.permit", "search_count") => json!(tables.permits.len()),
             ("sicantik.permit", "search_read") => page(&tables.permits, kwargs),
             ("sicantik.sync.run", method) => tables.ledger(method, kwargs)?,
             ("sicantik.connector", "search_read") => json!([
@@ -162,14 +170,14 @@ impl Ledger {
 impl Tables {
     /// Answers a call to the ledger.
     fn ledger(&mut self, method: &str, kwargs: &Value) -> Option<Value> {
-        let total = self.permits.len();
+        let total = self.permits.len() + self.hidden;
         match method {
             "claim" => return Some(self.claim(kwargs)),
             "start" => return self.start(kwargs),
             "search_read" => return Some(self.runs.iter().rev().map(summary).collect()),
             "plan" => {
                 return Some(json!({
-                    "domains": [], "total": total, "estimated_seconds": 50.0, "may_work": true,
+                    "domains": [[["status", "=", "active"]]], "total": total, "estimated_seconds": 50.0, "may_work": true,
                 }));
             }
             _ => {}
@@ -189,7 +197,7 @@ impl Tables {
     }
 
     fn claim(&mut self, kwargs: &Value) -> Value {
-        let total = self.permits.len();
+        let total = self.permits.len() + self.hidden;
         let held = kwargs["held"].as_array().expect("a list");
         let claimable = |run: &&mut Run| {
             (run.state == "queued" || run.state == "running" && run.lapsed)
@@ -203,7 +211,7 @@ impl Tables {
     }
 
     fn start(&mut self, kwargs: &Value) -> Option<Value> {
-        let total = self.permits.len();
+        let total = self.permits.len() + self.hidden;
         if kwargs["worker"].is_null() {
             return Some(json!({
                 "run_id": 1, "created": false, "state": "queued", "trigger": "button",

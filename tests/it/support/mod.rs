@@ -10,6 +10,7 @@ pub(crate) mod plain;
 pub(crate) mod program;
 pub(crate) mod service;
 pub(crate) mod sicantik;
+pub(crate) mod tls;
 pub(crate) mod web;
 
 use std::time::Duration;

@@ -44,6 +44,8 @@ struct State {
     script: VecDeque<Answer>,
     login: VecDeque<Answer>,
     version: Option<Answer>,
+    /// What something in front answers, by the beginning of the path.
+    in_front: Vec<(&'static str, Answer)>,
     held: Option<(&'static str, Arc<Notify>)>,
     seen: Vec<Seen>,
 }
@@ -91,6 +93,12 @@ impl FakeOdoo {
     /// The answer to the question for the version.
     pub(crate) fn version(&self, answer: Answer) -> &Self {
         self.state().version = Some(answer);
+        self
+    }
+
+    /// Something in front answers requests whose path begins with `path`.
+    pub(crate) fn in_front(&self, path: &'static str, answer: Answer) -> &Self {
+        self.state().in_front.push((path, answer));
         self
     }
 
@@ -161,8 +169,13 @@ async fn answer(
     let mut held = None;
     let next = {
         let mut state = lock(&state);
+        let in_front = state.in_front.iter().find(|(begin, _)| path.starts_with(begin));
+        if let Some((_, answer)) = in_front {
+            return respond(rpc, &body, answer.clone());
+        }
         let place = path.split("/json/2/").nth(1).and_then(|place| place.split_once('/'));
-        if path.ends_with("/web/webclient/version_info") {
+        let asks_version = rpc && body["params"]["method"] == "version";
+        if path.ends_with("/web/webclient/version_info") || asks_version {
             let nineteen = json!({
                 "server_version": "19.0", "server_version_info": [19, 0, 0, "final", 0, ""],
             });

@@ -8,7 +8,7 @@ use sicantik_sidecar::odoo::run::{Recorded, Reply};
 use sicantik_sidecar::odoo::{Error, Permit};
 use sicantik_sidecar::sicantik::Client;
 use sicantik_sidecar::sync::{
-    self, Counts, Ended, ListingUse, Outcome, PermitOutcome, Progress, Reporter, Sink, Work,
+    self, Counts, Ended, Halt, ListingUse, Outcome, PermitOutcome, Progress, Reporter, Sink, Work,
 };
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -69,14 +69,14 @@ impl Sink for MemorySink<'_> {
         &mut self,
         outcomes: &[PermitOutcome],
         progress: &Progress,
-    ) -> Result<Reply<Recorded>, Error> {
+    ) -> Result<Reply<Recorded>, Halt> {
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }
         let reply = (self.rule)(self.batches.len());
         let at = Instant::now();
         self.batches.push(Batch { outcomes: outcomes.to_vec(), progress: *progress, at });
-        reply
+        Ok(reply?)
     }
 }
 

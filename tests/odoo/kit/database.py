@@ -39,8 +39,16 @@ class Database:
     def empty(self):
         """Removes all permits, connectors and runs."""
         tables = [sql.Identifier(name) for name in self.tables()]
-        if tables:
-            self.rows(sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(tables)))
+        if not tables:
+            return
+        truncate = sql.SQL("TRUNCATE {} CASCADE").format(sql.SQL(", ").join(tables))
+        for tries_left in reversed(range(5)):
+            try:
+                return self.rows(truncate)
+            except psycopg2.errors.DeadlockDetected:
+                # A scheduled action of Odoo's reads the same tables in another order.
+                if not tries_left:
+                    raise
 
     def expire_leases(self):
         """Makes the leases of running runs expire now."""

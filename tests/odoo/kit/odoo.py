@@ -1,6 +1,12 @@
 """A real Odoo's API, used as its administrator: to prepare data, and to read what the sidecar has written."""
 
+import time
+
 import requests
+
+# How Odoo refuses to touch modules while a scheduled action is at work. Looking up its own sentence in the
+# reader's language fails in the transaction that the lock has just ended.
+CRON_AT_WORK = ("scheduled action", "current transaction is aborted")
 
 # Records made or read in one call.
 CHUNK = 2000
@@ -55,7 +61,15 @@ class Odoo:
     def module(self, name, action):
         """Installs or uninstalls a module (`action`), as the buttons on the Apps page do."""
         found = self.call("ir.module.module", "search", [("name", "=", name)])
-        self.call("ir.module.module", f"button_immediate_{action}", found)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.call("ir.module.module", f"button_immediate_{action}", found)
+                break
+            except OdooError as error:
+                if time.monotonic() > deadline or not any(words in str(error) for words in CRON_AT_WORK):
+                    raise
+                time.sleep(1)
         self._fields.clear()
 
     def person(self, login, group, password, **values):

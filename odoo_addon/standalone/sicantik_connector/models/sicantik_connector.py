@@ -10,8 +10,7 @@ class SicantikConnector(models.Model):
     _order = "name, id"
 
     name = fields.Char("Configuration Name", required=True, default="SICANTIK Production")
-    # No default: an office that forgets to enter its own address must not ask another office's
-    # server.
+    # No default: an office that forgets to enter its own address must not ask another office's server.
     api_url = fields.Char("API Base URL", required=True, tracking=True)
     active = fields.Boolean(default=True, tracking=True)
 

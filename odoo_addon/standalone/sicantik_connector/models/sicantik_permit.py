@@ -12,9 +12,7 @@ class SicantikPermit(models.Model):
     _rec_names_search = ["permit_number", "registration_id", "applicant_name"]
 
     registration_id = fields.Char(
-        index=True,
-        copy=False,
-        help="SICANTIK's own number of the registration (pendaftaran_id).",
+        index=True, copy=False, help="SICANTIK's own number of the registration (pendaftaran_id)."
     )
     permit_number = fields.Char(index=True, help="The number printed on the permit (no_surat).")
     applicant_name = fields.Char("Applicant")
@@ -41,6 +39,5 @@ class SicantikPermit(models.Model):
     @api.depends("permit_number", "registration_id")
     def _compute_display_name(self):
         for permit in self:
-            permit.display_name = (
-                permit.permit_number or permit.registration_id or self.env._("Permit %s", permit.id or "")
-            )
+            known = permit.permit_number or permit.registration_id
+            permit.display_name = known or self.env._("Permit %s", permit.id or "")

@@ -26,7 +26,7 @@ struct Running {
 }
 
 /// What came back over a connection.
-struct Reply {
+struct RawResponse {
     status: u16,
     head: String,
     body: Vec<u8>,
@@ -57,8 +57,8 @@ impl Running {
         timeout(DEADLINE, talk).await.unwrap()
     }
 
-    async fn ask(&self, target: &str, headers: &str) -> Reply {
-        Reply::parse(&self.raw("GET", target, headers).await)
+    async fn ask(&self, target: &str, headers: &str) -> RawResponse {
+        RawResponse::parse(&self.raw("GET", target, headers).await)
     }
 
     /// An endpoint's answer in JSON.
@@ -69,7 +69,7 @@ impl Running {
     }
 
     async fn control(&self, method: &str, rest: &str) -> Value {
-        let reply = Reply::parse(&self.raw(method, &format!("/_simulator/{rest}"), "").await);
+        let reply = RawResponse::parse(&self.raw(method, &format!("/_simulator/{rest}"), "").await);
         serde_json::from_slice(&reply.body).unwrap()
     }
 
@@ -85,7 +85,7 @@ impl Running {
     }
 }
 
-impl Reply {
+impl RawResponse {
     fn parse(all: &[u8]) -> Self {
         let end = all.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
         let head = String::from_utf8(all[..end].to_vec()).unwrap();

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::super::fault::Share;
 use super::super::options::{Format, Options};
-use super::{DEADLINE, Reply, Running, in_query, serve};
+use super::{DEADLINE, RawResponse, Running, in_query, serve};
 
 fn with_fault(fault: &str) -> Options {
     Options { permits: 50, faults: vec![fault.parse::<Share>().unwrap()], ..Options::default() }
@@ -289,7 +289,7 @@ async fn a_kept_connection_carries_many_requests_and_the_log_counts_them() {
             stream.write_all(head.as_bytes()).await.unwrap();
             let mut answer = vec![0; 4096];
             let length = stream.read(&mut answer).await.unwrap();
-            assert_eq!(Reply::parse(&answer[..length]).status, 200);
+            assert_eq!(RawResponse::parse(&answer[..length]).status, 200);
         }
     };
     timeout(DEADLINE, talk).await.unwrap();
