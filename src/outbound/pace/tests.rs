@@ -109,8 +109,7 @@ proptest! {
     }
 }
 
-const PROMPT: Fate =
-    Fate { idle: ms(0), late: ms(1), delay: 0.1, answer: ms(50), connect: None };
+const PROMPT: Fate = Fate { idle: ms(0), late: ms(1), delay: 0.1, answer: ms(50), connect: None };
 
 #[test]
 fn a_first_request_that_arrives_late_is_not_crowded() {
