@@ -165,6 +165,20 @@ class TestRecord(SicantikCase):
         self.record(run, 1, [found(permit)])
         self.assertEqual((permit.expiry_check_count, permit.expiry_next_check_at), (0, False))
 
+    def test_a_number_that_breaks_the_query_rests(self):
+        permit, other = self.permits[:2]
+        counts = []
+        for _night in range(2):
+            run = self.started(include_not_due=True)
+            self.record(run, 1, [failed(permit, "invalid_number", "its number breaks the query"), failed(other)])
+            self.ledger.finish(run_id=run.id, worker="one", state="done")
+            counts.append(permit.expiry_check_count)
+        self.assertEqual(counts, [1, 2])
+        self.assertGreater(permit.expiry_next_check_at, run.finished_at)
+        self.assertEqual((other.expiry_check_count, other.expiry_next_check_at), (0, False))
+        plan = self.ledger.plan(connector_id=self.connector.id)
+        self.assertEqual(plan["total"], len(self.permits) - 1)
+
     def test_a_date_is_never_erased(self):
         permits = self.permits[:3]
         permits.expiry_date = "2029-09-09"
