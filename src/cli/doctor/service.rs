@@ -223,7 +223,8 @@ fn scheduled_actions(setup: &Setup, report: &mut Report) {
         if !action.exists {
             report.problem(
                 format_args!("The scheduled action \"{name}\" is missing: nothing starts at night"),
-                "Update the addon `sicantik_sidecar` in Odoo, which makes it again.",
+                "Uninstall `sicantik_sidecar` in Odoo and install it again, which makes it: permits and \
+                 dates stay, the history of runs goes.",
             );
         } else if !action.active {
             report.problem(
